@@ -1,0 +1,1 @@
+"""Sound as arrays: files, mu-law codes and pictures. Knows no model and no data library."""

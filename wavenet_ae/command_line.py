@@ -1,0 +1,35 @@
+"""What all entry points in `experiments/` share: how they start and how they end."""
+
+import sys
+from collections.abc import Callable
+
+from absl import app
+
+from wavenet_ae.errors import UserError
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Parses the flags, runs `main` and exits.
+
+    Args:
+        main: takes no arguments; returns an exit code, or None for success.
+
+    A `UserError` becomes one line on standard error and exit code 1; an interruption from the
+    keyboard exits with code 130. Any other exception is a defect and keeps its stack trace.
+    """
+
+    def guarded_main(argv: list[str]) -> int | None:
+        if len(argv) > 1:
+            raise app.UsageError(
+                f"unexpected argument {argv[1]!r}: every setting is a --flag=value."
+            )
+        try:
+            return main()
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+
+    app.run(guarded_main)

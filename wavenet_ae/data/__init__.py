@@ -1,0 +1,1 @@
+"""Musical notes and where they come from. The only importer of TFDS and Grain."""

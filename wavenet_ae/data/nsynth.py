@@ -1,0 +1,77 @@
+"""The schema of NSynth: what a note is and the names of its labels.
+
+Source: Engel et al. 2017, section 4 and appendix A; the features carry the names that TFDS's
+`nsynth` builder gives them.
+"""
+
+import re
+from typing import NamedTuple
+
+SAMPLE_RATE_HZ = 16_000
+NOTE_SECONDS = 4
+HELD_SECONDS = 3  # the key is released here; the last second is the release
+NOTE_SAMPLES = SAMPLE_RATE_HZ * NOTE_SECONDS
+HELD_SAMPLES = SAMPLE_RATE_HZ * HELD_SECONDS
+
+NUM_PITCHES = 128
+PITCHES = range(21, 109)  # MIDI numbers: the keys of a piano
+VELOCITIES = (25, 50, 75, 100, 127)
+
+FAMILIES = (
+    "bass",
+    "brass",
+    "flute",
+    "guitar",
+    "keyboard",
+    "mallet",
+    "organ",
+    "reed",
+    "string",
+    "synth_lead",
+    "vocal",
+)
+SOURCES = ("acoustic", "electronic", "synthetic")
+QUALITIES = (
+    "bright",
+    "dark",
+    "distortion",
+    "fast_decay",
+    "long_release",
+    "multiphonic",
+    "nonlinear_env",
+    "percussive",
+    "reverb",
+    "tempo-synced",
+)
+SPLITS = ("train", "valid", "test")
+
+
+class NoteName(NamedTuple):
+    """The parts of a `note_str`."""
+
+    instrument: str  # `bass_synthetic_033`
+    pitch: int  # MIDI
+    velocity: int  # MIDI
+
+    def __str__(self) -> str:
+        return f"{self.instrument}-{self.pitch:03d}-{self.velocity:03d}"
+
+
+_NOTE_NAME = re.compile(r"(?P<instrument>.+)-(?P<pitch>\d{3})-(?P<velocity>\d{3})")
+
+
+def instrument_name(family: str, source: str, number: int) -> str:
+    """Returns an instrument's name, as in `bass_synthetic_033`."""
+    return f"{family}_{source}_{number:03d}"
+
+
+def parse_note_name(note_str: str) -> NoteName:
+    """Splits a name like `bass_synthetic_033-022-050`.
+
+    Raises:
+        ValueError: the name has another form.
+    """
+    match = _NOTE_NAME.fullmatch(note_str)
+    if match is None:
+        raise ValueError(f"{note_str!r} is not of the form instrument-pitch-velocity")
+    return NoteName(match["instrument"], int(match["pitch"]), int(match["velocity"]))

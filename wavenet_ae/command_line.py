@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from absl import app
+from absl import app, flags, logging
 
 from wavenet_ae.errors import UserError
 
@@ -32,4 +32,13 @@ def run(main: Callable[[], int | None]) -> None:
             print("interrupted", file=sys.stderr)
             return 130
 
-    app.run(guarded_main)
+    def guarded_parser(argv: list[str]) -> list[str]:
+        try:
+            return app.parse_flags_with_usage(argv)
+        except (UserError, OSError) as error:  # a configuration that is wrong or not there
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
+
+    # Libraries report every file they write; --verbosity=0 shows it.
+    flags.FLAGS.set_default("verbosity", logging.WARNING)
+    app.run(guarded_main, flags_parser=guarded_parser)

@@ -7,7 +7,8 @@ Source: Engel et al. 2017, section 4 and appendix A; the features carry the name
 import re
 from typing import NamedTuple
 
-SAMPLE_RATE_HZ = 16_000
+from wavenet_ae.audio.files import SAMPLE_RATE_HZ
+
 NOTE_SECONDS = 4
 HELD_SECONDS = 3  # the key is released here; the last second is the release
 NOTE_SAMPLES = SAMPLE_RATE_HZ * NOTE_SECONDS

@@ -1,0 +1,78 @@
+r"""Generates sounds from sounds or embeddings: reconstructions, blends, longer and shorter ones.
+
+    python experiments/generate.py --checkpoint=runs/demo --input=sounds --output=reconstructed
+    python experiments/generate.py --checkpoint=runs/demo --input=flute.wav --input=bass.wav \
+        --blend=0.5,0.5 --output=blended
+
+The WAV files (16 kHz, 16 bits, mono) are exactly as long as the sounds they come from; an
+embedding of n frames gives n hops. An interrupted call goes on where it stopped.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from wavenet_ae.audio import files
+from wavenet_ae.command_line import run
+from wavenet_ae.errors import UserError
+from wavenet_ae.synthesis import embeddings
+from wavenet_ae.synthesis.generate_files import Job, generate_files, read_sounds
+from wavenet_ae.training.checkpoint import load_trained
+
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "A run's --workdir.", required=True)
+_INPUT = flags.DEFINE_multi_string(
+    "input",
+    None,
+    "A sound file, an .npz that encode.py wrote, or a folder of them; can be repeated.",
+    required=True,
+)
+_OUTPUT = flags.DEFINE_string("output", None, "The folder to write.", required=True)
+_BLEND = flags.DEFINE_list(
+    "blend", None, "One weight an input: generates a single sound from the weighted embeddings."
+)
+_STRETCH = flags.DEFINE_float("stretch", 1.0, "Factor of the length, at the same pitch.")
+_PITCH = flags.DEFINE_integer(
+    "pitch", None, "MIDI pitch for a model that is conditioned on it; default: the file's own."
+)
+_TEMPERATURE = flags.DEFINE_float(
+    "temperature",
+    1.0,
+    "1 draws from the model's distribution; less is cleaner and duller.",
+    lower_bound=0.0,
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the random draws.", lower_bound=0)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Sounds generated together.", lower_bound=1)
+
+
+def main() -> int:
+    """Generates what the flags ask for; the exit code is 1 if a file was refused."""
+    sources = files.find(_INPUT.value, (*files.SUFFIXES, embeddings.SUFFIX))
+    trained = load_trained(Path(_CHECKPOINT.value).expanduser())
+    jobs, refused = read_sounds(trained, sources, _PITCH.value)
+    if _BLEND.value is not None:
+        if refused:
+            raise UserError("nothing was blended, since an input was refused.")
+        jobs = [_blend(jobs)]
+    jobs = [job._replace(sound=embeddings.stretch(job.sound, _STRETCH.value)) for job in jobs]
+    generate_files(
+        trained,
+        jobs,
+        Path(_OUTPUT.value),
+        temperature=_TEMPERATURE.value,
+        seed=_SEED.value,
+        batch_size=_BATCH_SIZE.value,
+    )
+    return int(refused > 0)
+
+
+def _blend(jobs: list[Job]) -> Job:
+    try:
+        weights = [float(weight) for weight in _BLEND.value]
+    except ValueError as error:
+        raise UserError(f"--blend={','.join(_BLEND.value)} must be numbers, as 0.5,0.5.") from error
+    name = "_".join(Path(job.name).name for job in jobs)
+    return Job(name, embeddings.blend([job.sound for job in jobs], weights))
+
+
+if __name__ == "__main__":
+    run(main)

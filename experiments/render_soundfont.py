@@ -1,0 +1,54 @@
+r"""Renders a SoundFont into NSynth's json/wav layout, with FluidSynth.
+
+    python experiments/render_soundfont.py \
+        --soundfont=/usr/share/sounds/sf3/FluidR3Mono_GM.sf3 --output=data/fluidr3
+
+Takes a General MIDI font's melodic bank (98 instruments, 88 pitches, 5 velocities: 43,120 notes)
+and all cores; an interrupted call goes on where it stopped. Needs libfluidsynth3.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from wavenet_ae.command_line import run
+from wavenet_ae.data import nsynth
+from wavenet_ae.data.soundfont import DEFAULT_GAIN, parse_numbers, render_soundfont
+
+_SOUNDFONT = flags.DEFINE_string("soundfont", None, "The sf2 or sf3 file.", required=True)
+_OUTPUT = flags.DEFINE_string("output", None, "The folder to write.", required=True)
+_INSTRUMENTS = flags.DEFINE_list(
+    "instruments",
+    [],
+    "Instrument names (keyboard_acoustic_000), General MIDI program numbers (0 to 127) and "
+    "families (organ), separated by commas; nothing for all.",
+)
+_PITCHES = flags.DEFINE_list(
+    "pitches", ["21:108:1"], "MIDI pitches: first:last:step, or numbers separated by commas."
+)
+_VELOCITIES = flags.DEFINE_list(
+    "velocities", [str(velocity) for velocity in nsynth.VELOCITIES], "MIDI velocities, likewise."
+)
+_GAIN = flags.DEFINE_float(
+    "gain", DEFAULT_GAIN, "FluidSynth's gain; lower it if notes are reported as clipped."
+)
+_PROCESSES = flags.DEFINE_integer("processes", None, "Default: one a core.", lower_bound=1)
+
+
+def main() -> None:
+    """Renders what the flags ask for and prints one line on the result."""
+    print(
+        render_soundfont(
+            Path(_SOUNDFONT.value),
+            Path(_OUTPUT.value),
+            instruments=_INSTRUMENTS.value,
+            pitches=parse_numbers(_PITCHES.value, "pitches", 0, nsynth.NUM_PITCHES - 1),
+            velocities=parse_numbers(_VELOCITIES.value, "velocities", 1, 127),
+            gain=_GAIN.value,
+            processes=_PROCESSES.value,
+        )
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,31 @@
+"""Trains a model; the same command goes on where it stopped.
+
+    python experiments/train.py --config=experiments/configs/wavenet_ae.py:demo --workdir=runs/demo
+
+Any setting of the configuration can be given: --config.batch_size=64.
+"""
+
+import json
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from wavenet_ae.command_line import run
+from wavenet_ae.synthesis.summaries import reconstruct_notes
+from wavenet_ae.training.loop import train_and_evaluate
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, FILE.py[:variant].")
+_WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.", required=True)
+flags.mark_flag_as_required("config")
+
+
+def main() -> None:
+    """Trains what the flags ask for."""
+    # Through JSON, so that a resumed run compares like with like.
+    config = json.loads(_CONFIG.value.to_json())
+    train_and_evaluate(config, Path(_WORKDIR.value).expanduser(), reconstruct_notes)
+
+
+if __name__ == "__main__":
+    run(main)

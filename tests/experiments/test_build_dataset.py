@@ -1,0 +1,70 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wavenet_ae.data import nsynth_json
+
+ROOT = Path(__file__).parents[2]
+DUMMY_DATA = Path(nsynth_json.__file__).parent / "dummy_data"
+
+
+def build_dataset(*flags):
+    return subprocess.run(
+        [sys.executable, ROOT / "experiments" / "build_dataset.py", *flags],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Path(shutil.copytree(DUMMY_DATA, tmp_path / "notes"))
+
+
+def test_builds_once_notices_changes_and_overwrites(folder, tmp_path):
+    flags = (f"--notes={folder}", f"--data_dir={tmp_path / 'data'}", "--split=by_note")
+    path = tmp_path / "data" / "nsynth_json" / "by_note" / "1.0.0"
+
+    process = build_dataset(*flags)
+    assert (process.returncode, process.stderr) == (0, "")
+    instruments = json.loads((path / "metadata.json").read_text())["instruments"]
+    assert process.stdout.splitlines() == [
+        f"train: 4 notes, instruments: {instruments['train']}",
+        "valid: 1 notes, instruments: 1",
+        "test: 1 notes, instruments: 1",
+        f"built {path}",
+    ]
+
+    process = build_dataset(*flags)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout == f"{path} has already been built from these notes.\n"
+
+    examples = json.loads((folder / "examples.json").read_text())
+    examples.popitem()
+    (folder / "examples.json").write_text(json.dumps(examples))
+    process = build_dataset(*flags)
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"error: {path} was built from other notes")
+    assert process.stderr.count("\n") == 1
+
+    process = build_dataset(*flags, "--overwrite")
+    assert process.returncode == 0
+    assert process.stdout.startswith("train: 3 notes")
+
+
+def test_user_errors_are_one_line(tmp_path):
+    process = build_dataset(f"--notes={tmp_path}", f"--data_dir={tmp_path}")
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"error: {tmp_path / 'examples.json'} does not exist")
+    assert process.stderr.count("\n") == 1
+
+
+def test_missing_flag_is_named():
+    process = build_dataset("--notes=notes")
+    assert process.returncode == 1
+    assert "--data_dir" in process.stderr

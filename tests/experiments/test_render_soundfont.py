@@ -1,0 +1,79 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FONTS = (
+    Path("/usr/share/sounds/sf2/sf_GMbank.sf2"),
+    Path("/usr/share/sounds/sf3/FluidR3Mono_GM.sf3"),
+)
+
+
+@pytest.fixture(scope="module")
+def font_path() -> Path:
+    for path in FONTS:
+        if path.exists():
+            return path
+    pytest.skip("no General MIDI SoundFont is installed")
+
+
+def _call(*flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "experiments/render_soundfont.py", *flags],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_renders_and_then_has_nothing_to_do(font_path, tmp_path):
+    flags = (
+        f"--soundfont={font_path}",
+        f"--output={tmp_path / 'notes'}",
+        "--instruments=keyboard_acoustic_000,73",
+        "--pitches=60:72:12",
+        "--velocities=100",
+    )
+    result = _call(*flags)
+    assert result.returncode == 0, result.stderr
+    assert "4 notes of 2 instruments" in result.stdout
+    assert "rendering" in result.stderr  # the progress
+    assert "fluidsynth:" not in result.stderr
+    examples = json.loads((tmp_path / "notes/examples.json").read_text())
+    assert list(examples) == [
+        "keyboard_acoustic_000-060-100",
+        "keyboard_acoustic_000-072-100",
+        "flute_acoustic_001-060-100",
+        "flute_acoustic_001-072-100",
+    ]
+    again = _call(*flags)
+    assert again.returncode == 0
+    assert "nothing to do" in again.stdout
+    assert again.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--soundfont=none.sf2"], "there is no SoundFont file none.sf2"),
+        (["--soundfont=pyproject.toml"], "pyproject.toml is not a SoundFont"),
+        (["--instruments=kazoo"], "--instruments: 'kazoo'"),
+        (["--instruments=55"], "Orchestra Hit"),
+        (["--pitches=60:x"], "--pitches: '60:x'"),
+        (["--velocities=0"], "--velocities: '0'"),
+        (["--gain=11"], "--gain: 11.0"),
+        (["--output=pyproject.toml"], "cannot write to pyproject.toml"),
+    ],
+)
+def test_a_mistake_is_one_line(font_path, tmp_path, flags, message):
+    defaults = [f"--soundfont={font_path}", f"--output={tmp_path / 'notes'}"]
+    result = _call(*defaults, *flags)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert message in result.stderr
+    assert not (tmp_path / "notes").exists()

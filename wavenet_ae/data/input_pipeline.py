@@ -1,0 +1,223 @@
+"""Notes from a TFDS dataset as batches of arrays on the host.
+
+A batch of training is a pure function of the seed and the step: it does not depend on where a run
+was interrupted, on the number of processes, or on how many workers read.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, SupportsIndex
+
+import grain.python as grain
+import numpy as np
+import tensorflow_datasets as tfds
+
+from wavenet_ae.data import (
+    nsynth,
+    nsynth_json,  # noqa: F401  importing it registers the builder with TFDS
+)
+from wavenet_ae.errors import UserError
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class ProcessShare:
+    """Which rows of a global batch this process reads.
+
+    Attributes:
+        index: of this process.
+        count: of all processes.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    def rows(self, batch_size: int) -> range:
+        """Returns this process's rows of a global batch.
+
+        Raises:
+            UserError: the processes cannot share the batch evenly.
+        """
+        if batch_size % self.count:
+            raise UserError(
+                f"batch_size={batch_size} cannot be shared by {self.count} processes: "
+                f"use a multiple of {self.count}."
+            )
+        local = batch_size // self.count
+        return range(self.index * local, (self.index + 1) * local)
+
+
+def open_split(name: str, data_dir: str, split: str) -> grain.MapDataset:
+    """Opens a split of a dataset that TFDS has built.
+
+    Args:
+        name: TFDS's name, with the config: `nsynth_json/by_note` or `nsynth/full`.
+        data_dir: where TFDS keeps its datasets.
+        split: `train`, `valid` or `test`.
+
+    Returns:
+        The notes in the order of the files, each a dict: `audio` (int16 or float32, `[samples]`),
+        `pitch`, `velocity`, `family`, `source` (int32 scalars), `qualities` (bool `[10]`), `id`.
+
+    Raises:
+        UserError: TFDS has no such dataset or split, or it has not been built there.
+    """
+    how = f"--config.dataset.name={name} --config.dataset.data_dir={data_dir}"
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except tfds.core.registered.DatasetNotFoundError as error:
+        raise UserError(
+            f"TFDS knows no dataset {name!r} ({how}): use nsynth_json/by_instrument, "
+            "nsynth_json/by_note, nsynth_json/published or nsynth/full."
+        ) from error
+    except ValueError as error:
+        raise UserError(f"the dataset {name!r} cannot be opened ({how}): {error}") from error
+    if not builder.is_prepared():
+        raise UserError(
+            f"there is no dataset {name!r} in {data_dir}: build it with "
+            f"experiments/build_dataset.py, or name another folder by --config.dataset.data_dir."
+        )
+    if split not in builder.info.splits:
+        raise UserError(
+            f"the dataset {name!r} in {data_dir} has no split {split!r}, "
+            f"only {', '.join(builder.info.splits)}."
+        )
+    return grain.MapDataset.source(builder.as_data_source(split)).map(_flatten)
+
+
+def training_batches(
+    notes: grain.MapDataset,
+    *,
+    seed: int,
+    batch_size: int,
+    crop_samples: int | None,
+    first_step: int = 0,
+    share: ProcessShare = ProcessShare(),
+    num_workers: int = 0,
+) -> Iterator[Batch]:
+    """Yields this process's part of the batches of steps `first_step`, `first_step` + 1, ...
+
+    Every epoch is a new shuffle of all notes; batches run over its end.
+
+    Args:
+        notes: from `open_split`.
+        seed: of the shuffles and crops.
+        batch_size: of the global batch.
+        crop_samples: a random crop of this length from every note, or None for whole notes.
+        first_step: the step to begin with.
+        share: this process's part.
+        num_workers: processes that read ahead; 0 reads in threads of this one.
+
+    Yields:
+        Dicts as in `open_split`, without `id`, with a leading axis of batch_size / share.count.
+    """
+    examples = notes.seed(seed).shuffle().repeat()
+    if crop_samples is not None:
+        examples = examples.random_map(_RandomCrop(crop_samples))
+    rows = share.rows(batch_size)
+    local = grain.MapDataset.source(_GlobalRows(examples, batch_size, rows, first_step))
+    batches = local.map(_without_id).batch(len(rows), drop_remainder=True)
+    dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
+    if num_workers:
+        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers))
+    return iter(dataset)
+
+
+def evaluation_batches(
+    notes: grain.MapDataset,
+    *,
+    batch_size: int,
+    crop_samples: int | None,
+    num_batches: int | None = None,
+    share: ProcessShare = ProcessShare(),
+) -> Iterator[Batch]:
+    """Yields this process's part of one pass over the notes, in order.
+
+    Args:
+        notes: from `open_split`.
+        batch_size: of the global batch.
+        crop_samples: the centre crop of this length, or None for whole notes.
+        num_batches: stop after so many; None for all.
+        share: this process's part.
+
+    Yields:
+        Dicts as `training_batches`, with a bool `mask` [batch]: False for the copies of the last
+        note that fill the last batch up.
+    """
+    rows = share.rows(batch_size)
+    total = -(-len(notes) // batch_size)
+    for batch in range(total if num_batches is None else min(total, num_batches)):
+        indices = [batch * batch_size + row for row in rows]
+        examples = [notes[min(i, len(notes) - 1)] for i in indices]
+        if crop_samples is not None:
+            examples = [_crop_centre(example, crop_samples) for example in examples]
+        examples = [_without_id(example) for example in examples]
+        stacked = {key: np.stack([e[key] for e in examples]) for key in examples[0]}
+        yield {**stacked, "mask": np.array([i < len(notes) for i in indices])}
+
+
+def _flatten(example: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives TFDS's nested features the flat form that tasks read."""
+    instrument, qualities = example["instrument"], example["qualities"]
+    note_id = example["id"]
+    return {
+        "id": note_id.decode() if isinstance(note_id, bytes) else str(note_id),
+        "audio": np.asarray(example["audio"]),
+        "pitch": np.int32(example["pitch"]),
+        "velocity": np.int32(example["velocity"]),
+        "family": np.int32(instrument["family"]),
+        "source": np.int32(instrument["source"]),
+        "qualities": np.array([bool(qualities[name]) for name in nsynth.QUALITIES]),
+    }
+
+
+def _without_id(example: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in example.items() if key != "id"}
+
+
+def _crop(example: dict[str, Any], start: int, crop_samples: int) -> dict[str, Any]:
+    return {**example, "audio": example["audio"][start : start + crop_samples]}
+
+
+def _room_to_crop(example: dict[str, Any], crop_samples: int) -> int:
+    room = len(example["audio"]) - crop_samples
+    if room < 0:
+        raise UserError(
+            f"the note {example['id']} has {len(example['audio'])} samples, fewer than the crop of "
+            f"{crop_samples}: use a smaller --config.crop_samples."
+        )
+    return room
+
+
+def _crop_centre(example: dict[str, Any], crop_samples: int) -> dict[str, Any]:
+    return _crop(example, _room_to_crop(example, crop_samples) // 2, crop_samples)
+
+
+class _RandomCrop(grain.RandomMapTransform):
+    def __init__(self, crop_samples: int):
+        self._crop_samples = crop_samples
+
+    def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        room = _room_to_crop(element, self._crop_samples)
+        return _crop(element, int(rng.integers(room + 1)), self._crop_samples)
+
+
+class _GlobalRows:
+    """The examples that one process needs, cut out of the one global order."""
+
+    def __init__(
+        self, examples: grain.MapDataset, batch_size: int, rows: range, first_step: int
+    ) -> None:
+        self._examples = examples
+        self._batch_size = batch_size
+        self._rows = rows
+        self._first_step = first_step
+
+    def __len__(self) -> int:
+        return sys.maxsize
+
+    def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
+        step, row = divmod(int(index), len(self._rows))
+        return self._examples[(self._first_step + step) * self._batch_size + self._rows[row]]

@@ -1,0 +1,99 @@
+"""The WaveNet autoencoder: temporal encoder and WaveNet decoder in one model."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from wavenet_ae.models.decoder import OutputInit, WaveNetDecoder
+from wavenet_ae.models.encoder import TemporalEncoder
+
+
+class WaveNetAutoencoder(nn.Module):
+    """Engel et al. 2017, section 2.1; the defaults are the paper's sizes.
+
+    Attributes:
+        encoder_channels: of the encoder's layers.
+        encoder_layers: residual layers of the encoder.
+        decoder_channels: of the decoder's residual stream.
+        skip_channels: of the decoder's skip sum and head.
+        decoder_layers: gated layers of the decoder.
+        dilation_cycle: in both, layer i has dilation 2 ** (i mod dilation_cycle).
+        embedding_size: channels of the embedding.
+        hop_length: samples that one vector of the embedding stands for.
+        num_pitches: 0, or the size of the one-hot pitch that the decoder sees beside the
+            embedding (section 2.3); 128 for MIDI.
+        num_classes: values of a sample: 256 for 8-bit mu-law.
+        output_init: see `WaveNetDecoder`.
+        dtype: of the computation; parameters are float32.
+    """
+
+    encoder_channels: int = 128
+    encoder_layers: int = 30
+    decoder_channels: int = 512
+    skip_channels: int = 256
+    decoder_layers: int = 30
+    dilation_cycle: int = 10
+    embedding_size: int = 16
+    hop_length: int = 512
+    num_pitches: int = 0
+    num_classes: int = 256
+    output_init: OutputInit = "authors"
+    dtype: DTypeLike = jnp.float32
+
+    def setup(self):
+        self.encoder = TemporalEncoder(
+            channels=self.encoder_channels,
+            num_layers=self.encoder_layers,
+            dilation_cycle=self.dilation_cycle,
+            embedding_size=self.embedding_size,
+            hop_length=self.hop_length,
+            dtype=self.dtype,
+        )
+        self.decoder = WaveNetDecoder(
+            channels=self.decoder_channels,
+            skip_channels=self.skip_channels,
+            num_layers=self.decoder_layers,
+            dilation_cycle=self.dilation_cycle,
+            conditioning_size=self.embedding_size + self.num_pitches,
+            num_classes=self.num_classes,
+            output_init=self.output_init,
+            dtype=self.dtype,
+        )
+
+    def __call__(self, signal: jax.Array, pitch: jax.Array | None = None) -> jax.Array:
+        """Encodes signals and predicts each of their samples from the past and the embedding.
+
+        Args:
+            signal: `[batch, time]`, mu-law codes / 128; time is a multiple of `hop_length`.
+            pitch: int32 `[batch]`, MIDI; read only where `num_pitches` is not 0.
+
+        Returns:
+            float32 logits `[batch, time, num_classes]`.
+        """
+        return self.decoder(signal, self.with_pitch(self.encoder(signal), pitch))
+
+    def encode(self, signal: jax.Array) -> jax.Array:
+        """Returns the embedding of `[batch, time]`: `[batch, time / hop_length, size]`."""
+        return self.encoder(signal)
+
+    def with_pitch(self, embedding: jax.Array, pitch: jax.Array | None) -> jax.Array:
+        """Concatenates the one-hot pitch to every frame where the model is conditioned on it.
+
+        Args:
+            embedding: `[batch, num_frames, embedding_size]`.
+            pitch: int32 `[batch]`, or None for a model without pitch conditioning.
+
+        Returns:
+            `[batch, num_frames, embedding_size + num_pitches]`.
+
+        Raises:
+            ValueError: the model is conditioned on pitch and there is none.
+        """
+        if not self.num_pitches:
+            return embedding
+        if pitch is None:
+            raise ValueError("this model is conditioned on pitch, and none was given")
+        one_hot = jax.nn.one_hot(pitch, self.num_pitches, dtype=embedding.dtype)
+        frames = jnp.broadcast_to(one_hot[:, None], (*embedding.shape[:2], self.num_pitches))
+        return jnp.concatenate([embedding, frames], axis=-1)

@@ -1,0 +1,213 @@
+"""The WaveNet decoder: the past of a sound and an embedding to the next sample."""
+
+from typing import Literal, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
+from jax.typing import DTypeLike
+
+from wavenet_ae.models.layers import Conv, add_per_frame, uniform_unit_scaling
+
+# What rematerialisation keeps of each layer; the rest is computed again in the backward pass.
+SAVED_ACTIVATION = "decoder_residual"
+
+OutputInit = Literal["authors", "zeros"]
+
+
+class Conditioning(NamedTuple):
+    """An embedding, projected for every place of the decoder that it enters.
+
+    Attributes:
+        layers: one `[..., 2 * channels]` a layer.
+        output: `[..., skip_channels]`.
+    """
+
+    layers: list[jax.Array]
+    output: jax.Array
+
+
+class DecoderState(NamedTuple):
+    """What step-by-step decoding remembers: one ring buffer a causal convolution."""
+
+    start: jax.Array
+    layers: list[jax.Array]
+
+
+class DecoderLayer(nn.Module):
+    """One gated residual layer (van den Oord et al. 2016, equation 2, with local conditioning).
+
+    Attributes:
+        channels: of the residual stream.
+        skip_channels: of the skip sum.
+        conditioning_size: channels of the embedding.
+        dilation: of the causal convolution.
+        has_residual: False for the last layer, whose residual output nothing reads.
+        dtype: of the computation.
+    """
+
+    channels: int
+    skip_channels: int
+    conditioning_size: int
+    dilation: int
+    has_residual: bool
+    dtype: DTypeLike
+
+    def setup(self):
+        self.dilated = Conv(
+            self.channels,
+            2 * self.channels,
+            width=3,
+            dilation=self.dilation,
+            causal=True,
+            dtype=self.dtype,
+        )
+        self.conditioning = Conv(self.conditioning_size, 2 * self.channels, dtype=self.dtype)
+        self.skip = Conv(self.channels, self.skip_channels, dtype=self.dtype)
+        if self.has_residual:
+            self.residual = Conv(self.channels, self.channels, dtype=self.dtype)
+
+    def _outputs(self, x: jax.Array, pre_gate: jax.Array) -> tuple[jax.Array, jax.Array]:
+        gate, filtered = jnp.split(pre_gate, 2, axis=-1)
+        hidden = nn.sigmoid(gate) * jnp.tanh(filtered)
+        return (x + self.residual(hidden) if self.has_residual else x), self.skip(hidden)
+
+    def __call__(self, x: jax.Array, conditioning: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Returns the layer's output and its share of the skip sum, both `[batch, time, ...]`."""
+        return self._outputs(x, add_per_frame(self.dilated(x), conditioning))
+
+    def step(
+        self, buffer: jax.Array, x: jax.Array, time: jax.Array, conditioning: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Returns the new buffer, and output and skip share of one sample, `[batch, ...]`."""
+        buffer, pre_gate = self.dilated.step(buffer, x, time)
+        return buffer, *self._outputs(x, pre_gate + conditioning)
+
+
+class WaveNetDecoder(nn.Module):
+    """The causal decoder of Engel et al. 2017, section 2.1.
+
+    It runs over a whole signal (`__call__`, with the true past: teacher forcing) or a sample at a
+    time (`initial_state`, `step`), with the same weights.
+
+    Attributes:
+        channels: of the residual stream.
+        skip_channels: of the skip sum and the head.
+        num_layers: gated layers.
+        dilation_cycle: layer i has dilation 2 ** (i mod dilation_cycle).
+        conditioning_size: channels of the embedding.
+        num_classes: of the softmax.
+        output_init: `authors`, or `zeros` for the last projection, with which every class starts
+            equally probable and the first loss is ln(num_classes).
+        dtype: of the computation.
+
+    The authors' graph also holds a residual projection after the last layer that reaches no
+    output and gets no gradient; it is left out here.
+    """
+
+    channels: int = 512
+    skip_channels: int = 256
+    num_layers: int = 30
+    dilation_cycle: int = 10
+    conditioning_size: int = 16
+    num_classes: int = 256
+    output_init: OutputInit = "authors"
+    dtype: DTypeLike = jnp.float32
+
+    def setup(self):
+        self.start = Conv(1, self.channels, width=3, causal=True, dtype=self.dtype)
+        self.skip_start = Conv(self.channels, self.skip_channels, dtype=self.dtype)
+        self.layers = [
+            DecoderLayer(
+                channels=self.channels,
+                skip_channels=self.skip_channels,
+                conditioning_size=self.conditioning_size,
+                dilation=2 ** (i % self.dilation_cycle),
+                has_residual=i < self.num_layers - 1,
+                dtype=self.dtype,
+            )
+            for i in range(self.num_layers)
+        ]
+        self.head = Conv(self.skip_channels, self.skip_channels, dtype=self.dtype)
+        self.head_conditioning = Conv(self.conditioning_size, self.skip_channels, dtype=self.dtype)
+        self.logits = Conv(
+            self.skip_channels,
+            self.num_classes,
+            kernel_init={
+                "authors": uniform_unit_scaling,
+                "zeros": nn.initializers.zeros_init(),
+            }[self.output_init],
+            dtype=self.dtype,
+        )
+
+    @property
+    def context_samples(self) -> int:
+        """How many past samples one prediction sees: the receptive field."""
+        return 3 + 2 * sum(2 ** (i % self.dilation_cycle) for i in range(self.num_layers))
+
+    def condition(self, embedding: jax.Array) -> Conditioning:
+        """Projects an embedding `[batch, num_frames, conditioning_size]` for all layers."""
+        return Conditioning(
+            [layer.conditioning(embedding) for layer in self.layers],
+            self.head_conditioning(embedding),
+        )
+
+    def __call__(self, signal: jax.Array, embedding: jax.Array) -> jax.Array:
+        """Predicts every sample from the samples before it.
+
+        Args:
+            signal: `[batch, time]`, mu-law codes / 128.
+            embedding: `[batch, num_frames, conditioning_size]`; time is a multiple of num_frames.
+
+        Returns:
+            float32 logits `[batch, time, num_classes]`; those at t depend on samples before t.
+        """
+        conditioning = self.condition(embedding)
+        past = jnp.pad(signal[:, :-1], ((0, 0), (1, 0)))
+        x = self.start(past[..., None])
+        skips = self.skip_start(x)
+        for layer, layer_conditioning in zip(self.layers, conditioning.layers, strict=True):
+            x = checkpoint_name(x, SAVED_ACTIVATION)
+            x, skip = layer(x, layer_conditioning)
+            skips = skips + skip
+        hidden = add_per_frame(self.head(nn.relu(skips)), conditioning.output)
+        return self.logits(nn.relu(hidden)).astype(jnp.float32)
+
+    def initial_state(self, batch_size: int) -> DecoderState:
+        """Returns the state before the first sample."""
+        return DecoderState(
+            self.start.initial_buffer(batch_size),
+            [layer.dilated.initial_buffer(batch_size) for layer in self.layers],
+        )
+
+    def step(
+        self,
+        state: DecoderState,
+        previous: jax.Array,
+        time: jax.Array,
+        conditioning: Conditioning,
+    ) -> tuple[DecoderState, jax.Array]:
+        """Predicts one sample.
+
+        Args:
+            state: from `initial_state` or the step before.
+            previous: the sample before, `[batch]`, mu-law code / 128; 0 at the first step.
+            time: scalar int32, the sample's index.
+            conditioning: the sample's frame of `condition`'s result: arrays `[batch, ...]`.
+
+        Returns:
+            The new state and float32 logits `[batch, num_classes]`.
+        """
+        start_buffer, x = self.start.step(state.start, previous[:, None], time)
+        skips = self.skip_start(x)
+        buffers = []
+        for layer, buffer, layer_conditioning in zip(
+            self.layers, state.layers, conditioning.layers, strict=True
+        ):
+            new_buffer, x, skip = layer.step(buffer, x, time, layer_conditioning)
+            buffers.append(new_buffer)
+            skips = skips + skip
+        hidden = self.head(nn.relu(skips)) + conditioning.output
+        logits = self.logits(nn.relu(hidden)).astype(jnp.float32)
+        return DecoderState(start_buffer, buffers), logits

@@ -1,0 +1,197 @@
+"""Embeddings of sounds: making, keeping, blending and stretching them."""
+
+import functools
+import math
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from wavenet_ae.audio import mu_law
+from wavenet_ae.audio.files import SAMPLE_RATE_HZ
+from wavenet_ae.errors import UserError
+from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+
+SUFFIX = ".npz"
+# Long sounds are encoded in windows of so many frames, for a bounded memory and one compilation.
+_WINDOW_FRAMES = 256
+
+
+class EncodedSound(NamedTuple):
+    """A sound as the encoder sees it.
+
+    Attributes:
+        embedding: float32 `[frames, embedding_size]`.
+        hop_length: samples that a frame stands for.
+        num_samples: of the sound, at 16 kHz; the last frame may reach beyond it.
+        source: the file's name.
+        fingerprint: of the model that encoded it, or empty.
+        pitch: MIDI, or -1 where it is not known.
+    """
+
+    embedding: np.ndarray
+    hop_length: int
+    num_samples: int
+    source: str
+    fingerprint: str
+    pitch: int = -1
+
+
+def encode(model: WaveNetAutoencoder, params: Any, audio: np.ndarray) -> np.ndarray:
+    """Encodes a sound of any length.
+
+    Args:
+        model: the autoencoder.
+        params: its parameters.
+        audio: float32 `[samples]` at 16 kHz; silence is added up to a multiple of the hop.
+
+    Returns:
+        float32 `[frames, embedding_size]`. Windows overlap by the encoder's reach, so that a long
+        sound's embedding is what encoding it in one piece gives.
+    """
+    hop = model.hop_length
+    num_frames = -(-len(audio) // hop)
+    padded = np.pad(audio, (0, num_frames * hop - len(audio))).astype(np.float32)
+    reach = -(-_encoder_reach(model) // hop)
+    window = max(_WINDOW_FRAMES, 4 * reach)
+    if num_frames <= window:
+        return np.asarray(_encode_window(model, params, padded))
+    frames, done = [], 0
+    while done < num_frames:
+        # Every window lies inside the sound, so only the sound's own ends meet zero padding.
+        first = min(max(0, done - reach), num_frames - window)
+        encoded = np.asarray(
+            _encode_window(model, params, padded[first * hop : (first + window) * hop])
+        )
+        end = num_frames if first + window == num_frames else first + window - reach
+        frames.append(encoded[done - first : end - first])
+        done = end
+    return np.concatenate(frames)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _encode_window(model: WaveNetAutoencoder, params: Any, audio: jax.Array) -> jax.Array:
+    signal = mu_law.to_signal(mu_law.encode(audio))[None]
+    return model.apply({"params": params}, signal, method="encode")[0]
+
+
+def _encoder_reach(model: WaveNetAutoencoder) -> int:
+    return model.bind({}).encoder.context_samples
+
+
+def save(path: Path, sound: EncodedSound) -> None:
+    """Writes an `.npz` file, whole or not at all.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            np.savez(file, sample_rate=SAMPLE_RATE_HZ, **sound._asdict())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}).") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: Path, model: WaveNetAutoencoder, fingerprint: str) -> EncodedSound:
+    """Reads an `.npz` file that `save` wrote, or that holds at least an `embedding`.
+
+    Args:
+        path: the file.
+        model: that will decode it.
+        fingerprint: of that model.
+
+    Raises:
+        UserError: the file is missing or damaged, or its embedding belongs to another model.
+    """
+    try:
+        with np.load(path) as arrays:
+            fields = {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist.") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is not an embedding that can be read ({error}).") from error
+    embedding = fields.get("embedding")
+    if embedding is None or embedding.ndim != 2 or not len(embedding):
+        raise UserError(f"{path} holds no `embedding` of the shape [frames, channels].")
+    if embedding.shape[1] != model.embedding_size:
+        raise UserError(
+            f"{path} has {embedding.shape[1]} channels and the checkpoint's model "
+            f"{model.embedding_size}: encode the sound with this checkpoint."
+        )
+    if not np.isfinite(embedding).all():
+        raise UserError(f"{path} holds an embedding with NaN or infinity.")
+    encoded_by = str(fields.get("fingerprint", ""))
+    if encoded_by not in ("", fingerprint):
+        raise UserError(
+            f"{path} was encoded by another model ({encoded_by}, the checkpoint is {fingerprint}): "
+            "encode the sound with this checkpoint."
+        )
+    return EncodedSound(
+        embedding=embedding.astype(np.float32),
+        hop_length=model.hop_length,
+        num_samples=len(embedding) * model.hop_length,
+        source=str(fields.get("source", path.name)),
+        fingerprint=encoded_by,
+        pitch=int(fields.get("pitch", -1)),
+    )
+
+
+def blend(sounds: Sequence[EncodedSound], weights: Sequence[float]) -> EncodedSound:
+    """Returns the weighted sum of embeddings (Engel et al. 2017, section 4.2).
+
+    Args:
+        sounds: they are cut to the shortest.
+        weights: one a sound; 0.5, 0.5 is the mean.
+
+    Raises:
+        UserError: the numbers of sounds and weights differ, or a weight is not finite.
+    """
+    if len(sounds) != len(weights):
+        raise UserError(f"--blend has {len(weights)} weights for {len(sounds)} inputs.")
+    if not all(math.isfinite(weight) for weight in weights):
+        raise UserError("--blend has a weight that is no finite number.")
+    frames = min(len(sound.embedding) for sound in sounds)
+    pairs = zip(sounds, weights, strict=True)
+    pitches = {sound.pitch for sound in sounds}
+    return EncodedSound(
+        embedding=sum(np.float32(weight) * sound.embedding[:frames] for sound, weight in pairs),
+        hop_length=sounds[0].hop_length,
+        num_samples=min(sound.num_samples for sound in sounds),
+        source=" + ".join(sound.source for sound in sounds),
+        fingerprint=sounds[0].fingerprint,
+        pitch=pitches.pop() if len(pitches) == 1 else -1,
+    )
+
+
+def stretch(sound: EncodedSound, factor: float) -> EncodedSound:
+    """Stretches a sound in time, without a change of pitch, by interpolating its embedding.
+
+    Args:
+        sound: of which the frames are interpolated linearly.
+        factor: of the length: 2 is twice as long.
+
+    Raises:
+        UserError: the factor is not a finite number above 0.
+    """
+    if not (math.isfinite(factor) and factor > 0):
+        raise UserError(f"--stretch={factor} must be a number above 0.")
+    if factor == 1:
+        return sound
+    num_samples = max(1, round(sound.num_samples * factor))
+    num_frames = -(-num_samples // sound.hop_length)
+    # Frames stand for their middles.
+    places = (np.arange(num_frames) + 0.5) / factor - 0.5
+    known = np.arange(len(sound.embedding))
+    channels = [np.interp(places, known, channel) for channel in sound.embedding.T]
+    return sound._replace(
+        embedding=np.stack(channels, axis=1).astype(np.float32), num_samples=num_samples
+    )

@@ -1,0 +1,191 @@
+"""Embeddings to sound files."""
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from wavenet_ae.audio import files
+from wavenet_ae.errors import UserError
+from wavenet_ae.synthesis import embeddings, sampler
+from wavenet_ae.synthesis.embeddings import EncodedSound
+from wavenet_ae.synthesis.encode_files import encode_file
+from wavenet_ae.training.checkpoint import TrainedModel
+
+# What was generated from what, so that an interrupted command goes on where it stopped.
+MANIFEST_FILE = "generated.json"
+
+
+class Job(NamedTuple):
+    """A sound to generate.
+
+    Attributes:
+        name: of the output file, without its suffix; also picks the sound's random key.
+        sound: the embedding and the length.
+    """
+
+    name: str
+    sound: EncodedSound
+
+
+def read_sounds(
+    trained: TrainedModel, sources: Sequence[files.Source], pitch: int | None
+) -> tuple[list[Job], int]:
+    """Reads embeddings and encodes sound files; what cannot be read is named, the others go on.
+
+    Args:
+        trained: the model.
+        sources: sound files and `.npz` embeddings.
+        pitch: MIDI, for a model that is conditioned on pitch; None takes the file's own.
+
+    Returns:
+        The sounds, and the number of files refused.
+    """
+    jobs, refused = [], 0
+    for source in tqdm(sources, unit="file", desc="reading"):
+        try:
+            if source.path.suffix.lower() == embeddings.SUFFIX:
+                sound = embeddings.load(source.path, trained.task.model, trained.fingerprint)
+            else:
+                sound = encode_file(trained, source.path)
+            if pitch is not None:
+                sound = sound._replace(pitch=pitch)
+            _check_pitch(trained, sound)
+        except UserError as error:
+            tqdm.write(f"refused: {error}", file=sys.stderr)
+            refused += 1
+        else:
+            jobs.append(Job(source.stem, sound))
+    return jobs, refused
+
+
+def _check_pitch(trained: TrainedModel, sound: EncodedSound) -> None:
+    num_pitches = trained.task.model.num_pitches
+    if num_pitches and not 0 <= sound.pitch < num_pitches:
+        raise UserError(
+            f"the pitch of {sound.source} is not known, and the model is conditioned on it: give "
+            f"--pitch=0..{num_pitches - 1}, or name the file like flute_acoustic_000-060-100."
+        )
+
+
+def generate_files(
+    trained: TrainedModel,
+    jobs: Sequence[Job],
+    output: Path,
+    *,
+    temperature: float = 1.0,
+    seed: int = 0,
+    batch_size: int = 16,
+) -> None:
+    """Writes one WAV file a sound, of exactly the sound's length.
+
+    A sound that the folder already holds, from the same embedding and settings, is left alone.
+
+    Args:
+        trained: the model.
+        jobs: what to generate.
+        output: the folder.
+        temperature: see `sampler.generate`.
+        seed: with a sound's name it makes the sound's random key.
+        batch_size: sounds generated together.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    manifest = _Manifest(output)
+    digests = {job.name: _digest(trained, job, temperature, seed) for job in jobs}
+    todo = [job for job in jobs if not manifest.holds(job.name, digests[job.name])]
+    if len(todo) < len(jobs):
+        print(f"{len(jobs) - len(todo)} of {len(jobs)} sounds are in {output} already")
+    # Sounds of like lengths share a batch, which lasts as long as its longest.
+    todo.sort(key=lambda job: job.sound.num_samples)
+    total = sum(job.sound.num_samples for job in todo)
+    started = time.monotonic()
+    with tqdm(total=total, unit="sample", unit_scale=True, desc="generating") as bar:
+        for first in range(0, len(todo), batch_size):
+            batch = todo[first : first + batch_size]
+            _generate_batch(trained, batch, output, temperature, seed, bar)
+            for job in batch:
+                manifest.add(job.name, digests[job.name])
+    if todo:
+        rate = total / (time.monotonic() - started)
+        print(f"{len(todo)} sounds in {output}, {rate:,.0f} samples/s")
+
+
+def _generate_batch(
+    trained: TrainedModel,
+    batch: Sequence[Job],
+    output: Path,
+    temperature: float,
+    seed: int,
+    bar: tqdm,
+) -> None:
+    num_frames = max(len(job.sound.embedding) for job in batch)
+    embedding = np.stack(
+        [
+            np.pad(e, ((0, num_frames - len(e)), (0, 0)), mode="edge")
+            for e in (job.sound.embedding for job in batch)
+        ]
+    )
+    pitch = None
+    if trained.task.model.num_pitches:
+        pitch = np.array([job.sound.pitch for job in batch], np.int32)
+    keys = sampler.note_keys(seed, np.array([_key_number(job) for job in batch], np.uint32))
+    with contextlib.ExitStack() as stack:
+        writers = [stack.enter_context(files.Writer(output / f"{job.name}.wav")) for job in batch]
+        left = [job.sound.num_samples for job in batch]
+        chunks = sampler.generate(
+            trained.task.model,
+            trained.params,
+            embedding,
+            keys,
+            pitch=pitch,
+            temperature=temperature,
+        )
+        for chunk in chunks:
+            for row, writer in enumerate(writers):
+                piece = chunk[row, : left[row]]
+                writer.write(piece)
+                left[row] -= len(piece)
+                bar.update(len(piece))
+
+
+def _key_number(job: Job) -> int:
+    return zlib.crc32(job.name.encode())
+
+
+def _digest(trained: TrainedModel, job: Job, temperature: float, seed: int) -> str:
+    sound = job.sound
+    settings: list[Any] = [trained.fingerprint, temperature, seed, sound.num_samples, sound.pitch]
+    digest = hashlib.sha256(json.dumps(settings).encode())
+    digest.update(sound.embedding.tobytes())
+    return digest.hexdigest()[:16]
+
+
+class _Manifest:
+    """The digests of the sounds that a folder holds."""
+
+    def __init__(self, output: Path):
+        self._output = output
+        try:
+            self._digests = json.loads((output / MANIFEST_FILE).read_text())
+        except (OSError, ValueError):
+            self._digests = {}  # nothing there to go on from
+
+    def holds(self, name: str, digest: str) -> bool:
+        return self._digests.get(name) == digest and (self._output / f"{name}.wav").exists()
+
+    def add(self, name: str, digest: str) -> None:
+        self._digests[name] = digest
+        temporary = self._output / f".{MANIFEST_FILE}.tmp"
+        temporary.write_text(json.dumps(self._digests, indent=1, sort_keys=True) + "\n")
+        os.replace(temporary, self._output / MANIFEST_FILE)

@@ -1,0 +1,192 @@
+"""Step-by-step generation: an embedding to sound, one sample after the other.
+
+A compiled scan over the samples of a few frames is called again and again, so that a sound of any
+length streams out in chunks.
+"""
+
+import functools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from wavenet_ae.audio import mu_law
+from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.models.decoder import Conditioning, DecoderState
+from wavenet_ae.training import sharding
+
+# Samples are decoded at least two sounds at a time: a product with a single row takes another
+# path through XLA, with other rounding, and the sounds would depend on the size of the batch.
+_SMALLEST_BATCH = 2
+
+
+class SamplerState(NamedTuple):
+    """What generation remembers between two samples.
+
+    Attributes:
+        decoder: the decoder's ring buffers.
+        previous: the sample before, `[batch]`, mu-law code / 128.
+        time: int32 scalar, samples generated.
+    """
+
+    decoder: DecoderState
+    previous: jax.Array
+    time: jax.Array
+
+
+def note_keys(seed: int, indices: np.ndarray) -> jax.Array:
+    """Returns one random key a sound: `[batch]`, from a seed and the sounds' numbers."""
+    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
+
+
+def initial_state(model: WaveNetAutoencoder, params: Any, batch_size: int) -> SamplerState:
+    """Returns the state before the first sample: silence has gone before."""
+    decoder = model.apply(
+        {"params": params}, batch_size, method=lambda m, size: m.decoder.initial_state(size)
+    )
+    return SamplerState(decoder, jnp.zeros(batch_size), jnp.zeros((), jnp.int32))
+
+
+def next_logits(
+    model: WaveNetAutoencoder,
+    params: Any,
+    state: SamplerState,
+    conditioning: Conditioning,
+) -> tuple[DecoderState, jax.Array]:
+    """Returns the decoder's new state and the next sample's logits, float32 `[batch, classes]`."""
+    return model.apply(
+        {"params": params},
+        state.decoder,
+        state.previous,
+        state.time,
+        conditioning,
+        method=lambda m, *args: m.decoder.step(*args),
+    )
+
+
+def choose(logits: jax.Array, uniform: jax.Array, temperature: jax.Array) -> jax.Array:
+    """Draws a class by inverting the cumulative distribution.
+
+    Args:
+        logits: float32 `[batch, classes]`.
+        uniform: float32 `[batch]`, random in [0, 1): one number a sample is all the randomness.
+        temperature: float32 scalar that divides the logits; 0 takes the most probable class.
+
+    Returns:
+        int32 `[batch]`.
+    """
+    scaled = logits / jnp.where(temperature > 0, temperature, 1.0)
+    cumulative = jnp.cumsum(jax.nn.softmax(scaled), axis=-1)
+    drawn = jnp.sum(cumulative <= uniform[:, None] * cumulative[:, -1:], axis=-1)
+    return jnp.where(temperature > 0, drawn, jnp.argmax(logits, axis=-1)).astype(jnp.int32)
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=2)
+def generate_frames(
+    model: WaveNetAutoencoder,
+    params: Any,
+    state: SamplerState,
+    embedding: jax.Array,
+    pitch: jax.Array | None,
+    keys: jax.Array,
+    temperature: jax.Array,
+) -> tuple[SamplerState, jax.Array]:
+    """Generates the samples of some frames.
+
+    Args:
+        model: the autoencoder.
+        params: its parameters.
+        state: from `initial_state` or the call before; donated.
+        embedding: `[batch, num_frames, embedding_size]`, the frames that come next.
+        pitch: int32 `[batch]` for a model that is conditioned on it.
+        keys: `[batch]`, one a sound.
+        temperature: float32 scalar, see `choose`.
+
+    Returns:
+        The new state and int32 mu-law codes `[batch, num_frames * hop_length]`.
+    """
+    hop = model.hop_length
+    conditioning = model.apply(
+        {"params": params},
+        embedding,
+        pitch,
+        method=lambda m, e, p: m.decoder.condition(m.with_pitch(e, p)),
+    )
+
+    def one_sample(state, uniform, frame):
+        decoder, logits = next_logits(model, params, state, frame)
+        codes = mu_law.from_labels(choose(logits, uniform, temperature))
+        return SamplerState(decoder, mu_law.to_signal(codes), state.time + 1), codes
+
+    def one_frame(state, frame):
+        # A sound's randomness depends on its own key and its place in time alone.
+        frame_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, state.time // hop)
+        uniform = jax.vmap(lambda key: jax.random.uniform(key, (hop,)), out_axes=1)(frame_keys)
+        return jax.lax.scan(functools.partial(one_sample, frame=frame), state, uniform)
+
+    frames = jax.tree.map(lambda x: x.swapaxes(0, 1), conditioning)
+    state, codes = jax.lax.scan(one_frame, state, frames)
+    return state, codes.reshape(-1, codes.shape[-1]).T
+
+
+def generate(
+    model: WaveNetAutoencoder,
+    params: Any,
+    embedding: np.ndarray,
+    keys: jax.Array,
+    *,
+    pitch: np.ndarray | None = None,
+    temperature: float = 1.0,
+    chunk_frames: int = 8,
+    mesh: Mesh | None = None,
+) -> Iterator[np.ndarray]:
+    """Streams sounds from embeddings; the batch is split over the devices.
+
+    Args:
+        model: the autoencoder.
+        params: its parameters.
+        embedding: float32 `[batch, num_frames, embedding_size]`.
+        keys: `[batch]`, from `note_keys`. A sound depends on its key and its embedding, not on
+            the others of the batch nor on their number.
+        pitch: int32 `[batch]` for a model that is conditioned on it.
+        temperature: 1 draws from the model's distribution, less is closer to the most probable
+            sample, 0 takes it.
+        chunk_frames: frames between two results.
+        mesh: the devices; all by default.
+
+    Yields:
+        float32 audio `[batch, samples]` of the next `chunk_frames` frames, fewer at the end.
+    """
+    mesh = mesh or sharding.data_mesh()
+    batch, num_frames, _ = embedding.shape
+    multiple = max(mesh.size, _SMALLEST_BATCH)
+    rows = np.arange(-(-batch // multiple) * multiple) % batch
+    split, replicated = sharding.batch_sharded(mesh), sharding.replicated(mesh)
+    keys = jax.device_put(keys[rows], split)
+    pitch = None if pitch is None else jax.device_put(np.asarray(pitch, np.int32)[rows], split)
+    params = jax.device_put(params, replicated)
+    buffers = NamedSharding(mesh, PartitionSpec(None, sharding.DATA_AXIS))
+    shapes = jax.eval_shape(functools.partial(initial_state, model, batch_size=len(rows)), params)
+    layout = SamplerState(jax.tree.map(lambda _: buffers, shapes.decoder), split, replicated)
+    state = jax.jit(
+        functools.partial(initial_state, model, batch_size=len(rows)), out_shardings=layout
+    )(params)
+    for start in range(0, num_frames, chunk_frames):
+        frames = embedding[rows, start : start + chunk_frames]
+        # The last chunk is filled up, so that one compiled program serves all.
+        missing = chunk_frames - frames.shape[1]
+        frames = np.pad(frames, ((0, 0), (0, missing), (0, 0)), mode="edge")
+        state, codes = generate_frames(
+            model,
+            params,
+            state,
+            jax.device_put(frames.astype(np.float32), split),
+            pitch,
+            keys,
+            jnp.float32(temperature),
+        )
+        audio = np.asarray(mu_law.decode(codes))[:batch]
+        yield audio[:, : (chunk_frames - missing) * model.hop_length]

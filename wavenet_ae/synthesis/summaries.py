@@ -1,0 +1,54 @@
+"""Reconstructed notes as the sounds and pictures of a training run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from wavenet_ae.audio import pcm
+from wavenet_ae.audio.rainbowgram import rainbowgram
+from wavenet_ae.data import input_pipeline, nsynth
+from wavenet_ae.synthesis import embeddings, sampler
+from wavenet_ae.tasks import Task
+from wavenet_ae.training import sharding
+from wavenet_ae.training.metrics import Summaries
+from wavenet_ae.training.state import TrainState
+
+_NUM_NOTES = 4
+
+
+def reconstruct_notes(config: Mapping[str, Any], task: Task, state: TrainState) -> Summaries:
+    """Encodes and generates a few validation notes with the averaged weights.
+
+    Args:
+        config: the run's; `dataset` names the notes.
+        task: with the model.
+        state: of training.
+
+    Returns:
+        Each note's original and reconstruction, as sounds and rainbowgrams.
+    """
+    notes = input_pipeline.open_split(
+        config["dataset"]["name"], config["dataset"]["data_dir"], "valid"
+    )
+    chosen = [notes[int(i)] for i in np.linspace(0, len(notes) - 1, min(_NUM_NOTES, len(notes)))]
+    params = jax.device_get(state.averaged)
+    originals = np.stack([pcm.to_float(note["audio"]) for note in chosen])
+    embedded = np.stack([embeddings.encode(task.model, params, audio) for audio in originals])
+    chunks = sampler.generate(
+        task.model,
+        params,
+        embedded,
+        sampler.note_keys(config["seed"], np.arange(len(chosen))),
+        pitch=np.array([note["pitch"] for note in chosen]),
+        mesh=sharding.data_mesh(jax.local_devices()),
+    )
+    generated = np.concatenate(list(chunks), axis=1)[:, : originals.shape[1]]
+    audio = {}
+    for note, original, reconstruction in zip(chosen, originals, generated, strict=True):
+        audio[f"{note['id']}/original"] = original
+        audio[f"{note['id']}/reconstruction"] = reconstruction
+    # Pictures have the high notes on top.
+    images = {name: rainbowgram(sound)[::-1] for name, sound in audio.items()}
+    return Summaries(audio, images, nsynth.SAMPLE_RATE_HZ)

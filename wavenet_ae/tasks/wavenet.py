@@ -1,0 +1,99 @@
+"""The task of the WaveNet autoencoder: predict every sample's mu-law code."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from wavenet_ae.audio import mu_law, pcm
+from wavenet_ae.errors import UserError
+from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+
+_POSITIVE_FIELDS = (
+    "encoder_channels",
+    "encoder_layers",
+    "decoder_channels",
+    "skip_channels",
+    "decoder_layers",
+    "dilation_cycle",
+    "embedding_size",
+    "hop_length",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class WaveNetTask:
+    """Engel et al. 2017, section 2.1: the mean cross-entropy over all samples, in nats.
+
+    Attributes:
+        model: the autoencoder.
+        crop_samples: length of the training crops, a multiple of the model's hop.
+    """
+
+    model_class: ClassVar[type] = WaveNetAutoencoder
+
+    model: WaveNetAutoencoder
+    crop_samples: int
+
+    def __post_init__(self):
+        for name in _POSITIVE_FIELDS:
+            value = getattr(self.model, name)
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f"config.model.{name}={value!r} must be a whole number above 0.")
+        if self.model.output_init not in ("authors", "zeros"):
+            raise UserError(
+                f"config.model.output_init={self.model.output_init!r} must be authors or zeros."
+            )
+        if self.model.dtype not in (jnp.float32, "float32", jnp.bfloat16, "bfloat16"):
+            raise UserError(f"config.model.dtype={self.model.dtype!r} must be float32 or bfloat16.")
+        hop = self.model.hop_length
+        if not self.crop_samples or self.crop_samples % hop:
+            raise UserError(
+                f"config.crop_samples={self.crop_samples} must be a multiple of the hop of {hop} "
+                "samples."
+            )
+
+    def init(self, key: jax.Array) -> tuple[Any, Any]:
+        """Returns new parameters, and an empty model state."""
+        signal = jnp.zeros((1, self.model.hop_length))
+        return self.model.init(key, signal, jnp.zeros(1, jnp.int32))["params"], {}
+
+    def loss(
+        self, params: Any, model_state: Any, batch: Mapping[str, jax.Array], train: bool
+    ) -> tuple[dict[str, jax.Array], Any]:
+        """Scores a batch.
+
+        Args:
+            params: of the model.
+            model_state: passed through.
+            batch: `audio` `[batch, time]`, int16 or float32; `pitch` `[batch]`.
+            train: has no influence here.
+
+        Returns:
+            float32 `[batch]` arrays `loss` (nats a sample) and `bits_per_sample`; the model state.
+        """
+        codes = mu_law.encode(pcm.to_float(batch["audio"]))
+        logits = self.model.apply({"params": params}, mu_law.to_signal(codes), batch["pitch"])
+        nats = optax.softmax_cross_entropy_with_integer_labels(logits, mu_law.to_labels(codes))
+        loss = nats.mean(axis=1)
+        return {"loss": loss, "bits_per_sample": loss / jnp.log(2.0)}, model_state
+
+    def references(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+        """Returns bits a sample of two predictors without a model.
+
+        `uniform_bits_per_sample` finds all codes equally probable;
+        `histogram_bits_per_sample` knows how often each occurs in these batches.
+        """
+        counts = np.zeros(mu_law.NUM_CLASSES)
+        for batch in batches:
+            labels = mu_law.to_labels(mu_law.encode(pcm.to_float(jnp.asarray(batch["audio"]))))
+            counts += np.bincount(np.asarray(labels).ravel(), minlength=mu_law.NUM_CLASSES)
+        shares = counts[counts > 0] / counts.sum()
+        return {
+            "uniform_bits_per_sample": float(np.log2(mu_law.NUM_CLASSES)),
+            "histogram_bits_per_sample": float(-np.sum(shares * np.log2(shares))),
+        }

@@ -1,0 +1,231 @@
+"""The training loop."""
+
+import contextlib
+import itertools
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from wavenet_ae import tasks
+from wavenet_ae.data import input_pipeline
+from wavenet_ae.errors import UserError
+from wavenet_ae.training import checkpoint, sharding
+from wavenet_ae.training.checkpoint import Checkpoints, Position
+from wavenet_ae.training.interruption import StopRequest
+from wavenet_ae.training.metrics import MetricsLog, Summaries
+from wavenet_ae.training.state import TrainState
+from wavenet_ae.training.step import init_state, make_eval_step, make_train_step
+
+# Batches of training data from which the references beside the loss are computed.
+_REFERENCE_BATCHES = 64
+
+Summarize = Callable[[Mapping[str, Any], tasks.Task, TrainState], Summaries]
+
+# Settings that must be whole numbers, with the smallest value of each.
+_WHOLE_NUMBERS = {
+    "seed": 0,
+    "num_steps": 1,
+    "batch_size": 1,
+    "accumulation_steps": 1,
+    "log_every_steps": 1,
+    "eval_every_steps": 1,
+    "checkpoint_every_steps": 1,
+    "summarize_every_steps": 0,
+}
+
+
+def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summarize) -> None:
+    """Trains until `num_steps`, going on from the newest checkpoint of the workdir.
+
+    Args:
+        config: a resolved configuration; `experiments/configs/` documents the settings.
+        workdir: the run's folder, made if it is not there.
+        summarize: makes sounds and pictures for TensorBoard every `summarize_every_steps`.
+
+    Raises:
+        UserError: a setting or the data is wrong, the workdir holds another model's run, or the
+            loss is no longer finite.
+        KeyboardInterrupt: the process was asked to stop; the run was saved.
+    """
+    _check(config)
+    mesh = sharding.data_mesh()
+    sharding.check_batch_size(config["batch_size"], mesh, config["accumulation_steps"])
+    task = tasks.create(config)
+    share = input_pipeline.ProcessShare(jax.process_index(), jax.process_count())
+    train_notes, valid_notes = (
+        input_pipeline.open_split(config["dataset"]["name"], config["dataset"]["data_dir"], split)
+        for split in ("train", "valid")
+    )
+    _save_config(config, workdir)
+
+    def training_batches(first_step: int):
+        return input_pipeline.training_batches(
+            train_notes,
+            seed=config["seed"],
+            batch_size=config["batch_size"],
+            crop_samples=task.crop_samples,
+            first_step=first_step,
+            share=share,
+            num_workers=config["dataset"]["num_workers"],
+        )
+
+    def evaluate(state: TrainState) -> dict[str, float]:
+        batches = input_pipeline.evaluation_batches(
+            valid_notes,
+            batch_size=config["batch_size"],
+            crop_samples=task.crop_samples,
+            num_batches=config["eval_batches"],
+            share=share,
+        )
+        sums = [eval_step(state, sharding.to_global(batch, mesh)) for batch in batches]
+        totals, counts = zip(*jax.device_get(sums), strict=True)
+        return {f"valid/{k}": float(sum(t[k] for t in totals) / sum(counts)) for k in totals[0]}
+
+    references = task.references(itertools.islice(training_batches(0), _REFERENCE_BATCHES))
+    references = {f"reference/{name}": value for name, value in references.items()}
+    state = init_state(config, task, mesh)
+    eval_step = make_eval_step(task, mesh)
+
+    with (
+        Checkpoints(
+            workdir, config["checkpoint_every_steps"], config["checkpoint_every_minutes"]
+        ) as checkpoints,
+        StopRequest() as stop,
+    ):
+        step, pending = 0, []
+        if checkpoints.latest_step is not None:
+            state, (step, pending) = checkpoints.restore(state)
+            _say(f"resuming {workdir} at step {step} of {config['num_steps']}")
+        if step >= config["num_steps"]:
+            _say("nothing to do: raise --config.num_steps to train for longer")
+            return
+        batches = training_batches(step)
+        batch = sharding.to_global(next(batches), mesh)
+        samples_per_step = batch["audio"].size
+        started = time.monotonic()
+        train_step = make_train_step(config, task, mesh).lower(state, batch).compile()
+        _say(f"compiled the training step in {time.monotonic() - started:.0f} s")
+
+        with MetricsLog(workdir, step, config["num_steps"]) as log:
+            clock = _Stopwatch(step)
+            while step < config["num_steps"] and not stop.received:
+                # Any other transfer between host and device is a defect.
+                with jax.transfer_guard("disallow"):
+                    state, metrics = train_step(state, batch)
+                    batch = sharding.to_global(next(batches), mesh)
+                step += 1
+                pending.append(metrics)
+                log.progress(step)
+                last = step == config["num_steps"]
+                evaluating = last or step % config["eval_every_steps"] == 0
+                logging = evaluating or step % config["log_every_steps"] == 0
+                saving = last or checkpoints.due(step) or stop.received is not None
+                if not (logging or saving):
+                    continue
+
+                pending = _fetch_finite(pending, step)
+                line, valid = {}, {}
+                if logging:
+                    line = {f"train/{name}": _mean(pending, name) for name in pending[0]}
+                    line["train/samples_per_second"] = samples_per_step * clock.rate(step)
+                    line |= references
+                    pending = []
+                with clock.paused():
+                    if evaluating:
+                        valid = evaluate(state)
+                        saving = saving or valid["valid/loss"] < checkpoints.best_loss()
+                    if logging:
+                        log.write(step, line | valid)
+                    if saving:
+                        checkpoints.save(state, Position(step, list(pending)), valid.get("valid/loss"))
+                    every = config["summarize_every_steps"]
+                    if every and (last or step % every == 0) and jax.process_index() == 0:
+                        log.write_summaries(step, summarize(config, task, state))
+    if stop.received:
+        _say(f"{stop.received.name}: saved {workdir} at step {step}; the same command goes on")
+        raise KeyboardInterrupt
+
+
+class _Stopwatch:
+    """Measures steps a second, leaving out what is not training."""
+
+    def __init__(self, step: int):
+        self._step, self._since = step, time.monotonic()
+
+    def rate(self, step: int) -> float:
+        """Returns steps a second since the last call."""
+        now = time.monotonic()
+        rate = (step - self._step) / (now - self._since)
+        self._step, self._since = step, now
+        return rate
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stops the clock."""
+        stopped = time.monotonic()
+        yield
+        self._since += time.monotonic() - stopped
+
+
+def _fetch_finite(pending: list[dict[str, Any]], step: int) -> list[dict[str, float]]:
+    """Brings the metrics of the last steps to the host.
+
+    Raises:
+        UserError: one of the losses is not finite.
+    """
+    fetched = [
+        {name: float(value) for name, value in metrics.items()}
+        for metrics in jax.device_get(pending)
+    ]
+    for number, metrics in enumerate(fetched, start=step - len(fetched) + 1):
+        if not math.isfinite(metrics["loss"]):
+            raise UserError(
+                f"the loss is {metrics['loss']} at step {number}: lower "
+                "--config.optimizer.learning_rates or set --config.optimizer.clip_norm; the same "
+                "command goes on from the last checkpoint."
+            )
+    return fetched
+
+
+def _mean(pending: list[dict[str, float]], name: str) -> float:
+    return math.fsum(metrics[name] for metrics in pending) / len(pending)
+
+
+def _say(message: str) -> None:
+    if jax.process_index() == 0:
+        print(message, file=sys.stderr, flush=True)
+
+
+def _check(config: Mapping[str, Any]) -> None:
+    for name, smallest in _WHOLE_NUMBERS.items():
+        value = config[name]
+        if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
+            raise UserError(
+                f"config.{name}={value!r} must be a whole number, {smallest} or larger."
+            )
+
+
+def _save_config(config: Mapping[str, Any], workdir: Path) -> None:
+    """Writes the configuration into the workdir, unless another model's run lives there."""
+    path = workdir / checkpoint.CONFIG_FILE
+    if path.exists():
+        saved = checkpoint.read_config(workdir)
+        theirs, ours = ({"task": c["task"], **c["model"]} for c in (saved, config))
+        for name in theirs | ours:
+            if theirs.get(name) != ours.get(name):
+                raise UserError(
+                    f"{workdir} holds a run with {name}={theirs.get(name)}, and this one has "
+                    f"{name}={ours.get(name)}: use another --workdir."
+                )
+    if jax.process_index() == 0:
+        workdir.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+        os.replace(temporary, path)

@@ -1,0 +1,47 @@
+"""One mesh over all devices: parameters replicated, batches split."""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from wavenet_ae.errors import UserError
+
+DATA_AXIS = "data"
+
+
+def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """Returns a mesh along one axis of these devices, or of all of all processes."""
+    devices = jax.devices() if devices is None else devices
+    return jax.make_mesh(
+        (len(devices),), (DATA_AXIS,), axis_types=(AxisType.Auto,), devices=devices
+    )
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Returns the sharding of what every device holds whole."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def batch_sharded(mesh: Mesh) -> NamedSharding:
+    """Returns the sharding of arrays whose leading axis is split over the devices."""
+    return NamedSharding(mesh, PartitionSpec(DATA_AXIS))
+
+
+def check_batch_size(batch_size: int, mesh: Mesh, accumulation_steps: int = 1) -> None:
+    """Raises a UserError where the devices cannot share the batch evenly."""
+    parts = mesh.size * accumulation_steps
+    if batch_size < 1 or batch_size % parts:
+        raise UserError(
+            f"config.batch_size={batch_size} cannot be split evenly over {mesh.size} device(s) x "
+            f"{accumulation_steps} accumulation step(s): use a multiple of {parts}."
+        )
+
+
+def to_global(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
+    """Assembles the global batch of which this process holds its rows `[local, ...]`."""
+    sharding = batch_sharded(mesh)
+    return {
+        key: jax.make_array_from_process_local_data(sharding, value) for key, value in batch.items()
+    }

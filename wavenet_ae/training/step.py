@@ -1,0 +1,118 @@
+"""The compiled training and evaluation steps."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from wavenet_ae.models.decoder import SAVED_ACTIVATION
+from wavenet_ae.tasks import Task
+from wavenet_ae.training import sharding
+from wavenet_ae.training.state import TrainState, make_optimizer, update_average
+
+Batch = Mapping[str, jax.Array]
+
+
+def init_state(config: Mapping[str, Any], task: Task, mesh: Mesh) -> TrainState:
+    """Returns the state before the first step, replicated over the mesh."""
+
+    def init(key: jax.Array) -> TrainState:
+        params, model_state = task.init(key)
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            # A copy: the step donates all of the state, and one buffer cannot be given twice.
+            averaged=jax.tree.map(jnp.copy, params),
+            model_state=model_state,
+            opt_state=make_optimizer(config["optimizer"]).init(params),
+        )
+
+    return jax.jit(init, out_shardings=sharding.replicated(mesh))(jax.random.key(config["seed"]))
+
+
+def make_train_step(
+    config: Mapping[str, Any], task: Task, mesh: Mesh
+) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
+    """Compiles one update.
+
+    Args:
+        config: `optimizer`, `averaging_decay`, `accumulation_steps` (parts in which a batch is
+            worked through, for a smaller memory), `rematerialize` (compute the decoder's gates
+            again in the backward pass instead of keeping them).
+        task: with the model and the loss.
+        mesh: over which batches are split.
+
+    Returns:
+        A function of state (donated) and global batch to the new state and metrics: means over
+        the batch, and `gradient_norm`; scalars on the device.
+    """
+    optimizer = make_optimizer(config["optimizer"])
+    parts = config["accumulation_steps"]
+
+    def mean_loss(params, model_state, batch):
+        metrics, model_state = task.loss(params, model_state, batch, train=True)
+        metrics = jax.tree.map(jnp.mean, metrics)
+        return metrics["loss"], (metrics, model_state)
+
+    if config["rematerialize"]:
+        policy = jax.checkpoint_policies.save_only_these_names(SAVED_ACTIVATION)
+        mean_loss = jax.checkpoint(mean_loss, policy=policy)
+    gradient = jax.grad(mean_loss, has_aux=True)
+
+    def accumulated_gradient(params, model_state, batch):
+        if parts == 1:
+            return gradient(params, model_state, batch)
+        # Strided parts: each holds rows of every device, so none has to move.
+        split = jax.tree.map(
+            lambda x: x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1), batch
+        )
+
+        def one_part(carry, part):
+            total, model_state = carry
+            grads, (metrics, model_state) = gradient(params, model_state, part)
+            return (jax.tree.map(jnp.add, total, grads), model_state), metrics
+
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        (total, model_state), metrics = jax.lax.scan(one_part, (zeros, model_state), split)
+        return (
+            jax.tree.map(lambda x: x / parts, total),
+            (jax.tree.map(jnp.mean, metrics), model_state),
+        )
+
+    def train_step(state: TrainState, batch: Batch):
+        grads, (metrics, model_state) = accumulated_gradient(state.params, state.model_state, batch)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        averaged = update_average(state.averaged, params, state.step, config["averaging_decay"])
+        new_state = TrainState(state.step + 1, params, averaged, model_state, opt_state)
+        return new_state, {**metrics, "gradient_norm": optax.global_norm(grads)}
+
+    replicated, split = sharding.replicated(mesh), sharding.batch_sharded(mesh)
+    return jax.jit(
+        train_step,
+        in_shardings=(replicated, split),
+        out_shardings=(replicated, replicated),
+        donate_argnums=0,
+    )
+
+
+def make_eval_step(
+    task: Task, mesh: Mesh
+) -> Callable[[TrainState, Batch], tuple[dict[str, jax.Array], jax.Array]]:
+    """Compiles the scoring of one batch by the averaged parameters.
+
+    Returns:
+        A function of state and global batch with a `mask` `[batch]` to the metrics' sums over the
+        examples that count, and their number; scalars on the device.
+    """
+
+    def eval_step(state: TrainState, batch: Batch):
+        mask = batch["mask"].astype(jnp.float32)
+        metrics, _ = task.loss(state.averaged, state.model_state, batch, train=False)
+        return jax.tree.map(lambda values: jnp.sum(values * mask), metrics), mask.sum()
+
+    replicated, split = sharding.replicated(mesh), sharding.batch_sharded(mesh)
+    return jax.jit(eval_step, in_shardings=(replicated, split), out_shardings=replicated)

@@ -37,6 +37,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.model.hop_length = 512
     config.model.num_pitches = 0  # 128: the decoder sees the pitch, too
     config.model.output_init = "zeros"
+    config.model.rematerialize = False  # True: a smaller memory, a slower step
     config.model.dtype = "bfloat16"
 
     config.dataset = ConfigDict()
@@ -48,7 +49,6 @@ def get_config(variant: str = "") -> ConfigDict:
     config.batch_size = 32
     config.crop_samples = 6144
     config.accumulation_steps = 1
-    config.rematerialize = False
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rates = (2e-4, 4e-4 / 3, 6e-5, 4e-5, 2e-5, 6e-6, 2e-6)

@@ -25,6 +25,7 @@ class WaveNetAutoencoder(nn.Module):
             embedding (section 2.3); 128 for MIDI.
         num_classes: values of a sample: 256 for 8-bit mu-law.
         output_init: see `WaveNetDecoder`.
+        rematerialize: see `WaveNetDecoder`.
         dtype: of the computation; parameters are float32.
     """
 
@@ -39,6 +40,7 @@ class WaveNetAutoencoder(nn.Module):
     num_pitches: int = 0
     num_classes: int = 256
     output_init: OutputInit = "authors"
+    rematerialize: bool = False
     dtype: DTypeLike = jnp.float32
 
     def setup(self):
@@ -58,6 +60,7 @@ class WaveNetAutoencoder(nn.Module):
             conditioning_size=self.embedding_size + self.num_pitches,
             num_classes=self.num_classes,
             output_init=self.output_init,
+            rematerialize=self.rematerialize,
             dtype=self.dtype,
         )
 

@@ -5,13 +5,9 @@ from typing import Literal, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax.ad_checkpoint import checkpoint_name
 from jax.typing import DTypeLike
 
 from wavenet_ae.models.layers import Conv, add_per_frame, uniform_unit_scaling
-
-# What rematerialisation keeps of each layer; the rest is computed again in the backward pass.
-SAVED_ACTIVATION = "decoder_residual"
 
 OutputInit = Literal["authors", "zeros"]
 
@@ -100,6 +96,8 @@ class WaveNetDecoder(nn.Module):
         num_classes: of the softmax.
         output_init: `authors`, or `zeros` for the last projection, with which every class starts
             equally probable and the first loss is ln(num_classes).
+        rematerialize: compute the inside of each layer again in the backward pass, instead of
+            keeping it: slower, with a smaller memory.
         dtype: of the computation.
 
     The authors' graph also holds a residual projection after the last layer that reaches no
@@ -113,6 +111,7 @@ class WaveNetDecoder(nn.Module):
     conditioning_size: int = 16
     num_classes: int = 256
     output_init: OutputInit = "authors"
+    rematerialize: bool = False
     dtype: DTypeLike = jnp.float32
 
     def setup(self):
@@ -168,11 +167,18 @@ class WaveNetDecoder(nn.Module):
         x = self.start(past[..., None])
         skips = self.skip_start(x)
         for layer, layer_conditioning in zip(self.layers, conditioning.layers, strict=True):
-            x = checkpoint_name(x, SAVED_ACTIVATION)
-            x, skip = layer(x, layer_conditioning)
+            x, skip = self._run(layer, x, layer_conditioning)
             skips = skips + skip
         hidden = add_per_frame(self.head(nn.relu(skips)), conditioning.output)
         return self.logits(nn.relu(hidden)).astype(jnp.float32)
+
+    def _run(
+        self, layer: DecoderLayer, x: jax.Array, conditioning: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        if not self.rematerialize or self.is_initializing():
+            return layer(x, conditioning)
+        unbound, variables = layer.unbind()
+        return jax.checkpoint(unbound.apply)(variables, x, conditioning)
 
     def initial_state(self, batch_size: int) -> DecoderState:
         """Returns the state before the first sample."""

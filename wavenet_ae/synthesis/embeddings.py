@@ -113,7 +113,7 @@ def load(path: Path, model: WaveNetAutoencoder, fingerprint: str) -> EncodedSoun
         UserError: the file is missing or damaged, or its embedding belongs to another model.
     """
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             fields = {name: arrays[name] for name in arrays.files}
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist.") from error

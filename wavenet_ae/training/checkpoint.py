@@ -156,6 +156,11 @@ class TrainedModel(NamedTuple):
     fingerprint: str
 
 
+def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the model's settings, without those that only change how it is computed."""
+    return {k: v for k, v in config["model"].items() if k not in ("dtype", "rematerialize")}
+
+
 def read_config(workdir: Path) -> dict[str, Any]:
     """Reads a run's resolved configuration.
 
@@ -206,7 +211,7 @@ def load_trained(workdir: Path) -> TrainedModel:
 
 
 def _fingerprint(config: Mapping[str, Any], weights: Any) -> str:
-    digest = hashlib.sha256(json.dumps(config["model"], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(architecture(config), sort_keys=True).encode())
     for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
         digest.update(jax.tree_util.keystr(path).encode())
         digest.update(np.asarray(leaf).tobytes())

@@ -127,7 +127,9 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
                 evaluating = last or step % config["eval_every_steps"] == 0
                 logging = evaluating or step % config["log_every_steps"] == 0
                 saving = last or checkpoints.due(step) or stop.received is not None
-                if not (logging or saving):
+                every = config["summarize_every_steps"]
+                summarizing = every and (last or step % every == 0) and jax.process_index() == 0
+                if not (logging or saving or summarizing):
                     continue
 
                 pending = _fetch_finite(pending, step)
@@ -144,9 +146,10 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
                     if logging:
                         log.write(step, line | valid)
                     if saving:
-                        checkpoints.save(state, Position(step, list(pending)), valid.get("valid/loss"))
-                    every = config["summarize_every_steps"]
-                    if every and (last or step % every == 0) and jax.process_index() == 0:
+                        checkpoints.save(
+                            state, Position(step, list(pending)), valid.get("valid/loss")
+                        )
+                    if summarizing:
                         log.write_summaries(step, summarize(config, task, state))
     if stop.received:
         _say(f"{stop.received.name}: saved {workdir} at step {step}; the same command goes on")
@@ -217,7 +220,7 @@ def _save_config(config: Mapping[str, Any], workdir: Path) -> None:
     path = workdir / checkpoint.CONFIG_FILE
     if path.exists():
         saved = checkpoint.read_config(workdir)
-        theirs, ours = ({"task": c["task"], **c["model"]} for c in (saved, config))
+        theirs, ours = ({"task": c["task"], **checkpoint.architecture(c)} for c in (saved, config))
         for name in theirs | ours:
             if theirs.get(name) != ours.get(name):
                 raise UserError(

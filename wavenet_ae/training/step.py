@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from wavenet_ae.models.decoder import SAVED_ACTIVATION
 from wavenet_ae.tasks import Task
 from wavenet_ae.training import sharding
 from wavenet_ae.training.state import TrainState, make_optimizer, update_average
@@ -39,9 +38,8 @@ def make_train_step(
     """Compiles one update.
 
     Args:
-        config: `optimizer`, `averaging_decay`, `accumulation_steps` (parts in which a batch is
-            worked through, for a smaller memory), `rematerialize` (compute the decoder's gates
-            again in the backward pass instead of keeping them).
+        config: `optimizer`, `averaging_decay` and `accumulation_steps`: parts in which a batch is
+            worked through, for a smaller memory.
         task: with the model and the loss.
         mesh: over which batches are split.
 
@@ -57,9 +55,6 @@ def make_train_step(
         metrics = jax.tree.map(jnp.mean, metrics)
         return metrics["loss"], (metrics, model_state)
 
-    if config["rematerialize"]:
-        policy = jax.checkpoint_policies.save_only_these_names(SAVED_ACTIVATION)
-        mean_loss = jax.checkpoint(mean_loss, policy=policy)
     gradient = jax.grad(mean_loss, has_aux=True)
 
     def accumulated_gradient(params, model_state, batch):
@@ -86,8 +81,9 @@ def make_train_step(
         grads, (metrics, model_state) = accumulated_gradient(state.params, state.model_state, batch)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        averaged = update_average(state.averaged, params, state.step, config["averaging_decay"])
-        new_state = TrainState(state.step + 1, params, averaged, model_state, opt_state)
+        step = state.step + 1
+        averaged = update_average(state.averaged, params, step, config["averaging_decay"])
+        new_state = TrainState(step, params, averaged, model_state, opt_state)
         return new_state, {**metrics, "gradient_norm": optax.global_norm(grads)}
 
     replicated, split = sharding.replicated(mesh), sharding.batch_sharded(mesh)

@@ -1,0 +1,55 @@
+r"""Writes a page to listen to: a run's loss, and notes as its model reconstructs and blends them.
+
+    python experiments/report.py --checkpoint=runs/demo --output=report
+
+report.html holds its sounds and pictures itself and opens from the disk; the WAV files lie beside
+it. The notes come from the run's own dataset, from a split that it did not train on. An
+interrupted call goes on where it stopped, and a second one generates nothing anew.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from wavenet_ae.command_line import run
+from wavenet_ae.data import nsynth
+from wavenet_ae.evaluation.report import write_report
+
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "A run's --workdir.", required=True)
+_OUTPUT = flags.DEFINE_string("output", None, "The folder to write.", required=True)
+_SPLIT = flags.DEFINE_string("split", "test", "Of the run's dataset, to take the notes from.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "TFDS's folder of datasets; default: the one that the run was trained from."
+)
+_NUM_NOTES = flags.DEFINE_integer(
+    "num_notes", 4, "How many to show.", lower_bound=1, upper_bound=100
+)
+_SECONDS = flags.DEFINE_float(
+    "seconds", nsynth.NOTE_SECONDS, "Of every note; less makes a quicker report."
+)
+_TEMPERATURE = flags.DEFINE_float(
+    "temperature",
+    1.0,
+    "1 draws from the model's distribution; less is cleaner and duller.",
+    lower_bound=0.0,
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the random draws.", lower_bound=0)
+
+
+def main() -> None:
+    """Writes the report that the flags ask for."""
+    page = write_report(
+        Path(_CHECKPOINT.value).expanduser(),
+        Path(_OUTPUT.value).expanduser(),
+        data_dir=_DATA_DIR.value,
+        split=_SPLIT.value,
+        num_notes=_NUM_NOTES.value,
+        seconds=_SECONDS.value,
+        temperature=_TEMPERATURE.value,
+        seed=_SEED.value,
+    )
+    print(f"open {page} in a browser")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,96 @@
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import jax
+import pytest
+
+from wavenet_ae.data import nsynth_json
+from wavenet_ae.data.nsynth_json.build import build
+from wavenet_ae.training.loop import train_and_evaluate
+from wavenet_ae.training.metrics import Summaries
+
+DUMMY_NOTES = Path(nsynth_json.__file__).parent / "dummy_data"
+
+
+def pytest_configure(config):
+    # Many tests compile the same programs: one cache for all processes of this session.
+    cache = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="xla-"))
+    jax.config.update("jax_compilation_cache_dir", cache)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+
+
+def no_summaries(config, task, state):
+    return Summaries({}, {}, 16_000)
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """TFDS's folder with the placeholder notes: 4 to train, 1 to validate, 1 to test."""
+    folder = tmp_path_factory.mktemp("datasets")
+    build(DUMMY_NOTES, folder, "by_note")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_config(data_dir):
+    """A configuration that trains in seconds, as text: load it anew to change it."""
+    return json.dumps(
+        {
+            "task": "wavenet",
+            "seed": 0,
+            "model": {
+                "encoder_channels": 4,
+                "encoder_layers": 2,
+                "decoder_channels": 6,
+                "skip_channels": 5,
+                "decoder_layers": 3,
+                "dilation_cycle": 2,
+                "embedding_size": 3,
+                "hop_length": 64,
+                "num_pitches": 0,
+                "output_init": "zeros",
+                "rematerialize": False,
+                "dtype": "float32",
+            },
+            "dataset": {
+                "name": "nsynth_json/by_note",
+                "data_dir": str(data_dir),
+                "num_workers": 0,
+            },
+            "num_steps": 4,
+            "batch_size": 4,
+            "crop_samples": 256,
+            "accumulation_steps": 1,
+            "optimizer": {
+                "learning_rates": [1e-2, 1e-3],
+                "boundaries": [3],
+                "b1": 0.9,
+                "b2": 0.999,
+                "eps": 1e-8,
+                "clip_norm": None,
+            },
+            "averaging_decay": 0.9999,
+            "log_every_steps": 2,
+            "eval_every_steps": 4,
+            "eval_batches": None,
+            "checkpoint_every_steps": 4,
+            "checkpoint_every_minutes": None,
+            "summarize_every_steps": 0,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_config, tmp_path_factory):
+    """The workdir of a finished run."""
+    workdir = tmp_path_factory.mktemp("run")
+    train_and_evaluate(json.loads(tiny_config), workdir, no_summaries)
+    return workdir

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from absl import flags
+
+from wavenet_ae.data import input_pipeline
+from wavenet_ae.data.input_pipeline import ProcessShare, evaluation_batches, training_batches
+from wavenet_ae.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def notes(data_dir):
+    return input_pipeline.open_split("nsynth_json/by_note", str(data_dir), "train")
+
+
+def take(count, notes, **settings):
+    defaults = {"seed": 0, "batch_size": 4, "crop_samples": 100}
+    batches = training_batches(notes, **{**defaults, **settings})
+    return [next(batches) for _ in range(count)]
+
+
+def assert_same(first, second):
+    for a, b in zip(first, second, strict=True):
+        assert a.keys() == b.keys()
+        for key in a:
+            np.testing.assert_array_equal(a[key], b[key])
+
+
+def test_notes_have_flat_features(notes):
+    assert len(notes) == 4
+    note = notes[0]
+    assert note["audio"].shape == (64_000,)
+    assert note["audio"].dtype == np.int16
+    assert note["qualities"].shape == (10,)
+    assert note["qualities"].dtype == bool
+    instrument, pitch, velocity = note["id"].split("-")
+    assert (note["pitch"], note["velocity"]) == (int(pitch), int(velocity))
+    assert instrument.startswith(("bass", "flute", "keyboard"))
+
+
+def test_batches_are_crops_of_the_notes(notes):
+    whole = {int(n["pitch"]) * 100 + int(n["family"]): n["audio"] for n in notes}
+    for batch in take(3, notes):
+        assert batch["audio"].shape == (4, 100)
+        assert "id" not in batch
+        for audio, pitch, family in zip(
+            batch["audio"], batch["pitch"], batch["family"], strict=True
+        ):
+            windows = np.lib.stride_tricks.sliding_window_view(whole[pitch * 100 + family], 100)
+            assert np.any(np.all(windows == audio, axis=1))
+
+
+def test_every_epoch_holds_every_note_in_another_order(notes):
+    epochs = [tuple(zip(b["pitch"], b["family"], strict=True)) for b in take(8, notes)]
+    assert all(len(set(epoch)) == 4 for epoch in epochs)
+    assert len(set(epochs)) > 1
+
+
+def test_a_batch_depends_on_seed_and_step_alone(notes):
+    batches = take(6, notes)
+    assert_same(take(3, notes, first_step=3), batches[3:])
+    others = take(6, notes, seed=1)
+    assert any(np.any(a["audio"] != b["audio"]) for a, b in zip(batches, others, strict=True))
+    # Batches that do not divide the epoch are cut from the same endless order.
+    rows = np.concatenate([b["audio"] for b in take(3, notes, batch_size=3)])
+    whole = np.concatenate([b["audio"] for b in batches])
+    np.testing.assert_array_equal(rows, whole[:9])
+
+
+def test_processes_share_the_global_batch(notes):
+    batches = take(3, notes)
+    shares = [take(3, notes, share=ProcessShare(i, 2)) for i in range(2)]
+    for whole, *parts in zip(batches, *shares, strict=True):
+        for key in whole:
+            np.testing.assert_array_equal(np.concatenate([p[key] for p in parts]), whole[key])
+    with pytest.raises(UserError, match="batch_size=4 cannot be shared by 3 processes"):
+        take(1, notes, share=ProcessShare(0, 3))
+
+
+def test_worker_processes_change_nothing(notes):
+    flags.FLAGS.mark_as_parsed()  # Grain's workers hand the flags on
+    assert_same(take(3, notes, num_workers=1), take(3, notes))
+
+
+def test_whole_notes_and_crops_that_are_too_long(notes):
+    assert take(1, notes, crop_samples=None)[0]["audio"].shape == (4, 64_000)
+    with pytest.raises(UserError, match="fewer than the crop of 64001"):
+        take(1, notes, crop_samples=64_001)
+
+
+def test_evaluation_runs_once_over_the_notes_and_masks_the_rest(notes):
+    batches = list(evaluation_batches(notes, batch_size=3, crop_samples=100))
+    assert [b["mask"].tolist() for b in batches] == [[True] * 3, [True, False, False]]
+    seen = np.concatenate([b["audio"][b["mask"]] for b in batches])
+    centre = [note["audio"][31_950:32_050] for note in notes]
+    np.testing.assert_array_equal(seen, centre)
+    assert len(list(evaluation_batches(notes, batch_size=1, crop_samples=8, num_batches=2))) == 2
+
+
+def test_evaluation_is_shared_by_processes(notes):
+    whole = list(evaluation_batches(notes, batch_size=2, crop_samples=100))
+    shares = [
+        list(evaluation_batches(notes, batch_size=2, crop_samples=100, share=ProcessShare(i, 2)))
+        for i in range(2)
+    ]
+    for batch, *parts in zip(whole, *shares, strict=True):
+        np.testing.assert_array_equal(np.concatenate([p["audio"] for p in parts]), batch["audio"])
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("no_such_dataset", "TFDS knows no dataset 'no_such_dataset'"),
+        ("nsynth_json/by_colour", "cannot be opened"),
+        ("nsynth_json/by_instrument", "build it with experiments/build_dataset.py"),
+    ],
+)
+def test_datasets_that_are_not_there(data_dir, name, reason):
+    with pytest.raises(UserError, match=reason):
+        input_pipeline.open_split(name, str(data_dir), "train")
+
+
+def test_a_split_that_is_not_there(data_dir):
+    with pytest.raises(UserError, match="no split 'holdout', only"):
+        input_pipeline.open_split("nsynth_json/by_note", str(data_dir), "holdout")

@@ -1,0 +1,371 @@
+import base64
+import io
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from wavenet_ae.data import nsynth
+from wavenet_ae.data.nsynth_json import build as builds
+from wavenet_ae.errors import UserError
+from wavenet_ae.evaluation import report
+from wavenet_ae.evaluation.report import Note, choose_notes, choose_pair, write_report
+from wavenet_ae.synthesis import generate_files
+from wavenet_ae.training import loop
+
+ROOT = Path(__file__).parents[2]
+NUM_SAMPLES = 2000
+SECONDS = NUM_SAMPLES / 16_000
+SPLITS = {
+    "train": ["organ_electronic_001-060-100", "organ_electronic_001-062-100"],
+    "valid": ["reed_acoustic_002-060-075"],
+    "test": [
+        "bass_synthetic_033-030-050",
+        "bass_synthetic_033-063-050",
+        "flute_acoustic_004-059-127",
+        "flute_acoustic_005-100-025",
+        "vocal_synthetic_003-058-075",
+    ],
+}
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+def write_notes(folder, names):
+    """Writes a folder in NSynth's layout; each note is a decaying sine of its pitch."""
+    (folder / "audio").mkdir(parents=True)
+    entries = {}
+    for name in names:
+        instrument, pitch, velocity = nsynth.parse_note_name(name)
+        family, source, _ = instrument.rsplit("_", 2)
+        entries[name] = {
+            "instrument_str": instrument,
+            "instrument_family_str": family,
+            "instrument_source_str": source,
+            "pitch": pitch,
+            "velocity": velocity,
+            "qualities": [int(quality == "fast_decay") for quality in nsynth.QUALITIES],
+        }
+        time_s = np.arange(nsynth.NOTE_SAMPLES) / 16_000
+        sound = np.sin(2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * time_s) * np.exp(-time_s)
+        levels = np.rint(velocity / 127 * 30_000 * sound).astype(np.int16)
+        soundfile.write(folder / "audio" / f"{name}.wav", levels, 16_000)
+    (folder / "examples.json").write_text(json.dumps(entries))
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    for split, names in SPLITS.items():
+        write_notes(root / "notes" / f"nsynth-{split}", names)
+    builds.build(root / "notes", root / "built", "published")
+    return root / "built"
+
+
+@pytest.fixture(scope="module")
+def workdir(data_dir, tmp_path_factory):
+    """A run of two steps of a very small model that is conditioned on pitch."""
+    config = {
+        "task": "wavenet",
+        "seed": 0,
+        "model": {
+            "encoder_channels": 4,
+            "encoder_layers": 2,
+            "decoder_channels": 4,
+            "skip_channels": 4,
+            "decoder_layers": 2,
+            "dilation_cycle": 2,
+            "embedding_size": 3,
+            "hop_length": 512,
+            "num_pitches": 128,
+        },
+        "dataset": {
+            "name": "nsynth_json/published",
+            "data_dir": str(data_dir),
+            "num_workers": 0,
+        },
+        "num_steps": 2,
+        "batch_size": 2,
+        "crop_samples": 1024,
+        "accumulation_steps": 1,
+        "rematerialize": False,
+        "optimizer": {
+            "learning_rates": [1e-3],
+            "boundaries": [],
+            "b1": 0.9,
+            "b2": 0.999,
+            "eps": 1e-8,
+            "clip_norm": None,
+        },
+        "averaging_decay": 0.9,
+        "log_every_steps": 1,
+        "eval_every_steps": 2,
+        "eval_batches": None,
+        "checkpoint_every_steps": 2,
+        "checkpoint_every_minutes": None,
+        "summarize_every_steps": 0,
+    }
+    folder = tmp_path_factory.mktemp("run")
+    loop.train_and_evaluate(config, folder, summarize=None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def output(workdir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    path = write_report(workdir, folder, num_notes=3, seconds=SECONDS)
+    assert path == folder / "report.html"
+    return folder
+
+
+class Page(HTMLParser):
+    """Collects elements, the text of some, and tags that do not match."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.text = [], [], ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"style", "svg"} & set(self.open):
+            self.text += " " + " ".join(data.split())
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def read_page(folder):
+    return Page((folder / "report.html").read_text())
+
+
+def decode(uri):
+    kind, data = uri.split(",")
+    assert kind == "data:audio/wav;base64"
+    return base64.b64decode(data, validate=True)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in (folder / "audio").iterdir()}
+
+
+CHOSEN = ["flute_acoustic_004-059-127", "vocal_synthetic_003-058-075", "bass_synthetic_033-063-050"]
+
+
+def test_players_hold_the_sounds_of_the_folder(output):
+    stems = [f"{n}_{what}" for n in sorted(CHOSEN) for what in ("original", "reconstruction")]
+    blend = "flute_acoustic_004-059-127_vocal_synthetic_003-058-075_blend"
+    on_disk = {p.stem: p.read_bytes() for p in (output / "audio").glob("*.wav")}
+    assert set(on_disk) == {*stems, blend}
+    sounds = [decode(player["src"]) for player in read_page(output).all("audio")]
+    pair = [on_disk[f"{name}_original"] for name in CHOSEN[:2]]
+    expected = [on_disk[f"{n}_{w}"] for n in CHOSEN for w in ("original", "reconstruction")]
+    assert sounds == [*expected, pair[0], on_disk[blend], pair[1]]
+    for sound in sounds:
+        audio, rate_hz = soundfile.read(io.BytesIO(sound), dtype="int16")
+        assert (audio.shape, rate_hz) == ((NUM_SAMPLES,), 16_000)
+
+
+def test_originals_are_the_notes_of_the_split(output, data_dir):
+    notes = data_dir.parent / "notes" / "nsynth-test" / "audio"
+    for name in CHOSEN:
+        original, _ = soundfile.read(output / "audio" / f"{name}_original.wav", dtype="int16")
+        whole, _ = soundfile.read(notes / f"{name}.wav", dtype="int16")
+        np.testing.assert_array_equal(original, whole[:NUM_SAMPLES])
+
+
+def test_nothing_comes_from_outside_the_page(output):
+    text = (output / "report.html").read_text()
+    assert text.startswith("<!DOCTYPE html>")
+    assert "http:" not in text
+    assert "https:" not in text
+    page = read_page(output)
+    assert not page.all("script")
+    for tag, attributes in page.elements:
+        for name in ("src", "href", "data", "poster", "srcset"):
+            value = attributes.get(name, "#")
+            assert value.startswith(("#", "data:")), (tag, value)
+    assert all(url.startswith("#") for url in re.findall(r"url\(([^)]*)\)", text))
+
+
+def test_pictures_are_named_and_share_no_ids(output):
+    page = read_page(output)
+    pictures = page.all("svg")
+    # The loss; two rainbowgrams and an embedding for each note; three for the blend.
+    assert len(pictures) == 1 + 3 * 3 + 3
+    assert all(p["role"] == "img" and p["aria-label"] for p in pictures)
+    assert all(player["aria-label"] for player in page.all("audio"))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    references = re.findall(r'(?:href="|url\()#([^)"]*)', (output / "report.html").read_text())
+    assert references
+    assert set(references) <= set(ids)
+
+
+def test_page_tells_the_run(output, workdir):
+    page = read_page(output)
+    metrics = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    for key in ("train/bits_per_sample", "train/loss", "valid/bits_per_sample", "valid/loss"):
+        assert f"{metrics[-1][key]:.3f}" in page.text
+    for key in ("reference/uniform_bits_per_sample", "reference/histogram_bits_per_sample"):
+        assert f"{metrics[-1][key]:.3f}" in page.text
+    assert "This was a short training." in page.text
+    assert "4,096 samples, 0 seconds of sound" in page.text
+    assert "2 notes of nsynth_json/published" in page.text
+    assert "3 numbers for every 512 samples (32 ms)" in page.text
+    assert "flute, acoustic, B3" in page.text
+    assert "very loud (velocity 127 of 127), fast decay" in page.text
+    assert "at the pitch B3" in page.text
+    assert "were asked for" not in page.text
+
+
+def test_second_call_generates_nothing_and_gives_the_same_page(output, workdir, monkeypatch):
+    before, page = contents(output), (output / "report.html").read_bytes()
+    seen = []
+
+    def generate(trained, jobs, folder, **settings):
+        seen.extend(jobs)
+        generate_files.generate_files(trained, jobs, folder, **settings)
+
+    def fail(*_, **__):
+        raise AssertionError("generated again")
+
+    monkeypatch.setattr(report, "generate_files", generate)
+    monkeypatch.setattr(generate_files.sampler, "generate", fail)
+    write_report(workdir, output, num_notes=3, seconds=SECONDS)
+    assert contents(output) == before
+    assert (output / "report.html").read_bytes() == page
+    assert {path.name for path in output.iterdir()} == {"audio", "report.html"}
+
+    *notes, blend = [job.sound for job in seen]
+    assert [sound.source for sound in notes] == CHOSEN
+    mean = (notes[0].embedding + notes[1].embedding) / 2
+    np.testing.assert_allclose(blend.embedding, mean, rtol=1e-6)
+    assert [sound.pitch for sound in (*notes, blend)] == [59, 58, 63, 59]
+
+    with pytest.raises(AssertionError, match="generated again"):
+        write_report(workdir, output, num_notes=3, seconds=SECONDS, seed=1)
+
+
+def test_split_with_one_note_has_no_blend(workdir, data_dir, tmp_path, capsys):
+    write_report(workdir, tmp_path, split="valid", data_dir=str(data_dir), seconds=0.01)
+    assert capsys.readouterr().out.startswith(
+        "notes in the split valid: 1, fewer than --num_notes=4\n"
+    )
+    page = read_page(tmp_path)
+    [name] = SPLITS["valid"]
+    assert name in page.text
+    assert "4 notes were asked for; the split has 1." in page.text
+    assert "a blend needs two" in page.text
+    assert len(page.all("audio")) == 2
+    assert not list(tmp_path.glob("audio/*_blend.wav"))
+
+
+def make_note(name):
+    instrument, pitch, velocity = nsynth.parse_note_name(name)
+    family, source, _ = instrument.rsplit("_", 2)
+    return Note(0, name, instrument, family, source, pitch, velocity, ())
+
+
+def ids(notes):
+    return [note.id for note in notes]
+
+
+def test_choice_takes_instruments_then_families_in_turn_and_not_the_order():
+    notes = [make_note(name) for name in SPLITS["test"]]
+    five = [*CHOSEN, "flute_acoustic_005-100-025", "bass_synthetic_033-030-050"]
+    for order in (notes, notes[::-1], notes[2:] + notes[:2]):
+        assert ids(choose_notes(order, 3)) == CHOSEN
+        assert ids(choose_notes(order, 5)) == five
+        assert ids(choose_notes(order, 9)) == five
+
+
+@pytest.mark.parametrize(
+    ("names", "pair"),
+    [
+        # The nearest pitches of different families.
+        (["a_b_0-060-100", "c_b_0-066-100", "d_b_0-064-100"], (1, 2)),
+        # Another family is too far away in pitch.
+        (["a_b_0-060-100", "c_b_0-090-100", "a_b_1-062-100"], (0, 2)),
+        # Another family within a fifth.
+        (["a_b_0-060-100", "c_b_0-067-100", "a_b_1-061-100"], (1, 2)),
+        # Another instrument, however far.
+        (["a_b_0-060-100", "a_b_0-061-100", "c_b_0-100-100"], (1, 2)),
+        (["a_b_0-060-100", "a_b_0-061-100"], (0, 1)),
+    ],
+)
+def test_pair_to_blend(names, pair):
+    notes = [make_note(name) for name in names]
+    assert set(ids(choose_pair(notes))) == {names[i] for i in pair}
+    assert choose_pair(notes[:1]) is None
+
+
+def test_many_notes_are_looked_at_evenly(monkeypatch, workdir, data_dir):
+    monkeypatch.setattr(report, "_MOST_CANDIDATES", 3)
+    trained = report.load_trained(workdir)
+    labels = report._read_labels(report._open(trained, str(data_dir), "test"))
+    assert [note.index for note in labels] == [0, 2, 4]
+
+
+def test_what_is_missing_is_named(workdir, tmp_path):
+    with pytest.raises(UserError, match="is no run of training"):
+        write_report(tmp_path, tmp_path / "out")
+    (tmp_path / "config.json").write_text((workdir / "config.json").read_text())
+    with pytest.raises(UserError, match="has no checkpoint yet"):
+        write_report(tmp_path, tmp_path / "out")
+    (tmp_path / "checkpoints").symlink_to(workdir / "checkpoints")
+    with pytest.raises(UserError, match=r"metrics\.jsonl holds no losses"):
+        write_report(tmp_path, tmp_path / "out")
+    with pytest.raises(UserError, match=r"no split 'nowhere', only train, valid, test"):
+        write_report(workdir, tmp_path / "out", split="nowhere")
+    with pytest.raises(UserError, match=r"there is no dataset .* by --data_dir"):
+        write_report(workdir, tmp_path / "out", data_dir=str(tmp_path))
+    for seconds in (0.0, float("nan"), float("inf")):
+        with pytest.raises(UserError, match="--seconds"):
+            write_report(workdir, tmp_path / "out", seconds=seconds)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        write_report(workdir, tmp_path / "file", seconds=0.01)
+
+
+def run_report(*flags):
+    return subprocess.run(
+        [sys.executable, ROOT / "experiments" / "report.py", *flags],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_command_line(output, workdir):
+    page = (output / "report.html").read_bytes()
+    flags = (f"--checkpoint={workdir}", f"--output={output}", "--num_notes=3")
+    process = run_report(*flags, f"--seconds={SECONDS}")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.endswith(f"open {output / 'report.html'} in a browser\n")
+    assert (output / "report.html").read_bytes() == page
+
+
+def test_command_line_errors_are_one_line(tmp_path):
+    process = run_report(f"--checkpoint={tmp_path}", f"--output={tmp_path / 'out'}")
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"error: {tmp_path} is no run of training")
+    assert process.stderr.count("\n") == 1

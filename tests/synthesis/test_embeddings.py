@@ -1,0 +1,127 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wavenet_ae.audio import mu_law
+from wavenet_ae.errors import UserError
+from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.synthesis import embeddings
+from wavenet_ae.synthesis.embeddings import EncodedSound
+
+MODEL = WaveNetAutoencoder(
+    encoder_channels=4,
+    encoder_layers=4,
+    decoder_channels=4,
+    skip_channels=4,
+    decoder_layers=2,
+    dilation_cycle=3,
+    embedding_size=3,
+    hop_length=8,
+)
+
+
+@pytest.fixture(scope="module")
+def params():
+    return MODEL.init(jax.random.key(0), jnp.zeros((1, 8)))["params"]
+
+
+def sound(values, num_samples=None, **fields):
+    embedding = np.array(values, np.float32)
+    defaults = {"hop_length": 8, "source": "a.wav", "fingerprint": "f", "pitch": 60}
+    num_samples = 8 * len(embedding) if num_samples is None else num_samples
+    return EncodedSound(embedding, num_samples=num_samples, **{**defaults, **fields})
+
+
+@pytest.mark.parametrize("num_samples", [1, 7, 8, 9, 64])
+def test_any_length_is_padded_to_whole_frames(params, num_samples):
+    audio = np.random.default_rng(0).uniform(-1, 1, num_samples).astype(np.float32)
+    embedding = embeddings.encode(MODEL, params, audio)
+    padded = np.pad(audio, (0, -num_samples % 8))
+    signal = mu_law.to_signal(mu_law.encode(padded))[None]
+    expected = MODEL.apply({"params": params}, signal, method="encode")[0]
+    np.testing.assert_allclose(embedding, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("num_frames", [256, 257, 300, 509, 1000])
+def test_windows_give_what_one_piece_gives(params, num_frames):
+    audio = np.random.default_rng(1).uniform(-1, 1, 8 * num_frames).astype(np.float32)
+    signal = mu_law.to_signal(mu_law.encode(audio))[None]
+    expected = MODEL.apply({"params": params}, signal, method="encode")[0]
+    np.testing.assert_allclose(embeddings.encode(MODEL, params, audio), expected, atol=1e-6)
+
+
+def test_files_hold_what_was_saved(tmp_path):
+    saved = sound(np.random.default_rng(0).normal(size=(4, 3)), num_samples=30)
+    embeddings.save(tmp_path / "deep" / "a.npz", saved)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.npz"]
+    with np.load(tmp_path / "deep" / "a.npz") as arrays:
+        assert arrays["sample_rate"] == 16_000
+        assert arrays["num_samples"] == 30
+        assert arrays["hop_length"] == 8
+    loaded = embeddings.load(tmp_path / "deep" / "a.npz", MODEL, "f")
+    np.testing.assert_array_equal(loaded.embedding, saved.embedding)
+    # A sound from an embedding is as long as its frames.
+    assert (loaded.num_samples, loaded.pitch, loaded.source) == (32, 60, "a.wav")
+
+
+def test_a_bare_embedding_is_enough(tmp_path):
+    np.savez(tmp_path / "bare.npz", embedding=np.ones((2, 3)))
+    loaded = embeddings.load(tmp_path / "bare.npz", MODEL, "f")
+    assert loaded.embedding.dtype == np.float32
+    assert (loaded.num_samples, loaded.pitch, loaded.source) == (16, -1, "bare.npz")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, "holds no `embedding`"),
+        ({"embedding": np.ones(3)}, "holds no `embedding`"),
+        ({"embedding": np.ones((0, 3))}, "holds no `embedding`"),
+        ({"embedding": np.ones((2, 4))}, "has 4 channels and the checkpoint's model 3"),
+        ({"embedding": np.full((2, 3), np.nan)}, "NaN or infinity"),
+        ({"embedding": np.ones((2, 3)), "fingerprint": "g"}, "another model"),
+    ],
+)
+def test_unsuitable_embeddings_are_refused(tmp_path, fields, reason):
+    np.savez(tmp_path / "x.npz", **fields)
+    with pytest.raises(UserError, match=reason) as caught:
+        embeddings.load(tmp_path / "x.npz", MODEL, "f")
+    assert "x.npz" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 cut short"])
+def test_files_that_are_no_embedding_are_refused(tmp_path, content):
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.npz is not an embedding"):
+        embeddings.load(tmp_path / "x.npz", MODEL, "f")
+    with pytest.raises(UserError, match="does not exist"):
+        embeddings.load(tmp_path / "missing.npz", MODEL, "f")
+
+
+def test_blend_weighs_and_cuts_to_the_shortest():
+    first = sound([[0, 0, 4], [2, 2, 2], [9, 9, 9]])
+    second = sound([[4, 0, 0], [2, 6, 2]], num_samples=13, source="b.wav", pitch=62)
+    mixed = embeddings.blend([first, second], [0.25, 0.75])
+    np.testing.assert_allclose(mixed.embedding, [[3, 0, 1], [2, 5, 2]])
+    assert (mixed.num_samples, mixed.source, mixed.pitch) == (13, "a.wav + b.wav", -1)
+    with pytest.raises(UserError, match="1 weights for 2 inputs"):
+        embeddings.blend([first, second], [1.0])
+    with pytest.raises(UserError, match="no finite number"):
+        embeddings.blend([first, second], [1.0, float("nan")])
+
+
+def test_stretch_interpolates_between_the_frames():
+    ramp = sound([[0.0], [1.0], [2.0], [3.0]], num_samples=30)
+    longer = embeddings.stretch(ramp, 2.0)
+    assert longer.num_samples == 60
+    np.testing.assert_allclose(
+        longer.embedding[:, 0], [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.0]
+    )
+    shorter = embeddings.stretch(ramp, 0.5)
+    assert shorter.num_samples == 15
+    np.testing.assert_allclose(shorter.embedding[:, 0], [0.5, 2.5])
+    assert embeddings.stretch(ramp, 1.0) == ramp
+    for factor in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(UserError, match="must be a number above 0"):
+            embeddings.stretch(ramp, factor)

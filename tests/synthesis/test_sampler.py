@@ -1,0 +1,150 @@
+import functools
+
+import authors
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wavenet_ae.audio import mu_law
+from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.synthesis import sampler
+
+MODEL = WaveNetAutoencoder(
+    encoder_channels=4,
+    encoder_layers=2,
+    decoder_channels=24,
+    skip_channels=16,
+    decoder_layers=6,
+    dilation_cycle=4,
+    embedding_size=3,
+    hop_length=32,
+)
+
+
+@pytest.fixture(scope="module")
+def params():
+    return MODEL.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
+
+
+@pytest.fixture(scope="module")
+def embedding():
+    return np.random.default_rng(0).normal(size=(5, 6, 3)).astype(np.float32)
+
+
+def generated(params, embedding, numbers, model=MODEL, **settings):
+    keys = sampler.note_keys(3, np.asarray(numbers))
+    return np.concatenate(list(sampler.generate(model, params, embedding, keys, **settings)), 1)
+
+
+def stepwise_probabilities(model, params, signal, embedding):
+    """Feeds the sampler's step with a known signal [batch, time]."""
+    batch, time = signal.shape
+    conditioning = model.apply(
+        {"params": params}, embedding, method=lambda m, e: m.decoder.condition(e)
+    )
+
+    @jax.jit
+    def run(signal):
+        def step(decoder, xs):
+            t, previous = xs
+            frame = jax.tree.map(lambda x: x[:, t // model.hop_length], conditioning)
+            state = sampler.SamplerState(decoder, previous, t)
+            decoder, logits = sampler.next_logits(model, params, state, frame)
+            return decoder, jax.nn.softmax(logits)
+
+        start = sampler.initial_state(model, params, batch).decoder
+        past = jnp.pad(signal[:, :-1], ((0, 0), (1, 0))).T
+        return jax.lax.scan(step, start, (jnp.arange(time), past))[1].swapaxes(0, 1)
+
+    return np.asarray(run(signal))
+
+
+def test_steps_give_the_probabilities_of_the_authors_generator():
+    oracle = authors.load("wavenet_after_3_steps.npz")
+    # Their generator read the decoded codes of the same sounds.
+    signal = mu_law.to_signal(authors.load("wavenet_initial.npz")["quantized"])[:, :1200]
+    ours = stepwise_probabilities(
+        authors.MODEL, authors.params(oracle), signal, jnp.asarray(oracle["encoding"])
+    )
+    # Logits of up to 60 in float32, after 30 layers: 5e-6 of them each way.
+    np.testing.assert_allclose(ours[:, ::4], oracle["stepwise_probabilities"], atol=2e-5)
+
+
+def test_steps_agree_with_the_teacher_forced_pass(params, embedding):
+    signal = jax.random.uniform(jax.random.key(1), (5, 192), minval=-1.0)
+    ours = stepwise_probabilities(MODEL, params, signal, embedding)
+    logits = MODEL.apply(
+        {"params": params}, signal, embedding, method=lambda m, s, e: m.decoder(s, e)
+    )
+    np.testing.assert_allclose(ours, jax.nn.softmax(logits), atol=1e-6)
+
+
+def test_what_is_generated_is_what_the_teacher_forced_pass_finds_most_probable(params, embedding):
+    audio = generated(params, embedding, range(5), temperature=0.0)
+    codes = mu_law.encode(audio)
+    logits = MODEL.apply(
+        {"params": params},
+        mu_law.to_signal(codes),
+        embedding,
+        method=lambda m, s, e: m.decoder(s, e),
+    )
+    best = mu_law.from_labels(logits.argmax(axis=-1))
+    assert np.mean(np.asarray(codes == best)) > 0.999  # near ties can round either way
+
+
+@pytest.mark.parametrize("channels", [24, 160])
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_a_sound_does_not_depend_on_its_neighbours(embedding, batch, channels):
+    model = MODEL.clone(decoder_channels=channels)
+    params = model.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
+    together = generated(params, embedding, range(5), model)
+    for first in range(0, 5 - batch + 1, batch):
+        chosen = range(first, first + batch)
+        alone = generated(params, embedding[list(chosen)], chosen, model)
+        np.testing.assert_array_equal(alone, together[list(chosen)])
+
+
+def test_chunks_do_not_change_the_sound(params, embedding):
+    whole = generated(params, embedding, range(5), chunk_frames=6)
+    assert whole.shape == (5, 6 * 32)
+    for chunk_frames in (1, 4):
+        pieces = generated(params, embedding, range(5), chunk_frames=chunk_frames)
+        np.testing.assert_array_equal(pieces, whole)
+
+
+def test_seeds_differ_and_repeat(params, embedding):
+    first = generated(params, embedding, range(5))
+    np.testing.assert_array_equal(generated(params, embedding, range(5)), first)
+    assert np.mean(generated(params, embedding, range(5, 10)) == first) < 0.5
+    # The same embedding under two keys makes two sounds.
+    twice = generated(params, embedding[[0, 0]], [0, 1])
+    assert np.mean(twice[0] == twice[1]) < 0.5
+
+
+def test_pitch_conditions_the_sound(embedding):
+    model = MODEL.clone(num_pitches=128)
+    params = model.init(jax.random.key(0), jnp.zeros((1, 32)), jnp.zeros(1, int))["params"]
+    sounds = [generated(params, embedding[:1], [0], model, pitch=[p]) for p in (60, 60, 61)]
+    np.testing.assert_array_equal(sounds[0], sounds[1])
+    assert np.any(sounds[0] != sounds[2])
+
+
+def test_draws_follow_the_softmax():
+    logits = jnp.log(jnp.array([0.5, 0.25, 0.0, 0.2, 0.05]))
+    draws = 200_000
+    uniform = (jnp.arange(draws) + 0.5) / draws
+    choose = functools.partial(sampler.choose, jnp.broadcast_to(logits, (draws, 5)), uniform)
+    counts = np.bincount(choose(jnp.float32(1.0)), minlength=5) / draws
+    np.testing.assert_allclose(counts, [0.5, 0.25, 0.0, 0.2, 0.05], atol=1e-4)
+    sharper = np.array([0.5, 0.25, 0.0, 0.2, 0.05]) ** 2
+    counts = np.bincount(choose(jnp.float32(0.5)), minlength=5) / draws
+    np.testing.assert_allclose(counts, sharper / sharper.sum(), atol=1e-4)
+    assert np.all(choose(jnp.float32(0.0)) == 0)
+
+
+def test_extreme_random_numbers_pick_possible_classes():
+    logits = jnp.log(jnp.array([[0.0, 0.6, 0.4, 0.0]]))
+    largest = jnp.nextafter(jnp.float32(1), jnp.float32(0))
+    for uniform, expected in ((0.0, 1), (largest, 2)):
+        assert sampler.choose(logits, jnp.array([uniform]), jnp.float32(1))[0] == expected

@@ -1,0 +1,253 @@
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from conftest import no_summaries
+from wavenet_ae import tasks
+from wavenet_ae.errors import UserError
+from wavenet_ae.training import checkpoint, loop, sharding
+from wavenet_ae.training.checkpoint import Checkpoints, load_trained
+from wavenet_ae.training.loop import train_and_evaluate
+from wavenet_ae.training.metrics import Summaries, read_metrics
+from wavenet_ae.training.step import init_state
+
+
+@pytest.fixture
+def config(tiny_config):
+    return json.loads(tiny_config)
+
+
+def train(config, workdir, **changes):
+    train_and_evaluate({**config, **changes}, workdir, no_summaries)
+
+
+def final_state(config, workdir):
+    state = init_state(config, tasks.create(config), sharding.data_mesh())
+    with Checkpoints(workdir, 1) as checkpoints:
+        return jax.device_get(checkpoints.restore(state))
+
+
+def without_rates(lines):
+    return [{k: v for k, v in line.items() if "per_second" not in k} for line in lines]
+
+
+def test_workdir_holds_config_metrics_events_and_checkpoints(config, tiny_run):
+    assert json.loads((tiny_run / "config.json").read_text()) == config
+    lines = read_metrics(tiny_run)
+    assert [line["step"] for line in lines] == [2, 4]
+    for line in lines:
+        assert line["train/bits_per_sample"] == pytest.approx(line["train/loss"] / math.log(2))
+        assert line["train/samples_per_second"] > 0
+        assert line["reference/uniform_bits_per_sample"] == 8
+        assert 0 < line["reference/histogram_bits_per_sample"] < 8
+    assert "valid/loss" in lines[1]
+    assert "valid/loss" not in lines[0]
+    assert list(tiny_run.glob("events.out.tfevents.*"))
+    assert (tiny_run / "checkpoints" / "4").is_dir()
+
+
+def test_stopping_and_resuming_is_bit_for_bit_the_same(config, tmp_path, capsys):
+    changes = {"checkpoint_every_steps": 3, "eval_every_steps": 5, "num_steps": 8}
+    train(config, tmp_path / "whole", **changes)
+    # Stops at 5, with metrics of steps that are not logged yet in the checkpoint.
+    train(config, tmp_path / "parts", **{**changes, "num_steps": 5, "eval_every_steps": 8})
+    train(config, tmp_path / "parts", **changes)
+    assert f"resuming {tmp_path / 'parts'} at step 5 of 8" in capsys.readouterr().err
+    states = [final_state(config, tmp_path / name) for name in ("whole", "parts")]
+    jax.tree.map(np.testing.assert_array_equal, *states)
+    assert (
+        without_rates(read_metrics(tmp_path / "parts"))[-1]
+        == (without_rates(read_metrics(tmp_path / "whole"))[-1])
+    )
+
+
+def test_lines_after_the_checkpoint_are_logged_once(config, tmp_path):
+    train(config, tmp_path, num_steps=2)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4, "train/loss": -1.0}\n{"step": 6, "train/lo')
+    train(config, tmp_path)
+    assert [line["step"] for line in read_metrics(tmp_path)] == [2, 4]
+    assert read_metrics(tmp_path)[-1]["train/loss"] > 0
+
+
+def test_a_finished_run_is_left_alone(config, tiny_run, capsys):
+    before = {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*") if path.is_file()}
+    train(config, tiny_run)
+    assert "nothing to do: raise --config.num_steps" in capsys.readouterr().err
+    after = {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*") if path.is_file()}
+    assert after.keys() == before.keys()
+    assert [p.name for p in after if after[p] != before[p]] in ([], ["config.json"])
+
+
+def test_another_model_in_the_workdir_is_refused(config, tiny_run):
+    config["model"]["decoder_channels"] = 8
+    before = (tiny_run / "config.json").read_bytes()
+    with pytest.raises(UserError, match=r"decoder_channels=6, and this one has decoder_channels=8"):
+        train(config, tiny_run)
+    assert (tiny_run / "config.json").read_bytes() == before
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_step(config, tmp_path, monkeypatch):
+    def explode(state, metrics, step):
+        return metrics | {"loss": np.float32("nan")} if step == 3 else metrics
+
+    steps = iter(range(1, 100))
+    make = loop.make_train_step
+
+    class Compiled:
+        def __init__(self, function):
+            self.function = function
+
+        def lower(self, *arguments):
+            self.compiled = self.function.lower(*arguments)
+            return self
+
+        def compile(self):
+            inner = self.compiled.compile()
+
+            def run(state, batch):
+                state, metrics = inner(state, batch)
+                return state, explode(state, metrics, next(steps))
+
+            return run
+
+    monkeypatch.setattr(loop, "make_train_step", lambda *a: Compiled(make(*a)))
+    with pytest.raises(UserError, match="the loss is nan at step 3"):
+        train(config, tmp_path, checkpoint_every_steps=2)
+    # What was saved before is whole, and nothing was saved after.
+    assert load_trained(tmp_path).step == 2
+
+
+def test_few_last_and_the_best_checkpoint_are_kept(config, tmp_path, monkeypatch):
+    losses = iter([5.0, 3.0, 4.0, 4.5, 4.6, 4.7, 4.8])
+    real = loop.make_eval_step
+
+    def fake(task, mesh):
+        step = real(task, mesh)
+
+        def evaluate(state, batch):
+            sums, count = step(state, batch)
+            return {**sums, "loss": next(losses) * count}, count
+
+        return evaluate
+
+    monkeypatch.setattr(loop, "make_eval_step", fake)
+    train(config, tmp_path, num_steps=7, eval_every_steps=1, checkpoint_every_steps=1)
+    kept = sorted(int(p.name) for p in (tmp_path / "checkpoints").iterdir())
+    assert kept == [2, 5, 6, 7]
+
+
+def test_checkpoints_by_minutes(config, tmp_path):
+    train(config, tmp_path, num_steps=1, checkpoint_every_steps=1000, checkpoint_every_minutes=0.0)
+    with Checkpoints(tmp_path, 1000, every_minutes=1e6) as checkpoints:
+        assert not checkpoints.due(2)
+    with Checkpoints(tmp_path, 1000, every_minutes=0.0) as checkpoints:
+        assert checkpoints.due(2)
+
+
+def test_summaries_are_written_when_asked(config, tmp_path):
+    steps = []
+
+    def summarize(config, task, state):
+        steps.append(int(state.step))
+        picture = np.zeros((4, 5, 3), np.uint8)
+        return Summaries({"a": np.zeros(9, np.float32)}, {"a": picture}, 16_000)
+
+    train_and_evaluate({**config, "summarize_every_steps": 3}, tmp_path, summarize)
+    assert steps == [3, 4]
+    events = next(tmp_path.glob("events.out.tfevents.*")).read_bytes()
+    assert b"RIFF" in events
+    assert b"PNG" in events
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"num_steps": 0}, r"config.num_steps=0 must be a whole number, 1 or larger"),
+        ({"batch_size": 2.5}, r"config.batch_size=2.5 must be a whole number"),
+        ({"seed": -1}, r"config.seed=-1"),
+        ({"task": "talk"}, r"config.task='talk' is unknown"),
+        ({"crop_samples": 100}, r"config.crop_samples=100 must be a multiple of the hop of 64"),
+        ({"accumulation_steps": 3}, r"config.batch_size=4 cannot be split evenly"),
+        ({"dataset": {"name": "x", "data_dir": "y", "num_workers": 0}}, r"TFDS knows no dataset"),
+    ],
+)
+def test_bad_settings_leave_nothing_behind(config, tmp_path, changes, reason):
+    with pytest.raises(UserError, match=reason):
+        train(config, tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("chanels", 4, "config.model.chanels is no setting of this model: it has decoder_channels"),
+        ("decoder_channels", 0, "config.model.decoder_channels=0 must be a whole number"),
+        ("output_init", "ones", "must be authors or zeros"),
+        ("dtype", "float8", "must be float32 or bfloat16"),
+    ],
+)
+def test_bad_model_settings(config, tmp_path, field, value, reason):
+    config["model"][field] = value
+    with pytest.raises(UserError, match=reason):
+        train(config, tmp_path)
+
+
+def test_a_signal_saves_and_the_same_command_goes_on(config, tmp_path):
+    config["num_steps"] = 100_000
+    script = (
+        "import json, sys; from pathlib import Path\n"
+        "from conftest import no_summaries\n"
+        "from wavenet_ae.training.loop import train_and_evaluate\n"
+        "train_and_evaluate(json.loads(sys.argv[1]), Path(sys.argv[2]), no_summaries)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, json.dumps(config), tmp_path],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not read_metrics(tmp_path):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    errors = process.communicate(timeout=120)[1]
+    assert process.returncode != 0
+    stopped = int(re.search(r"SIGTERM: saved .* at step (\d+)", errors)[1])
+    assert load_trained(tmp_path).step == stopped
+    state, position = final_state(config, tmp_path)
+    assert position.step == state.step == stopped
+    train(config, tmp_path, num_steps=stopped + 1)
+    assert load_trained(tmp_path).step == stopped + 1
+
+
+def test_trained_models_come_back(config, tiny_run):
+    trained = load_trained(tiny_run)
+    state, _ = final_state(config, tiny_run)
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(trained.params), state.averaged)
+    assert trained.config == config
+    assert trained.step == 4
+    assert re.fullmatch("[0-9a-f]{16}", trained.fingerprint)
+    assert load_trained(tiny_run).fingerprint == trained.fingerprint
+
+
+def test_folders_that_hold_no_trained_model(tmp_path, tiny_run):
+    with pytest.raises(UserError, match=r"is no run of training \(there is no config.json"):
+        load_trained(tmp_path)
+    (tmp_path / "config.json").write_text((tiny_run / "config.json").read_text())
+    with pytest.raises(UserError, match="has no checkpoint yet"):
+        load_trained(tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UserError, match=r"config.json cannot be read"):
+        checkpoint.read_config(tmp_path)

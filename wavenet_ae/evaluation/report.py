@@ -1,0 +1,447 @@
+"""A page to listen to: what a run learned, and what it makes of notes that it did not train on."""
+
+import base64
+import io
+import itertools
+import math
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jinja2
+import librosa
+import matplotlib
+import numpy as np
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from wavenet_ae.audio import files, pcm, rainbowgram
+from wavenet_ae.audio.files import SAMPLE_RATE_HZ
+from wavenet_ae.data import input_pipeline, nsynth
+from wavenet_ae.errors import UserError
+from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.synthesis import embeddings
+from wavenet_ae.synthesis.embeddings import EncodedSound
+from wavenet_ae.synthesis.generate_files import Job, generate_files
+from wavenet_ae.training.checkpoint import TrainedModel, load_trained
+from wavenet_ae.training.metrics import METRICS_FILE, read_metrics
+
+REPORT_FILE = "report.html"
+AUDIO_FOLDER = "audio"
+
+_TEMPLATE = "report.html.jinja"
+# A split may hold thousands of notes; evenly spaced ones show its instruments well enough.
+_MOST_CANDIDATES = 512
+_MIDDLE_C_MIDI = 60
+_FIFTH_SEMITONES = 7
+# Engel et al. 2017, section 3: 250,000 steps of 32 crops.
+_PAPER_SAMPLES = 250_000 * 32 * 6144
+_LOUDNESS = {37: "very soft", 62: "soft", 87: "medium", 113: "loud", 127: "very loud"}
+# Keys of the log: what they are called, and how they are drawn.
+_CURVES = {
+    "train/bits_per_sample": ("training", "#2f7fd0"),
+    "valid/bits_per_sample": ("validation", "#e07b1f"),
+}
+_REFERENCES = {
+    "reference/uniform_bits_per_sample": ("uniform", "--"),
+    "reference/histogram_bits_per_sample": ("histogram", ":"),
+}
+# Stands for the page's own text colour, light or dark.
+_INK = "#010203"
+_STYLE = {
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "report",  # the same picture, the same ids
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+}
+
+
+class Note(NamedTuple):
+    """A note's labels; `index` is its place in the split, pitch and velocity are MIDI."""
+
+    index: int
+    id: str
+    instrument: str
+    family: str
+    source: str
+    pitch: int
+    velocity: int
+    qualities: tuple[str, ...]
+
+
+class _Sound(NamedTuple):
+    """A sound on the page: a WAV file as a data URI, and its rainbowgram."""
+
+    uri: str
+    picture: Markup
+
+
+def write_report(
+    workdir: Path,
+    output: Path,
+    *,
+    data_dir: str | None = None,
+    split: str = "test",
+    num_notes: int = 4,
+    seconds: float = float(nsynth.NOTE_SECONDS),
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> Path:
+    """Encodes and regenerates notes, blends two of them, and writes the page about it.
+
+    Sounds that an earlier call generated from the same weights and settings are taken as they are.
+
+    Args:
+        workdir: a run's folder.
+        output: a folder, for `report.html` and the WAV files in `audio`.
+        data_dir: TFDS's folder of datasets; None for the one that the run names.
+        split: of the run's dataset, to take the notes from.
+        num_notes: how many to show; fewer if the split has fewer.
+        seconds: of every note; what follows is cut off.
+        temperature: of the generation.
+        seed: of the generation; it has no influence on the choice of notes.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        UserError: the run, its checkpoint, its metrics or the split are not there, or the output
+            cannot be written.
+    """
+    if not 0 < seconds < math.inf:
+        raise UserError(f"--seconds={seconds} must be a number above 0.")
+    trained = load_trained(workdir)
+    if not isinstance(trained.task.model, WaveNetAutoencoder):
+        raise UserError(f"{workdir} is a run of {trained.config['task']}: name one of wavenet.")
+    training_facts = _training_facts(trained, _open(trained, data_dir, "train"))
+    loss_facts = _loss_facts(_read_bits(workdir))
+    dataset = _open(trained, data_dir, split)
+    notes = choose_notes(_read_labels(dataset), num_notes)
+    if len(notes) < num_notes:
+        print(f"notes in the split {split}: {len(notes)}, fewer than --num_notes={num_notes}")
+    num_samples = max(1, round(seconds * SAMPLE_RATE_HZ))
+    originals = {note: _read_audio(dataset, note)[:num_samples] for note in notes}
+    page = _render(
+        **training_facts,
+        **loss_facts,
+        **_make_sounds(trained, originals, output / AUDIO_FOLDER, temperature, seed),
+        split=split,
+        num_asked=num_notes,
+        temperature=temperature,
+        seed=seed,
+    )
+    _write(output / REPORT_FILE, page)
+    return output / REPORT_FILE
+
+
+def choose_notes(notes: Sequence[Note], count: int) -> list[Note]:
+    """Chooses notes to show: instruments and families in turn, each near middle C.
+
+    Args:
+        notes: to choose from, in any order.
+        count: how many.
+
+    Returns:
+        The notes; all of them if there are fewer.
+    """
+    chosen: list[Note] = []
+
+    def rank(note: Note) -> tuple:
+        return (
+            sum(note.instrument == other.instrument for other in chosen),
+            sum(note.family == other.family for other in chosen),
+            abs(note.pitch - _MIDDLE_C_MIDI),
+            note.id,
+        )
+
+    left = set(notes)
+    while left and len(chosen) < count:
+        chosen.append(min(left, key=rank))
+        left.remove(chosen[-1])
+    return chosen
+
+
+def choose_pair(notes: Sequence[Note]) -> tuple[Note, Note] | None:
+    """Chooses two notes to blend: of different instruments, like pitches and different families.
+
+    Where not all of it can be had, the order here is the order of importance; like pitches are no
+    more than a fifth apart. None if there are fewer than two notes.
+    """
+
+    def rank(pair: tuple[Note, Note]) -> tuple:
+        one, other = pair
+        distance = abs(one.pitch - other.pitch)
+        return (
+            one.instrument == other.instrument,
+            distance > _FIFTH_SEMITONES,
+            one.family == other.family,
+            distance,
+            abs(one.pitch + other.pitch - 2 * _MIDDLE_C_MIDI),
+            one.id,
+            other.id,
+        )
+
+    return min(itertools.combinations(notes, 2), key=rank, default=None)
+
+
+def _open(trained: TrainedModel, data_dir: str | None, split: str) -> Sequence[dict[str, Any]]:
+    dataset = trained.config["dataset"]
+    try:
+        return input_pipeline.open_split(dataset["name"], data_dir or dataset["data_dir"], split)
+    except UserError as error:  # it names the flag that training has
+        raise UserError(str(error).replace("--config.dataset.data_dir", "--data_dir")) from error
+
+
+def _read_labels(notes: Sequence[dict[str, Any]]) -> list[Note]:
+    """Returns the labels of all notes, or of some where there are very many."""
+    indices = np.unique(np.linspace(0, len(notes) - 1, _MOST_CANDIDATES).astype(int)).tolist()
+    labels = []
+    for index in tqdm(indices, unit="note", desc="choosing"):
+        note = notes[index]
+        labels.append(
+            Note(
+                index=index,
+                id=note["id"],
+                instrument=note["id"].rsplit("-", 2)[0],
+                family=nsynth.FAMILIES[note["family"]],
+                source=nsynth.SOURCES[note["source"]],
+                pitch=int(note["pitch"]),
+                velocity=int(note["velocity"]),
+                qualities=tuple(itertools.compress(nsynth.QUALITIES, note["qualities"])),
+            )
+        )
+    return labels
+
+
+def _read_audio(notes: Sequence[dict[str, Any]], note: Note) -> np.ndarray:
+    return np.asarray(pcm.to_float(notes[note.index]["audio"]))
+
+
+def _make_sounds(
+    trained: TrainedModel,
+    originals: dict[Note, np.ndarray],
+    folder: Path,
+    temperature: float,
+    seed: int,
+) -> dict[str, Any]:
+    """Writes the originals, generates the other sounds, and returns them with their pictures."""
+    for note, audio in originals.items():
+        files.save(folder / f"{note.id}_original.wav", audio)
+    encoded = {
+        note: _encode(trained, note, audio)
+        for note, audio in tqdm(originals.items(), unit="note", desc="encoding")
+    }
+    jobs = [Job(f"{note.id}_reconstruction", sound) for note, sound in encoded.items()]
+    pair = choose_pair(list(encoded))
+    blend = _blend(pair, encoded) if pair else None
+    generate_files(
+        trained, [*jobs, blend] if blend else jobs, folder, temperature=temperature, seed=seed
+    )
+    limit = max(float(np.abs(sound.embedding).max()) for sound in encoded.values())
+    return {
+        "notes": list(encoded),
+        "originals": [_load(folder, f"{note.id}_original", "note") for note in encoded],
+        "reconstructions": [_load(folder, job.name, "note") for job in jobs],
+        "embeddings": [_draw_embedding(sound, limit) for sound in encoded.values()],
+        "pair": pair,
+        "pair_originals": [_load(folder, f"{note.id}_original", "pair") for note in pair or ()],
+        "blend": _load(folder, blend.name, "pair") if blend else None,
+    }
+
+
+def _encode(trained: TrainedModel, note: Note, audio: np.ndarray) -> EncodedSound:
+    model = trained.task.model
+    return EncodedSound(
+        embedding=embeddings.encode(model, trained.params, audio),
+        hop_length=model.hop_length,
+        num_samples=len(audio),
+        source=note.id,
+        fingerprint=trained.fingerprint,
+        pitch=note.pitch,
+    )
+
+
+def _blend(pair: tuple[Note, Note], encoded: dict[Note, EncodedSound]) -> Job:
+    sound = embeddings.blend([encoded[note] for note in pair], [0.5, 0.5])
+    name = "_".join(note.id for note in pair)
+    # A model that is conditioned on pitch can play but one.
+    return Job(f"{name}_blend", sound._replace(pitch=pair[0].pitch))
+
+
+def _read_bits(workdir: Path) -> list[dict[str, float]]:
+    """Returns the lines of the run's log; there is at least one."""
+    lines = [line for line in read_metrics(workdir) if "train/bits_per_sample" in line]
+    if not lines:
+        raise UserError(
+            f"{workdir / METRICS_FILE} holds no losses: restore it from a copy, or train further."
+        )
+    return lines
+
+
+def _training_facts(trained: TrainedModel, train_notes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns what the page says of the model and of the length of its training."""
+    config = trained.config
+    num_samples = trained.step * config["batch_size"] * config["crop_samples"]
+    return {
+        "trained": trained,
+        "model": trained.task.model,
+        "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(trained.params)),
+        "num_samples": num_samples,
+        "duration": _duration(num_samples / SAMPLE_RATE_HZ),
+        "percent_of_paper": 100 * num_samples / _PAPER_SAMPLES,
+        "num_train_notes": len(train_notes),
+    }
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def _loss_facts(metrics: list[dict[str, float]]) -> dict[str, Any]:
+    """Returns the loss curve, the rows of the table beside it, and the speed of training."""
+    last = {key: (line["step"], line[key]) for line in metrics for key in line}
+    in_nats = math.log(2)
+    return {
+        "loss_picture": _draw_loss(metrics),
+        "losses": [
+            (name, *last[key], last[key][1] * in_nats)
+            for key, (name, _) in _CURVES.items()
+            if key in last
+        ],
+        "references": [
+            (name, last[key][1], last[key][1] * in_nats)
+            for key, (name, _) in _REFERENCES.items()
+            if key in last
+        ],
+        "samples_per_second": metrics[-1].get("train/samples_per_second"),
+    }
+
+
+def _draw_loss(metrics: list[dict[str, float]]) -> Markup:
+    def draw(axes: Axes) -> None:
+        for key, (name, colour) in _CURVES.items():
+            if points := [(line["step"], line[key]) for line in metrics if key in line]:
+                marker = "o" if len(points) < 30 else None
+                line = axes.plot(*zip(*points, strict=True), color=colour, marker=marker, ms=3)
+                line[0].set_label(name)
+        for key, (name, dashes) in _REFERENCES.items():
+            if key in metrics[-1]:
+                axes.axhline(metrics[-1][key], color=_INK, lw=1, ls=dashes, label=name)
+        axes.set_xlabel("step")
+        axes.set_ylabel("bits a sample")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.figure.legend(loc="outside upper left", ncols=4, columnspacing=1.2, handlelength=1.6)
+
+    label = "Loss in bits a sample over the steps of training, beside two references."
+    return _svg(label, "loss", (5.6, 3.2), draw)
+
+
+def _draw_rainbowgram(audio: np.ndarray, label: str, prefix: str) -> Markup:
+    rgb = rainbowgram.rainbowgram(audio)
+    hop_s = rainbowgram.HOP_SAMPLES / SAMPLE_RATE_HZ
+    octaves = rainbowgram.LOWEST_NOTE_MIDI + 12 * np.arange(rainbowgram.OCTAVES)
+    # Ticks point at the middles of bins and frames.
+    edges = (np.array([0, rainbowgram.NUM_BINS]) - 0.5) * 12 / rainbowgram.BINS_PER_OCTAVE
+    extent = (-hop_s / 2, (rgb.shape[1] - 0.5) * hop_s, *(octaves[0] + edges))
+
+    def draw(axes: Axes) -> None:
+        axes.imshow(rgb, extent=extent, origin="lower", aspect="auto", interpolation="none")
+        axes.set_xlim(0, len(audio) / SAMPLE_RATE_HZ)
+        axes.set_xlabel("time in s")
+        axes.set_yticks(octaves, librosa.midi_to_note(octaves))
+
+    return _svg(f"Rainbowgram of {label}.", prefix, (4.2, 2.8), draw)
+
+
+def _draw_embedding(sound: EncodedSound, limit: float) -> Markup:
+    frames, channels = sound.embedding.shape
+    extent = (0, frames * sound.hop_length / SAMPLE_RATE_HZ, channels + 0.5, 0.5)
+    colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+
+    def draw(axes: Axes) -> None:
+        image = axes.imshow(
+            sound.embedding.T, extent=extent, aspect="auto", interpolation="none", **colours
+        )
+        axes.figure.colorbar(image)
+        axes.locator_params("x", nbins=9)
+        axes.set_xlim(0, sound.num_samples / SAMPLE_RATE_HZ)
+        axes.set_xlabel("time in s")
+        axes.set_ylabel("channel")
+
+    label = f"Embedding of {sound.source}: each channel's value over time."
+    return _svg(label, f"embedding-{sound.source}", (4.2, 2.8), draw)
+
+
+def _svg(
+    label: str, prefix: str, size_inches: tuple[float, float], draw: Callable[[Axes], None]
+) -> Markup:
+    """Returns a figure as SVG to stand inside a page.
+
+    Args:
+        label: says what it shows, for those who do not see it.
+        prefix: of its ids, which the page shares with other figures.
+        size_inches: width and height; the page scales it.
+        draw: fills the axes.
+    """
+    buffer = io.StringIO()
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(size_inches, layout="constrained")
+        draw(figure.add_subplot())
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    svg = re.sub(r'(\sid="|url\(#|\shref="#)', rf"\g<1>{prefix}-", svg)
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1))
+
+
+def _load(folder: Path, stem: str, prefix: str) -> _Sound:
+    """Reads a WAV file of the output, so that the page holds what the folder holds."""
+    path = folder / f"{stem}.wav"
+    return _Sound(
+        uri=f"data:audio/wav;base64,{base64.b64encode(path.read_bytes()).decode()}",
+        picture=_draw_rainbowgram(files.load(path), stem, f"{prefix}-{stem}"),
+    )
+
+
+def _render(**values: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("wavenet_ae.evaluation", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "two_digits": lambda x: np.format_float_positional(x, 2, fractional=False, trim="-"),
+        "note_name": librosa.midi_to_note,
+        "hz": lambda pitch: float(librosa.midi_to_hz(pitch)),
+        "loudness": lambda v: next(word for most, word in _LOUDNESS.items() if v <= most),
+    }
+    return environment.get_template(_TEMPLATE).render(**values)
+
+
+def _write(path: Path, page: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(page, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}).") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from wavenet_ae.command_line import run
+from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis.summaries import reconstruct_notes
 from wavenet_ae.training.loop import train_and_evaluate
 
@@ -22,8 +23,11 @@ flags.mark_flag_as_required("config")
 
 def main() -> None:
     """Trains what the flags ask for."""
-    # Through JSON, so that a resumed run compares like with like.
-    config = json.loads(_CONFIG.value.to_json())
+    try:
+        # Through JSON, so that a resumed run compares like with like.
+        config = json.loads(_CONFIG.value.to_json())
+    except OSError as error:
+        raise UserError(f"the --config cannot be read: {str(error).splitlines()[-1]}") from error
     train_and_evaluate(config, Path(_WORKDIR.value).expanduser(), reconstruct_notes)
 
 

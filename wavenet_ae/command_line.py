@@ -23,6 +23,8 @@ def run(main: Callable[[], int | None]) -> None:
             raise app.UsageError(
                 f"unexpected argument {argv[1]!r}: every setting is a --flag=value."
             )
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)  # libraries report every file they write
         try:
             return main()
         except UserError as error:
@@ -35,10 +37,10 @@ def run(main: Callable[[], int | None]) -> None:
     def guarded_parser(argv: list[str]) -> list[str]:
         try:
             return app.parse_flags_with_usage(argv)
-        except (UserError, OSError) as error:  # a configuration that is wrong or not there
+        except UserError as error:  # a configuration's own
             print(f"error: {error}", file=sys.stderr)
-            sys.exit(1)
+        except AttributeError as error:  # ml_collections': --config.x=... of an unknown x
+            print(f"error: the configuration has no setting {error}.", file=sys.stderr)
+        sys.exit(1)
 
-    # Libraries report every file they write; --verbosity=0 shows it.
-    flags.FLAGS.set_default("verbosity", logging.WARNING)
     app.run(guarded_main, flags_parser=guarded_parser)

@@ -115,9 +115,7 @@ def test_stretch_interpolates_between_the_frames():
     ramp = sound([[0.0], [1.0], [2.0], [3.0]], num_samples=30)
     longer = embeddings.stretch(ramp, 2.0)
     assert longer.num_samples == 60
-    np.testing.assert_allclose(
-        longer.embedding[:, 0], [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.0]
-    )
+    np.testing.assert_allclose(longer.embedding[:, 0], [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.0])
     shorter = embeddings.stretch(ramp, 0.5)
     assert shorter.num_samples == 15
     np.testing.assert_allclose(shorter.embedding[:, 0], [0.5, 2.5])

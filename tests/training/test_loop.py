@@ -11,8 +11,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-
 from conftest import no_summaries
+
 from wavenet_ae import tasks
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import checkpoint, loop, sharding
@@ -83,7 +83,7 @@ def test_lines_after_the_checkpoint_are_logged_once(config, tmp_path):
 def test_a_finished_run_is_left_alone(config, tiny_run, capsys):
     before = {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*") if path.is_file()}
     train(config, tiny_run)
-    assert "nothing to do: raise --config.num_steps" in capsys.readouterr().err
+    assert "is at step 4: raise --config.num_steps" in capsys.readouterr().err
     after = {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*") if path.is_file()}
     assert after.keys() == before.keys()
     assert [p.name for p in after if after[p] != before[p]] in ([], ["config.json"])

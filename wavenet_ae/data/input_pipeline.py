@@ -64,20 +64,19 @@ def open_split(name: str, data_dir: str, split: str) -> grain.MapDataset:
     Raises:
         UserError: TFDS has no such dataset or split, or it has not been built there.
     """
-    how = f"--config.dataset.name={name} --config.dataset.data_dir={data_dir}"
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.registered.DatasetNotFoundError as error:
         raise UserError(
-            f"TFDS knows no dataset {name!r} ({how}): use nsynth_json/by_instrument, "
+            f"TFDS knows no dataset {name!r}: dataset.name must be nsynth_json/by_instrument, "
             "nsynth_json/by_note, nsynth_json/published or nsynth/full."
         ) from error
     except ValueError as error:
-        raise UserError(f"the dataset {name!r} cannot be opened ({how}): {error}") from error
+        raise UserError(f"the dataset {name!r} in {data_dir} cannot be opened: {error}") from error
     if not builder.is_prepared():
         raise UserError(
             f"there is no dataset {name!r} in {data_dir}: build it with "
-            f"experiments/build_dataset.py, or name another folder by --config.dataset.data_dir."
+            "experiments/build_dataset.py, or give the folder that holds it as data_dir."
         )
     if split not in builder.info.splits:
         raise UserError(

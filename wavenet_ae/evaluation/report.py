@@ -1,29 +1,25 @@
 """A page to listen to: what a run learned, and what it makes of notes that it did not train on."""
 
 import base64
-import io
 import itertools
 import math
 import os
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jinja2
 import librosa
-import matplotlib
 import numpy as np
-from markupsafe import Markup, escape
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from markupsafe import Markup
 from tqdm import tqdm
 
-from wavenet_ae.audio import files, pcm, rainbowgram
+from wavenet_ae.audio import files, pcm
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.errors import UserError
+from wavenet_ae.evaluation import pictures
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.embeddings import EncodedSound
@@ -42,29 +38,6 @@ _FIFTH_SEMITONES = 7
 # Engel et al. 2017, section 3: 250,000 steps of 32 crops.
 _PAPER_SAMPLES = 250_000 * 32 * 6144
 _LOUDNESS = {37: "very soft", 62: "soft", 87: "medium", 113: "loud", 127: "very loud"}
-# Keys of the log: what they are called, and how they are drawn.
-_CURVES = {
-    "train/bits_per_sample": ("training", "#2f7fd0"),
-    "valid/bits_per_sample": ("validation", "#e07b1f"),
-}
-_REFERENCES = {
-    "reference/uniform_bits_per_sample": ("uniform", "--"),
-    "reference/histogram_bits_per_sample": ("histogram", ":"),
-}
-# Stands for the page's own text colour, light or dark.
-_INK = "#010203"
-_STYLE = {
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "report",  # the same picture, the same ids
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-}
 
 
 class Note(NamedTuple):
@@ -197,10 +170,7 @@ def choose_pair(notes: Sequence[Note]) -> tuple[Note, Note] | None:
 
 def _open(trained: TrainedModel, data_dir: str | None, split: str) -> Sequence[dict[str, Any]]:
     dataset = trained.config["dataset"]
-    try:
-        return input_pipeline.open_split(dataset["name"], data_dir or dataset["data_dir"], split)
-    except UserError as error:  # it names the flag that training has
-        raise UserError(str(error).replace("--config.dataset.data_dir", "--data_dir")) from error
+    return input_pipeline.open_split(dataset["name"], data_dir or dataset["data_dir"], split)
 
 
 def _read_labels(notes: Sequence[dict[str, Any]]) -> list[Note]:
@@ -253,7 +223,7 @@ def _make_sounds(
         "notes": list(encoded),
         "originals": [_load(folder, f"{note.id}_original", "note") for note in encoded],
         "reconstructions": [_load(folder, job.name, "note") for job in jobs],
-        "embeddings": [_draw_embedding(sound, limit) for sound in encoded.values()],
+        "embeddings": [pictures.draw_embedding(sound, limit) for sound in encoded.values()],
         "pair": pair,
         "pair_originals": [_load(folder, f"{note.id}_original", "pair") for note in pair or ()],
         "blend": _load(folder, blend.name, "pair") if blend else None,
@@ -316,98 +286,19 @@ def _loss_facts(metrics: list[dict[str, float]]) -> dict[str, Any]:
     last = {key: (line["step"], line[key]) for line in metrics for key in line}
     in_nats = math.log(2)
     return {
-        "loss_picture": _draw_loss(metrics),
+        "loss_picture": pictures.draw_loss(metrics),
         "losses": [
             (name, *last[key], last[key][1] * in_nats)
-            for key, (name, _) in _CURVES.items()
+            for key, (name, _) in pictures.CURVES.items()
             if key in last
         ],
         "references": [
             (name, last[key][1], last[key][1] * in_nats)
-            for key, (name, _) in _REFERENCES.items()
+            for key, (name, _) in pictures.REFERENCES.items()
             if key in last
         ],
         "samples_per_second": metrics[-1].get("train/samples_per_second"),
     }
-
-
-def _draw_loss(metrics: list[dict[str, float]]) -> Markup:
-    def draw(axes: Axes) -> None:
-        for key, (name, colour) in _CURVES.items():
-            if points := [(line["step"], line[key]) for line in metrics if key in line]:
-                marker = "o" if len(points) < 30 else None
-                line = axes.plot(*zip(*points, strict=True), color=colour, marker=marker, ms=3)
-                line[0].set_label(name)
-        for key, (name, dashes) in _REFERENCES.items():
-            if key in metrics[-1]:
-                axes.axhline(metrics[-1][key], color=_INK, lw=1, ls=dashes, label=name)
-        axes.set_xlabel("step")
-        axes.set_ylabel("bits a sample")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.figure.legend(loc="outside upper left", ncols=4, columnspacing=1.2, handlelength=1.6)
-
-    label = "Loss in bits a sample over the steps of training, beside two references."
-    return _svg(label, "loss", (5.6, 3.2), draw)
-
-
-def _draw_rainbowgram(audio: np.ndarray, label: str, prefix: str) -> Markup:
-    rgb = rainbowgram.rainbowgram(audio)
-    hop_s = rainbowgram.HOP_SAMPLES / SAMPLE_RATE_HZ
-    octaves = rainbowgram.LOWEST_NOTE_MIDI + 12 * np.arange(rainbowgram.OCTAVES)
-    # Ticks point at the middles of bins and frames.
-    edges = (np.array([0, rainbowgram.NUM_BINS]) - 0.5) * 12 / rainbowgram.BINS_PER_OCTAVE
-    extent = (-hop_s / 2, (rgb.shape[1] - 0.5) * hop_s, *(octaves[0] + edges))
-
-    def draw(axes: Axes) -> None:
-        axes.imshow(rgb, extent=extent, origin="lower", aspect="auto", interpolation="none")
-        axes.set_xlim(0, len(audio) / SAMPLE_RATE_HZ)
-        axes.set_xlabel("time in s")
-        axes.set_yticks(octaves, librosa.midi_to_note(octaves))
-
-    return _svg(f"Rainbowgram of {label}.", prefix, (4.2, 2.8), draw)
-
-
-def _draw_embedding(sound: EncodedSound, limit: float) -> Markup:
-    frames, channels = sound.embedding.shape
-    extent = (0, frames * sound.hop_length / SAMPLE_RATE_HZ, channels + 0.5, 0.5)
-    colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
-
-    def draw(axes: Axes) -> None:
-        image = axes.imshow(
-            sound.embedding.T, extent=extent, aspect="auto", interpolation="none", **colours
-        )
-        axes.figure.colorbar(image)
-        axes.locator_params("x", nbins=9)
-        axes.set_xlim(0, sound.num_samples / SAMPLE_RATE_HZ)
-        axes.set_xlabel("time in s")
-        axes.set_ylabel("channel")
-
-    label = f"Embedding of {sound.source}: each channel's value over time."
-    return _svg(label, f"embedding-{sound.source}", (4.2, 2.8), draw)
-
-
-def _svg(
-    label: str, prefix: str, size_inches: tuple[float, float], draw: Callable[[Axes], None]
-) -> Markup:
-    """Returns a figure as SVG to stand inside a page.
-
-    Args:
-        label: says what it shows, for those who do not see it.
-        prefix: of its ids, which the page shares with other figures.
-        size_inches: width and height; the page scales it.
-        draw: fills the axes.
-    """
-    buffer = io.StringIO()
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(size_inches, layout="constrained")
-        draw(figure.add_subplot())
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
-    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
-    svg = re.sub(r'(\sid="|url\(#|\shref="#)', rf"\g<1>{prefix}-", svg)
-    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1))
 
 
 def _load(folder: Path, stem: str, prefix: str) -> _Sound:
@@ -415,7 +306,7 @@ def _load(folder: Path, stem: str, prefix: str) -> _Sound:
     path = folder / f"{stem}.wav"
     return _Sound(
         uri=f"data:audio/wav;base64,{base64.b64encode(path.read_bytes()).decode()}",
-        picture=_draw_rainbowgram(files.load(path), stem, f"{prefix}-{stem}"),
+        picture=pictures.draw_rainbowgram(files.load(path), stem, f"{prefix}-{stem}"),
     )
 
 

@@ -99,13 +99,17 @@ def generate_files(
         batch_size: sounds generated together.
 
     Raises:
-        UserError: a file cannot be written.
+        UserError: a file cannot be written, or the model needs a pitch and a sound has none.
     """
+    for job in jobs:
+        _check_pitch(trained, job.sound)
     manifest = _Manifest(output)
     digests = {job.name: _digest(trained, job, temperature, seed) for job in jobs}
     todo = [job for job in jobs if not manifest.holds(job.name, digests[job.name])]
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} sounds are in {output} already")
+    if not todo:
+        return
     # Sounds of like lengths share a batch, which lasts as long as its longest.
     todo.sort(key=lambda job: job.sound.num_samples)
     total = sum(job.sound.num_samples for job in todo)
@@ -116,9 +120,8 @@ def generate_files(
             _generate_batch(trained, batch, output, temperature, seed, bar)
             for job in batch:
                 manifest.add(job.name, digests[job.name])
-    if todo:
-        rate = total / (time.monotonic() - started)
-        print(f"{len(todo)} sounds in {output}, {rate:,.0f} samples/s")
+    rate = total / (time.monotonic() - started)
+    print(f"{len(todo)} sounds in {output}, {rate:,.0f} samples/s")
 
 
 def _generate_batch(

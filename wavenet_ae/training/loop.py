@@ -88,24 +88,23 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
         totals, counts = zip(*jax.device_get(sums), strict=True)
         return {f"valid/{k}": float(sum(t[k] for t in totals) / sum(counts)) for k in totals[0]}
 
-    references = task.references(itertools.islice(training_batches(0), _REFERENCE_BATCHES))
-    references = {f"reference/{name}": value for name, value in references.items()}
-    state = init_state(config, task, mesh)
     eval_step = make_eval_step(task, mesh)
-
     with (
         Checkpoints(
             workdir, config["checkpoint_every_steps"], config["checkpoint_every_minutes"]
         ) as checkpoints,
         StopRequest() as stop,
     ):
-        step, pending = 0, []
-        if checkpoints.latest_step is not None:
-            state, (step, pending) = checkpoints.restore(state)
-            _say(f"resuming {workdir} at step {step} of {config['num_steps']}")
+        step, pending = checkpoints.latest_step or 0, []
         if step >= config["num_steps"]:
-            _say("nothing to do: raise --config.num_steps to train for longer")
+            _say(f"{workdir} is at step {step}: raise --config.num_steps to train for longer")
             return
+        references = task.references(itertools.islice(training_batches(0), _REFERENCE_BATCHES))
+        references = {f"reference/{name}": value for name, value in references.items()}
+        state = init_state(config, task, mesh)
+        if step:
+            _say(f"resuming {workdir} at step {step} of {config['num_steps']}")
+            state, (step, pending) = checkpoints.restore(state)
         batches = training_batches(step)
         batch = sharding.to_global(next(batches), mesh)
         samples_per_step = batch["audio"].size

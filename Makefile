@@ -1,0 +1,52 @@
+# The two commands of the README are `make demo` and `make test`.
+
+PYTHON ?= python3
+SOUNDFONT ?= $(firstword $(wildcard \
+	/usr/share/sounds/sf3/FluidR3Mono_GM.sf3 /usr/share/sounds/sf2/FluidR3_GM.sf2 \
+	/usr/share/sounds/sf3/*.sf3 /usr/share/sounds/sf2/*.sf2))
+DEMO ?= runs/demo
+# Piano, vibraphone-like mallet, organ, guitar, bass, violin, trumpet, saxophone and flute.
+DEMO_INSTRUMENTS ?= 0,12,19,24,33,40,56,65,73
+DEMO_PITCHES ?= 48:72:1
+DEMO_VELOCITIES ?= 50,100
+TRAIN_FLAGS ?=
+REPORT_FLAGS ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: setup demo test lint
+.DELETE_ON_ERROR:
+
+setup: $(INSTALLED)
+	@sh tools/system_packages.sh
+
+$(INSTALLED): setup.cfg pyproject.toml tools/make_venv.sh
+	@sh tools/make_venv.sh $(PYTHON) .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+# In a second make, since a SoundFont that setup installs must be looked up after it.
+demo: setup
+	@$(MAKE) --no-print-directory .demo
+
+.PHONY: .demo
+.demo:
+	@test -n "$(SOUNDFONT)" || { echo "error: no SoundFont was found: install one" \
+		"(apt-get install fluidr3mono-gm-soundfont) or give SOUNDFONT=FILE." >&2; exit 1; }
+	$(BIN)/python experiments/render_soundfont.py --soundfont="$(SOUNDFONT)" \
+		--output="$(DEMO)/notes" --instruments=$(DEMO_INSTRUMENTS) --pitches=$(DEMO_PITCHES) \
+		--velocities=$(DEMO_VELOCITIES)
+	$(BIN)/python experiments/build_dataset.py --notes="$(DEMO)/notes" \
+		--data_dir="$(DEMO)/datasets" --split=by_note
+	$(BIN)/python experiments/train.py --config=experiments/configs/wavenet_ae.py:demo \
+		--config.dataset.data_dir="$(DEMO)/datasets" --workdir="$(DEMO)/run" $(TRAIN_FLAGS)
+	$(BIN)/python experiments/report.py --checkpoint="$(DEMO)/run" --output="$(DEMO)/report" \
+		$(REPORT_FLAGS)
+
+test: setup
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .

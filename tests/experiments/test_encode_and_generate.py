@@ -1,0 +1,188 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from wavenet_ae.audio import files
+
+ROOT = Path(__file__).parents[2]
+HOP = 64  # of the tiny model
+
+
+def tool(name, *flags):
+    return subprocess.run(
+        [sys.executable, ROOT / "experiments" / f"{name}.py", *map(str, flags)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    """A folder of good files of many formats, and of bad ones."""
+    folder = tmp_path_factory.mktemp("sounds")
+    rng = np.random.default_rng(0)
+
+    def write(name, samples, rate=16_000, channels=1, **settings):
+        audio = rng.uniform(-0.5, 0.5, (samples, channels))
+        (folder / name).parent.mkdir(exist_ok=True)
+        soundfile.write(folder / name, audio, rate, **settings)
+
+    write("one.wav", 1)
+    write("tone.wav", 1000, subtype="PCM_24")
+    write("tone.flac", 300)
+    write("sub/stereo.aiff", 4410, rate=44_100, channels=2)
+    write("sub/float.wav", 333, subtype="FLOAT")
+    (folder / "empty.wav").touch()
+    (folder / "text.wav").write_text("no sound")
+    soundfile.write(folder / "nan.wav", np.full(10, np.nan), 16_000, subtype="FLOAT")
+    return folder
+
+
+def lengths(folder):
+    return {
+        path.relative_to(folder).as_posix(): soundfile.info(path).frames
+        for path in folder.rglob("*.wav")
+    }
+
+
+EXPECTED = {
+    "one.wav": 1,
+    "tone.wav": 300,
+    "tone_2.wav": 1000,
+    "sub/stereo.wav": 1600,
+    "sub/float.wav": 333,
+}
+
+
+def test_encode_writes_one_embedding_a_sound_and_names_what_it_refuses(tiny_run, sounds, tmp_path):
+    result = tool("encode", f"--checkpoint={tiny_run}", f"--input={sounds}", f"--output={tmp_path}")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    for name, reason in (
+        ("empty.wav", "is an empty file"),
+        ("text.wav", "is not a sound file"),
+        ("nan.wav", "NaN"),
+    ):
+        assert any(name in line and reason in line for line in result.stderr.splitlines())
+    assert "5 embeddings in" in result.stdout
+    found = {}
+    for path in tmp_path.rglob("*.npz"):
+        with np.load(path) as arrays:
+            fields = dict(arrays)
+        frames = -(-fields["num_samples"] // HOP)
+        assert fields["embedding"].shape == (frames, 3)
+        assert np.isfinite(fields["embedding"]).all()
+        assert fields["sample_rate"] == 16_000
+        assert fields["hop_length"] == HOP
+        assert len(str(fields["fingerprint"])) == 16
+        assert (sounds / str(fields["source"])).name
+        name = path.relative_to(tmp_path).with_suffix(".wav").as_posix()
+        found[name] = int(fields["num_samples"])
+    assert found == EXPECTED
+
+
+def test_generate_from_sounds_and_again(tiny_run, sounds, tmp_path):
+    flags = (f"--checkpoint={tiny_run}", f"--input={sounds}", f"--output={tmp_path}")
+    first = tool("generate", *flags, "--batch_size=2")
+    assert first.returncode == 1  # three files were refused
+    assert first.stderr.count("refused: ") == 3
+    assert lengths(tmp_path) == EXPECTED
+    contents = {path: path.read_bytes() for path in tmp_path.rglob("*.wav")}
+    assert len(set(contents.values())) == len(contents)
+
+    # A second call leaves what is there, makes what is missing, and makes it the same.
+    kept, lost = tmp_path / "one.wav", tmp_path / "tone.wav"
+    before = kept.stat().st_mtime_ns
+    lost.unlink()
+    second = tool("generate", *flags, "--batch_size=5")
+    assert "4 of 5 sounds are in" in second.stdout
+    assert kept.stat().st_mtime_ns == before
+    assert lost.read_bytes() == contents[lost]
+
+    # Other settings make other sounds.
+    third = tool("generate", *flags, "--seed=1")
+    assert "already" not in third.stdout
+    assert (tmp_path / "tone.wav").read_bytes() != contents[lost]
+
+
+def test_generate_from_embeddings_blends_and_stretches(tiny_run, sounds, tmp_path):
+    checkpoint = f"--checkpoint={tiny_run}"
+    good = [f"--input={sounds / name}" for name in ("tone.wav", "tone.flac")]
+    encoded, output = tmp_path / "encoded", tmp_path / "output"
+    assert tool("encode", checkpoint, *good, f"--output={encoded}").returncode == 0
+    run = (checkpoint, f"--input={encoded}", f"--output={output}")
+
+    assert tool("generate", *run).returncode == 0
+    assert lengths(output) == {"tone.wav": 16 * HOP, "tone_2.wav": 5 * HOP}
+
+    result = tool("generate", *run, "--blend=0.25,0.75", "--stretch=2")
+    assert result.returncode == 0, result.stderr
+    assert lengths(output)["tone_tone_2.wav"] == 2 * 5 * HOP
+
+    result = tool("generate", checkpoint, *good, "--blend=1,0", f"--output={tmp_path / 'blend'}")
+    assert result.returncode == 0
+    assert list(lengths(tmp_path / "blend").values()) == [300]
+
+
+def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path):
+    for seed in (1, 2):
+        result = tool(
+            "generate",
+            f"--checkpoint={tiny_run}",
+            f"--input={sounds / 'tone.wav'}",
+            f"--output={tmp_path / str(seed)}",
+            "--temperature=0",
+            f"--seed={seed}",
+        )
+        assert result.returncode == 0
+    first, second = (files.load(tmp_path / str(seed) / "tone.wav") for seed in (1, 2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "reason"),
+    [
+        ("encode", ["--checkpoint={tmp}", "--input={sounds}"], "is no run of training"),
+        ("encode", ["--checkpoint={run}", "--input={tmp}/missing"], "missing does not exist"),
+        ("encode", ["--checkpoint={run}", "--input={tmp}"], "holds no file that ends in"),
+        ("generate", ["--checkpoint={run}", "--input={tmp}"], "holds no file that ends in"),
+        (
+            "generate",
+            ["--checkpoint={run}", "--input={sounds}/tone.wav", "--blend=1,2"],
+            "2 weights for 1 inputs",
+        ),
+        (
+            "generate",
+            ["--checkpoint={run}", "--input={sounds}/tone.wav", "--blend=loud"],
+            "--blend=loud must be numbers",
+        ),
+        (
+            "generate",
+            ["--checkpoint={run}", "--input={sounds}/text.wav", "--blend=1"],
+            "nothing was blended",
+        ),
+        (
+            "generate",
+            ["--checkpoint={run}", "--input={sounds}/tone.wav", "--stretch=0"],
+            "--stretch=0.0 must be a number above 0",
+        ),
+        (
+            "generate",
+            ["--checkpoint={run}", "--input={sounds}/tone.wav", "--temperature=-1"],
+            "temperature",
+        ),
+        ("generate", ["--checkpoint={run}"], "Flag --input must have a value"),
+    ],
+)
+def test_mistakes_get_one_sentence(tiny_run, sounds, tmp_path, name, flags, reason):
+    filled = [flag.format(run=tiny_run, sounds=sounds, tmp=tmp_path) for flag in flags]
+    result = tool(name, *filled, f"--output={tmp_path / 'out'}")
+    assert result.returncode != 0
+    assert reason in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,82 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TINY = {
+    "model.encoder_channels": 4,
+    "model.encoder_layers": 2,
+    "model.decoder_channels": 4,
+    "model.skip_channels": 4,
+    "model.decoder_layers": 2,
+    "num_steps": 2,
+    "crop_samples": 512,
+    "log_every_steps": 1,
+    "optimizer.boundaries": "(1,)",
+}
+
+
+def train(*arguments, config="wavenet_ae.py:demo", **settings):
+    return subprocess.run(
+        [
+            sys.executable,
+            ROOT / "experiments" / "train.py",
+            f"--config={ROOT / 'experiments' / 'configs' / config}",
+            *arguments,
+            *(f"--config.{name}={value}" for name, value in settings.items()),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_trains_then_resumes_then_has_nothing_to_do(data_dir, tmp_path):
+    flags = {**TINY, "dataset.data_dir": data_dir}
+    workdir = f"--workdir={tmp_path / 'run'}"
+
+    first = train(workdir, **flags, summarize_every_steps=2)
+    assert first.returncode == 0, first.stderr
+    assert "compiled the training step" in first.stderr
+    assert "Traceback" not in first.stderr
+    lines = [json.loads(x) for x in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    events = next((tmp_path / "run").glob("events*")).read_bytes()
+    assert b"reconstruction" in events
+
+    second = train(workdir, **{**flags, "num_steps": 3})
+    assert second.returncode == 0
+    assert "at step 2 of 3" in second.stderr
+
+    third = train(workdir, **{**flags, "num_steps": 3})
+    assert third.returncode == 0
+    assert "is at step 3: raise --config.num_steps" in third.stderr
+
+    other = train(workdir, **{**flags, "model.skip_channels": 5})
+    assert other.returncode == 1
+    assert (
+        other.stderr.strip()
+        .splitlines()[-1]
+        .endswith("skip_channels=4, and this one has skip_channels=5: use another --workdir.")
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "settings", "reason"),
+    [
+        ("wavenet_ae.py:huge", {}, "no variant 'huge'"),
+        ("missing.py", {}, "missing.py"),
+        ("wavenet_ae.py:demo", {"dataset.data_dir": "/nowhere"}, "there is no dataset"),
+        ("wavenet_ae.py:demo", {"batch_size": 0}, "config.batch_size=0"),
+        ("wavenet_ae.py:demo", {"no_such_setting": 1}, "no_such_setting"),
+    ],
+)
+def test_mistakes_get_one_sentence(tmp_path, config, settings, reason):
+    result = train(f"--workdir={tmp_path / 'run'}", config=config, **settings)
+    assert result.returncode != 0
+    assert reason in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,127 @@
+"""Figures as SVG that stands inside a page."""
+
+import io
+import re
+from collections.abc import Callable
+
+import librosa
+import matplotlib
+import numpy as np
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wavenet_ae.audio import rainbowgram
+from wavenet_ae.audio.files import SAMPLE_RATE_HZ
+from wavenet_ae.synthesis.embeddings import EncodedSound
+
+# Keys of the log: what they are called, and how they are drawn.
+CURVES = {
+    "train/bits_per_sample": ("training", "#2f7fd0"),
+    "valid/bits_per_sample": ("validation", "#e07b1f"),
+}
+REFERENCES = {
+    "reference/uniform_bits_per_sample": ("uniform", "--"),
+    "reference/histogram_bits_per_sample": ("histogram", ":"),
+}
+# Stands for the page's own text colour, light or dark.
+_INK = "#010203"
+_STYLE = {
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "report",  # the same picture, the same ids
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+}
+
+
+def draw_loss(metrics: list[dict[str, float]]) -> Markup:
+    """Draws the loss of training and validation, in bits a sample, beside the references.
+
+    Args:
+        metrics: lines of a run's `metrics.jsonl`, at least one.
+    """
+
+    def draw(axes: Axes) -> None:
+        for key, (name, colour) in CURVES.items():
+            if points := [(line["step"], line[key]) for line in metrics if key in line]:
+                marker = "o" if len(points) < 30 else None
+                line = axes.plot(*zip(*points, strict=True), color=colour, marker=marker, ms=3)
+                line[0].set_label(name)
+        for key, (name, dashes) in REFERENCES.items():
+            if key in metrics[-1]:
+                axes.axhline(metrics[-1][key], color=_INK, lw=1, ls=dashes, label=name)
+        axes.set_xlabel("step")
+        axes.set_ylabel("bits a sample")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.figure.legend(loc="outside upper left", ncols=4, columnspacing=1.2, handlelength=1.6)
+
+    label = "Loss in bits a sample over the steps of training, beside two references."
+    return _svg(label, "loss", (5.6, 3.2), draw)
+
+
+def draw_rainbowgram(audio: np.ndarray, label: str, prefix: str) -> Markup:
+    """Draws float32 `[samples]` at 16 kHz over time and pitch; `prefix` starts the figure's ids."""
+    rgb = rainbowgram.rainbowgram(audio)
+    hop_s = rainbowgram.HOP_SAMPLES / SAMPLE_RATE_HZ
+    octaves = rainbowgram.LOWEST_NOTE_MIDI + 12 * np.arange(rainbowgram.OCTAVES)
+    # Ticks point at the middles of bins and frames.
+    edges = (np.array([0, rainbowgram.NUM_BINS]) - 0.5) * 12 / rainbowgram.BINS_PER_OCTAVE
+    extent = (-hop_s / 2, (rgb.shape[1] - 0.5) * hop_s, *(octaves[0] + edges))
+
+    def draw(axes: Axes) -> None:
+        axes.imshow(rgb, extent=extent, origin="lower", aspect="auto", interpolation="none")
+        axes.set_xlim(0, len(audio) / SAMPLE_RATE_HZ)
+        axes.set_xlabel("time in s")
+        axes.set_yticks(octaves, librosa.midi_to_note(octaves))
+
+    return _svg(f"Rainbowgram of {label}.", prefix, (4.2, 2.8), draw)
+
+
+def draw_embedding(sound: EncodedSound, limit: float) -> Markup:
+    """Draws an embedding over time; the colours end at plus and minus the limit."""
+    frames, channels = sound.embedding.shape
+    extent = (0, frames * sound.hop_length / SAMPLE_RATE_HZ, channels + 0.5, 0.5)
+    colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+
+    def draw(axes: Axes) -> None:
+        image = axes.imshow(
+            sound.embedding.T, extent=extent, aspect="auto", interpolation="none", **colours
+        )
+        axes.figure.colorbar(image)
+        axes.locator_params("x", nbins=9)
+        axes.set_xlim(0, sound.num_samples / SAMPLE_RATE_HZ)
+        axes.set_xlabel("time in s")
+        axes.set_ylabel("channel")
+
+    label = f"Embedding of {sound.source}: each channel's value over time."
+    return _svg(label, f"embedding-{sound.source}", (4.2, 2.8), draw)
+
+
+def _svg(
+    label: str, prefix: str, size_inches: tuple[float, float], draw: Callable[[Axes], None]
+) -> Markup:
+    """Returns a figure as SVG to stand inside a page.
+
+    Args:
+        label: says what it shows, for those who do not see it.
+        prefix: of its ids, which the page shares with other figures.
+        size_inches: width and height; the page scales it.
+        draw: fills the axes.
+    """
+    buffer = io.StringIO()
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(size_inches, layout="constrained")
+        draw(figure.add_subplot())
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    svg = re.sub(r'(\sid="|url\(#|\shref="#)', rf"\g<1>{prefix}-", svg)
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1))

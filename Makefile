@@ -5,7 +5,7 @@ SOUNDFONT ?= $(firstword $(wildcard \
 	/usr/share/sounds/sf3/FluidR3Mono_GM.sf3 /usr/share/sounds/sf2/FluidR3_GM.sf2 \
 	/usr/share/sounds/sf3/*.sf3 /usr/share/sounds/sf2/*.sf2))
 DEMO ?= runs/demo
-# Piano, vibraphone-like mallet, organ, guitar, bass, violin, trumpet, saxophone and flute.
+# Piano, marimba, organ, guitar, bass, violin, trumpet, saxophone and flute.
 DEMO_INSTRUMENTS ?= 0,12,19,24,33,40,56,65,73
 DEMO_PITCHES ?= 48:72:1
 DEMO_VELOCITIES ?= 50,100

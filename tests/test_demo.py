@@ -16,7 +16,7 @@ def test_the_demo_at_a_smaller_size_and_again(tmp_path):
     settings = [
         f"DEMO={tmp_path / 'the demo'}",
         "DEMO_INSTRUMENTS=0,73",
-        "DEMO_PITCHES=60,64,67,69,71",
+        "DEMO_PITCHES=60:69:1",
         "DEMO_VELOCITIES=100",
         "TRAIN_FLAGS=--config.num_steps=30 --config.optimizer.boundaries='(20,)' "
         "--config.eval_every_steps=15 --config.crop_samples=1024 --config.eval_batches=1",

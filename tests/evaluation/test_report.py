@@ -335,7 +335,7 @@ def test_what_is_missing_is_named(workdir, tmp_path):
         write_report(tmp_path, tmp_path / "out")
     with pytest.raises(UserError, match=r"no split 'nowhere', only train, valid, test"):
         write_report(workdir, tmp_path / "out", split="nowhere")
-    with pytest.raises(UserError, match=r"there is no dataset .* by --data_dir"):
+    with pytest.raises(UserError, match=r"there is no dataset .* as data_dir"):
         write_report(workdir, tmp_path / "out", data_dir=str(tmp_path))
     for seconds in (0.0, float("nan"), float("inf")):
         with pytest.raises(UserError, match="--seconds"):

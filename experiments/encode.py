@@ -10,7 +10,7 @@ from absl import flags
 from wavenet_ae.audio import files
 from wavenet_ae.command_line import run
 from wavenet_ae.synthesis.encode_files import encode_files
-from wavenet_ae.training.checkpoint import load_trained
+from wavenet_ae.training.trained import load_trained
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "A run's --workdir.", required=True)
 _INPUT = flags.DEFINE_multi_string(

@@ -17,7 +17,7 @@ from wavenet_ae.command_line import run
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.generate_files import Job, generate_files, read_sounds
-from wavenet_ae.training.checkpoint import load_trained
+from wavenet_ae.training.trained import load_trained
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "A run's --workdir.", required=True)
 _INPUT = flags.DEFINE_multi_string(

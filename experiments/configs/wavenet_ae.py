@@ -65,6 +65,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.eval_batches = config_dict.placeholder(int)  # none: all
     config.checkpoint_every_steps = 5_000
     config.checkpoint_every_minutes = 30.0
+    config.init_from = config_dict.placeholder(str)  # a run or export to start from
     config.summarize_every_steps = 50_000  # sounds for TensorBoard; 0: none
 
     match variant:

@@ -60,7 +60,7 @@ def test_trains_then_resumes_then_has_nothing_to_do(data_dir, tmp_path):
     assert (
         other.stderr.strip()
         .splitlines()[-1]
-        .endswith("skip_channels=4, and this one has skip_channels=5: use another --workdir.")
+        .endswith("skip_channels=4, and this run has skip_channels=5: use another --workdir.")
     )
 
 

@@ -15,11 +15,12 @@ from conftest import no_summaries
 
 from wavenet_ae import tasks
 from wavenet_ae.errors import UserError
-from wavenet_ae.training import checkpoint, loop, sharding
-from wavenet_ae.training.checkpoint import Checkpoints, load_trained
+from wavenet_ae.training import loop, sharding, trained
+from wavenet_ae.training.checkpoint import Checkpoints
 from wavenet_ae.training.loop import train_and_evaluate
 from wavenet_ae.training.metrics import Summaries, read_metrics
 from wavenet_ae.training.step import init_state
+from wavenet_ae.training.trained import load_trained
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_a_finished_run_is_left_alone(config, tiny_run, capsys):
 def test_another_model_in_the_workdir_is_refused(config, tiny_run):
     config["model"]["decoder_channels"] = 8
     before = (tiny_run / "config.json").read_bytes()
-    with pytest.raises(UserError, match=r"decoder_channels=6, and this one has decoder_channels=8"):
+    with pytest.raises(UserError, match=r"decoder_channels=6, and this run has decoder_channels=8"):
         train(config, tiny_run)
     assert (tiny_run / "config.json").read_bytes() == before
 
@@ -250,4 +251,4 @@ def test_folders_that_hold_no_trained_model(tmp_path, tiny_run):
     assert not (tmp_path / "checkpoints").exists()
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(UserError, match=r"config.json cannot be read"):
-        checkpoint.read_config(tmp_path)
+        trained.read_config(tmp_path)

@@ -24,8 +24,8 @@ from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.generate_files import Job, generate_files
-from wavenet_ae.training.checkpoint import TrainedModel, load_trained
 from wavenet_ae.training.metrics import METRICS_FILE, read_metrics
+from wavenet_ae.training.trained import TrainedModel, load_trained
 
 REPORT_FILE = "report.html"
 AUDIO_FOLDER = "audio"

@@ -11,7 +11,7 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.embeddings import EncodedSound
-from wavenet_ae.training.checkpoint import TrainedModel
+from wavenet_ae.training.trained import TrainedModel
 
 
 def encode_file(trained: TrainedModel, path: Path) -> EncodedSound:

@@ -19,7 +19,7 @@ from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import embeddings, sampler
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.encode_files import encode_file
-from wavenet_ae.training.checkpoint import TrainedModel
+from wavenet_ae.training.trained import TrainedModel
 
 # What was generated from what, so that an interrupted command goes on where it stopped.
 MANIFEST_FILE = "generated.json"

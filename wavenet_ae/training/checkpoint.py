@@ -1,21 +1,15 @@
-"""Checkpoints of a run, and trained models read back from them. The only importer of Orbax."""
+"""The checkpoints of a run. The only importer of Orbax."""
 
 import contextlib
-import hashlib
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from orbax.checkpoint import v1 as ocp
 
-from wavenet_ae import tasks
 from wavenet_ae.errors import UserError
 from wavenet_ae.training.state import TrainState
 
-CONFIG_FILE = "config.json"
 _FOLDER = "checkpoints"
 # Kept apart from the rest, so that evaluation and synthesis read no optimiser state.
 _TRAINED, _TRAINING = "trained", "training"
@@ -51,6 +45,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         every_minutes: float | None = None,
         keep_last: int = 3,
     ):
+        self._workdir = workdir
         decide, preserve = ocp.training.save_decision_policies, ocp.training.preservation_policies
         when = [decide.FixedIntervalPolicy(every_steps)]
         if every_minutes is not None:
@@ -106,11 +101,19 @@ class Checkpoints(contextlib.AbstractContextManager):
 
         Args:
             state: of the right shapes and shardings; its values are not read.
+
+        Raises:
+            UserError: there are weights alone, without the state of training.
         """
         abstract = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state
         )
         step = self.latest_step
+        if _TRAINING not in self._checkpointer.checkpointables_metadata(step).metadata:
+            raise UserError(
+                f"{self._workdir} holds imported weights alone, with no state of training to go on "
+                f"from: train in another --workdir, with --config.init_from={self._workdir}."
+            )
         loaded = self._checkpointer.load_checkpointables(
             step,
             {
@@ -136,83 +139,41 @@ class Checkpoints(contextlib.AbstractContextManager):
         )
 
 
-class TrainedModel(NamedTuple):
-    """A trained model, ready to use.
+def has_checkpoint(workdir: Path) -> bool:
+    """Tells whether there is a checkpoint, without making its folder as Orbax would."""
+    return bool(_steps(workdir))
 
-    Attributes:
-        config: the run's resolved configuration.
-        task: with the model.
-        params: the averaged parameters, on the default device.
-        model_state: moving statistics, or an empty dict.
-        step: updates done.
-        fingerprint: hexadecimal digest of the model's configuration and weights.
+
+def load_weights(workdir: Path, params: Any, model_state: Any) -> tuple[Any, Any, int]:
+    """Reads the averaged weights of the newest checkpoint.
+
+    Args:
+        workdir: the run's folder, with a checkpoint.
+        params: shapes of the parameters.
+        model_state: shapes of the model's state.
+
+    Returns:
+        Parameters and model state on the first local device, and the checkpoint's step.
     """
-
-    config: dict[str, Any]
-    task: tasks.Task
-    params: Any
-    model_state: Any
-    step: int
-    fingerprint: str
-
-
-def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the model's settings, without those that only change how it is computed."""
-    return {k: v for k, v in config["model"].items() if k not in ("dtype", "rematerialize")}
-
-
-def read_config(workdir: Path) -> dict[str, Any]:
-    """Reads a run's resolved configuration.
-
-    Raises:
-        UserError: the folder holds no run, or its configuration is damaged.
-    """
-    path = workdir / CONFIG_FILE
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{workdir} is no run of training (there is no {CONFIG_FILE} in it): name a folder "
-            "that experiments/train.py wrote."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): restore it from a copy.") from error
-
-
-def load_trained(workdir: Path) -> TrainedModel:
-    """Reads the averaged weights of a run's newest checkpoint.
-
-    Raises:
-        UserError: the folder holds no run, or no checkpoint yet.
-    """
-    config = read_config(workdir)
-    task = tasks.create(config)
-    folder = (workdir / _FOLDER).absolute()
-    # Without a folder Orbax would make one.
-    steps = [int(p.name) for p in folder.iterdir() if p.name.isdigit()] if folder.exists() else []
-    if not steps:
-        raise UserError(f"the run {workdir} has no checkpoint yet: let it train for longer.")
-    shapes = jax.eval_shape(task.init, jax.random.key(0))
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    params, model_state = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), shapes
+    abstract = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device),
+        {"params": params, "model_state": model_state},
     )
-    loaded = ocp.load_checkpointables(
-        folder / str(max(steps)), {_TRAINED: {"params": params, "model_state": model_state}}
-    )[_TRAINED]
-    return TrainedModel(
-        config=config,
-        task=task,
-        params=loaded["params"],
-        model_state=loaded["model_state"],
-        step=max(steps),
-        fingerprint=_fingerprint(config, loaded),
+    step = max(_steps(workdir))
+    folder = (workdir / _FOLDER).absolute() / str(step)
+    loaded = ocp.load_checkpointables(folder, {_TRAINED: abstract})[_TRAINED]
+    return loaded["params"], loaded["model_state"], step
+
+
+def save_weights(workdir: Path, params: Any, model_state: Any, step: int) -> None:
+    """Writes a checkpoint of averaged weights alone, to evaluate and generate with."""
+    ocp.save_checkpointables(
+        (workdir / _FOLDER).absolute() / str(step),
+        {_TRAINED: {"params": params, "model_state": model_state}},
     )
 
 
-def _fingerprint(config: Mapping[str, Any], weights: Any) -> str:
-    digest = hashlib.sha256(json.dumps(architecture(config), sort_keys=True).encode())
-    for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
-        digest.update(jax.tree_util.keystr(path).encode())
-        digest.update(np.asarray(leaf).tobytes())
-    return digest.hexdigest()[:16]
+def _steps(workdir: Path) -> list[int]:
+    folder = workdir / _FOLDER
+    return [int(p.name) for p in folder.iterdir() if p.name.isdigit()] if folder.exists() else []

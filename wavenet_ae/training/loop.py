@@ -16,7 +16,7 @@ import jax
 from wavenet_ae import tasks
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.errors import UserError
-from wavenet_ae.training import checkpoint, sharding
+from wavenet_ae.training import sharding, trained
 from wavenet_ae.training.checkpoint import Checkpoints, Position
 from wavenet_ae.training.interruption import StopRequest
 from wavenet_ae.training.metrics import MetricsLog, Summaries
@@ -102,6 +102,8 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
         references = task.references(itertools.islice(training_batches(0), _REFERENCE_BATCHES))
         references = {f"reference/{name}": value for name, value in references.items()}
         state = init_state(config, task, mesh)
+        if not step and config["init_from"] is not None:
+            state = _start_from(Path(config["init_from"]).expanduser(), config, state)
         if step:
             _say(f"resuming {workdir} at step {step} of {config['num_steps']}")
             state, (step, pending) = checkpoints.restore(state)
@@ -214,18 +216,36 @@ def _check(config: Mapping[str, Any]) -> None:
             )
 
 
+def _start_from(folder: Path, config: Mapping[str, Any], state: TrainState) -> TrainState:
+    """Puts the weights of another run or an export into a new state."""
+    theirs = trained.load_trained(folder)
+    _check_same_model(theirs.config, config, f"config.init_from={folder} has", "choose the same.")
+    weights = {"params": theirs.params, "model_state": theirs.model_state}
+    weights["averaged"] = theirs.params
+    shardings = jax.tree.map(lambda x: x.sharding, {name: getattr(state, name) for name in weights})
+    _say(f"starting from the weights of {folder}, step {theirs.step}")
+    # Copies: the step donates its state, and the parameters and their average are one here.
+    return state.replace(**jax.device_put(weights, shardings, may_alias=False))
+
+
+def _check_same_model(
+    theirs: Mapping[str, Any], ours: Mapping[str, Any], who: str, way_out: str
+) -> None:
+    theirs, ours = ({"task": c["task"], **trained.architecture(c)} for c in (theirs, ours))
+    for name in theirs | ours:
+        if theirs.get(name) != ours.get(name):
+            raise UserError(
+                f"{who} {name}={theirs.get(name)}, and this run has {name}={ours.get(name)}: "
+                f"{way_out}"
+            )
+
+
 def _save_config(config: Mapping[str, Any], workdir: Path) -> None:
     """Writes the configuration into the workdir, unless another model's run lives there."""
-    path = workdir / checkpoint.CONFIG_FILE
+    path = workdir / trained.CONFIG_FILE
     if path.exists():
-        saved = checkpoint.read_config(workdir)
-        theirs, ours = ({"task": c["task"], **checkpoint.architecture(c)} for c in (saved, config))
-        for name in theirs | ours:
-            if theirs.get(name) != ours.get(name):
-                raise UserError(
-                    f"{workdir} holds a run with {name}={theirs.get(name)}, and this one has "
-                    f"{name}={ours.get(name)}: use another --workdir."
-                )
+        saved = trained.read_config(workdir)
+        _check_same_model(saved, config, f"{workdir} holds a run with", "use another --workdir.")
     if jax.process_index() == 0:
         workdir.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp")

@@ -1,0 +1,56 @@
+r"""Turns a TensorFlow checkpoint of the authors' WaveNet autoencoder into a workdir.
+
+    python experiments/import_magenta.py --checkpoint=wavenet-ckpt/model.ckpt-200000 \
+        --workdir=runs/magenta
+
+encode.py, generate.py and export.py take that workdir as --checkpoint, and training starts from it
+by --config.init_from=runs/magenta. Needs TensorFlow: pip install -e '.[nsynth]'.
+"""
+
+import json
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from wavenet_ae.command_line import run
+from wavenet_ae.importers.magenta import import_checkpoint
+from wavenet_ae.training.trained import save_imported
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config",
+    str(Path(__file__).parent / "configs" / "wavenet_ae.py"),
+    "What the workdir's settings are, but for the model's sizes.",
+)
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", None, "The prefix, its .index file, or a folder (newest).", required=True
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "The folder to write.", required=True)
+_WEIGHTS = flags.DEFINE_enum(
+    "weights", "averaged", ["averaged", "raw"], "Moving averages, if there are any, or raw weights."
+)
+_DILATION_CYCLE = flags.DEFINE_integer(
+    "dilation_cycle", 10, "Layer i has dilation 2 ** (i mod this).", lower_bound=1
+)
+_HOP_LENGTH = flags.DEFINE_integer(
+    "hop_length", 512, "Samples to a frame of the embedding.", lower_bound=1
+)
+
+
+def main() -> None:
+    """Imports the checkpoint that the flags name."""
+    workdir = Path(_WORKDIR.value).expanduser()
+    imported = import_checkpoint(
+        Path(_CHECKPOINT.value).expanduser(),
+        weights=_WEIGHTS.value,
+        dilation_cycle=_DILATION_CYCLE.value,
+        hop_length=_HOP_LENGTH.value,
+    )
+    config = json.loads(_CONFIG.value.to_json())
+    config["model"] |= imported.model | {"num_pitches": 0}
+    trained = save_imported(workdir, config, imported.params, imported.step)
+    print(f"{workdir}: {imported.weights} weights of step {imported.step}, {trained.fingerprint}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,101 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from wavenet_ae.errors import UserError
+from wavenet_ae.training.trained import export, load_trained
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export") / "model"
+    result = subprocess.run(
+        [
+            sys.executable,
+            ROOT / "experiments" / "export.py",
+            f"--checkpoint={tiny_run}",
+            f"--output={folder}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def test_the_round_trip_is_exact(tiny_run, exported):
+    original, copy = load_trained(tiny_run), load_trained(exported)
+    jax.tree.map(np.testing.assert_array_equal, original.params, copy.params)
+    assert copy.config == original.config
+    assert (copy.step, copy.fingerprint) == (original.step, original.fingerprint)
+
+
+def test_the_folder_has_the_layout_of_the_hub(exported, tmp_path):
+    names = {"model.safetensors", "config.json", "README.md"}
+    assert {path.name for path in exported.iterdir()} == names
+    tensors = safetensors.numpy.load_file(exported / "model.safetensors")
+    assert tensors["params.decoder.layers_0.dilated.kernel"].shape == (3, 6, 12)
+    card = (exported / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: wavenet_ae\n")
+    parameters = sum(tensor.size for tensor in tensors.values())
+    assert f"{parameters:,} parameters" in card
+    # An export of an export is the same, byte for byte.
+    export(load_trained(exported), tmp_path / "again")
+    for name in names:
+        assert (tmp_path / "again" / name).read_bytes() == (exported / name).read_bytes()
+
+
+def test_the_tools_take_an_export(exported, tmp_path):
+    np.savez(tmp_path / "a.npz", embedding=np.ones((2, 3)))
+    result = subprocess.run(
+        [
+            sys.executable,
+            ROOT / "experiments" / "generate.py",
+            f"--checkpoint={exported}",
+            f"--input={tmp_path / 'a.npz'}",
+            f"--output={tmp_path}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "a.wav").exists()
+
+
+def test_damaged_exports_get_one_sentence(exported, tmp_path):
+    folder = Path(shutil.copytree(exported, tmp_path / "copy"))
+    weights = folder / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-10])
+    with pytest.raises(UserError, match=r"model\.safetensors cannot be read"):
+        load_trained(folder)
+    tensors = safetensors.numpy.load(content)
+    tensors["params.decoder.head.bias"] = np.zeros(99, np.float32)
+    safetensors.numpy.save_file(tensors, weights)
+    with pytest.raises(
+        UserError, match=r"does not fit .*config\.json: params\.decoder\.head\.bias"
+    ):
+        load_trained(folder)
+    weights.write_bytes(content)
+    config = json.loads((folder / "config.json").read_text())
+    config["model"]["hop_length"] = 128  # leaves no trace in the weights
+    config["crop_samples"] = 256
+    (folder / "config.json").write_text(json.dumps(config))
+    assert load_trained(folder).fingerprint != load_trained(exported).fingerprint
+
+
+def test_a_folder_that_cannot_be_written(tiny_run, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        export(load_trained(tiny_run), tmp_path / "file" / "model")

@@ -1,0 +1,214 @@
+"""Trained models: read from a run or from an exported folder, and exported."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+import wavenet_ae
+from wavenet_ae import tasks
+from wavenet_ae.errors import UserError
+from wavenet_ae.training import checkpoint
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+_CARD_FILE = "README.md"
+
+
+class TrainedModel(NamedTuple):
+    """A trained model, ready to use.
+
+    Attributes:
+        config: the run's resolved configuration.
+        task: with the model.
+        params: the averaged parameters.
+        model_state: moving statistics, or an empty dict.
+        step: updates done.
+        fingerprint: hexadecimal digest of the model's architecture and weights.
+    """
+
+    config: dict[str, Any]
+    task: tasks.Task
+    params: Any
+    model_state: Any
+    step: int
+    fingerprint: str
+
+
+def read_config(workdir: Path) -> dict[str, Any]:
+    """Reads a run's resolved configuration.
+
+    Raises:
+        UserError: the folder holds no run, or its configuration is damaged.
+    """
+    path = workdir / CONFIG_FILE
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{workdir} is no run of training (there is no {CONFIG_FILE} in it): name a folder "
+            "that experiments/train.py, import_magenta.py or export.py wrote."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): restore it from a copy.") from error
+
+
+def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the model's settings, without those of its computation and its beginning."""
+    passing = ("dtype", "output_init", "rematerialize")
+    return {name: value for name, value in config["model"].items() if name not in passing}
+
+
+def load_trained(folder: Path) -> TrainedModel:
+    """Reads the averaged weights of a run's newest checkpoint, or an exported folder.
+
+    Raises:
+        UserError: the folder holds no run, or no weights yet, or weights of another model.
+    """
+    config = read_config(folder)
+    task = tasks.create(config)
+    params, model_state = jax.eval_shape(task.init, jax.random.key(0))
+    if (folder / WEIGHTS_FILE).exists():
+        params, model_state, step = _read_safetensors(folder, params, model_state)
+    elif checkpoint.has_checkpoint(folder):
+        params, model_state, step = checkpoint.load_weights(folder, params, model_state)
+    else:
+        raise UserError(f"the run {folder} has no checkpoint yet: let it train for longer.")
+    fingerprint = _fingerprint(config, params, model_state)
+    return TrainedModel(config, task, params, model_state, step, fingerprint)
+
+
+def save_imported(workdir: Path, config: Mapping[str, Any], params: Any, step: int) -> TrainedModel:
+    """Makes a workdir of weights from elsewhere, whole or not at all.
+
+    Args:
+        workdir: must not be there yet.
+        config: resolved, of a model that these are the parameters of.
+        params: its parameters.
+        step: updates done.
+
+    Raises:
+        UserError: the folder is there already, or cannot be written.
+    """
+    if workdir.exists():
+        raise UserError(f"{workdir} is there already: name a new --workdir.")
+    temporary = workdir.with_name(f".{workdir.name}.tmp")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        (temporary / CONFIG_FILE).write_text(_to_json(config))
+        checkpoint.save_weights(temporary, params, {}, step)
+        trained = load_trained(temporary)
+        temporary.rename(workdir)
+    except OSError as error:
+        raise UserError(f"{workdir} cannot be written ({error.strerror}).") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return trained
+
+
+def _to_json(config: Mapping[str, Any]) -> str:
+    return json.dumps(config, indent=2, sort_keys=True) + "\n"
+
+
+def export(trained: TrainedModel, output: Path) -> None:
+    """Writes the weights in the layout of the Hugging Face hub.
+
+    Args:
+        trained: the model.
+        output: the folder: `model.safetensors` (float32), `config.json` and a model card.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    tree = {"params": trained.params, "model_state": trained.model_state}
+    tensors = {name: np.asarray(leaf) for name, leaf in _named_leaves(tree)}
+    metadata = {"step": str(trained.step), "fingerprint": trained.fingerprint}
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        # The configuration comes last: without it the folder is no model.
+        _write(output / WEIGHTS_FILE, safetensors.numpy.save(tensors, metadata))
+        _write(output / _CARD_FILE, _model_card(trained, tensors).encode())
+        _write(output / CONFIG_FILE, _to_json(trained.config).encode())
+    except OSError as error:
+        raise UserError(f"{output} cannot be written ({error.strerror}).") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read_safetensors(folder: Path, params: Any, model_state: Any) -> tuple[Any, Any, int]:
+    path = folder / WEIGHTS_FILE
+    shapes = {"params": params, "model_state": model_state}
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            step = int((file.metadata() or {}).get("step", 0))
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise UserError(f"{path} cannot be read ({error}): fetch it again.") from error
+    expected = {name: leaf.shape for name, leaf in _named_leaves(shapes)}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    if found != expected:
+        wrong = sorted(set(expected.items()) ^ set(found.items()))
+        names = ", ".join(sorted({name for name, _ in wrong})[:5])
+        raise UserError(f"{path} does not fit {folder / CONFIG_FILE}: {names} differ.")
+    leaves = [tensors[name] for name, _ in _named_leaves(shapes)]
+    tree = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
+    return tree["params"], tree["model_state"], step
+
+
+def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
+    return [
+        (jax.tree_util.keystr(path, simple=True, separator="."), leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    ]
+
+
+def _fingerprint(config: Mapping[str, Any], params: Any, model_state: Any) -> str:
+    digest = hashlib.sha256(json.dumps(architecture(config), sort_keys=True).encode())
+    for name, leaf in _named_leaves({"params": params, "model_state": model_state}):
+        digest.update(name.encode())
+        digest.update(np.asarray(leaf).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _model_card(trained: TrainedModel, tensors: Mapping[str, np.ndarray]) -> str:
+    config = trained.config
+    settings = "\n".join(f"| {k} | {v} |" for k, v in sorted(architecture(config).items()))
+    return f"""---
+library_name: wavenet_ae
+license: apache-2.0
+pipeline_tag: audio-to-audio
+tags: [audio, music, wavenet, nsynth, jax, flax]
+---
+
+# {config["task"]}, {trained.step:,} steps
+
+A model of [Engel et al. 2017](https://arxiv.org/abs/1704.01279), for 16 kHz mono sound, with
+{sum(tensor.size for tensor in tensors.values()):,} parameters (averaged weights, float32).
+
+| setting | value |
+| --- | --- |
+{settings}
+
+Data: {config["dataset"]["name"]}. Training: {trained.step:,} updates of {config["batch_size"]} x
+{config["crop_samples"]} samples. Fingerprint: {trained.fingerprint}. Written by wavenet_ae
+{wavenet_ae.__version__}.
+
+    python experiments/encode.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=EMBEDDINGS
+    python experiments/generate.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=RECONSTRUCTED
+"""

@@ -47,7 +47,7 @@ def main() -> None:
         hop_length=_HOP_LENGTH.value,
     )
     config = json.loads(_CONFIG.value.to_json())
-    config["model"] |= imported.model | {"num_pitches": 0}
+    config["model"] |= imported.model | {"num_pitches": 0, "dtype": "float32"}
     trained = save_imported(workdir, config, imported.params, imported.step)
     print(f"{workdir}: {imported.weights} weights of step {imported.step}, {trained.fingerprint}")
 

@@ -118,7 +118,7 @@ def _read(prefix: Path) -> dict[str, np.ndarray]:
         reader = tf.train.load_checkpoint(str(prefix))
         names = reader.get_variable_to_shape_map()
         return {name: reader.get_tensor(name) for name in names}
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise UserError(f"the checkpoint {prefix} cannot be read: {reason}") from error
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+import flax.linen as nn
 import jax
 import numpy as np
 
@@ -17,9 +18,11 @@ class Task(Protocol):
     """What the training loop needs to know of a model.
 
     Attributes:
+        model: a Linen module.
         crop_samples: length of the training crops, or None for whole notes.
     """
 
+    model: nn.Module
     crop_samples: int | None
 
     def init(self, key: jax.Array) -> tuple[Variables, Variables]:

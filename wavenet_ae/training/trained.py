@@ -1,5 +1,6 @@
 """Trained models: read from a run or from an exported folder, and exported."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -62,9 +63,11 @@ def read_config(workdir: Path) -> dict[str, Any]:
 
 
 def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the model's settings, without those of its computation and its beginning."""
-    passing = ("dtype", "output_init", "rematerialize")
-    return {name: value for name, value in config["model"].items() if name not in passing}
+    """Returns all settings of the model but those of its computation and its beginning."""
+    model = tasks.create(config).model
+    passing = ("dtype", "name", "output_init", "parent", "rematerialize")
+    names = [field.name for field in dataclasses.fields(model)]
+    return {name: getattr(model, name) for name in names if name not in passing}
 
 
 def load_trained(folder: Path) -> TrainedModel:

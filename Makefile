@@ -18,7 +18,10 @@ INSTALLED := .venv/installed
 .PHONY: setup demo test lint
 .DELETE_ON_ERROR:
 
-setup: $(INSTALLED)
+setup: .system $(INSTALLED)
+
+.PHONY: .system
+.system:
 	@sh tools/system_packages.sh
 
 $(INSTALLED): setup.cfg pyproject.toml tools/make_venv.sh
@@ -26,14 +29,16 @@ $(INSTALLED): setup.cfg pyproject.toml tools/make_venv.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
-# In a second make, since a SoundFont that setup installs must be looked up after it.
-demo: setup
+# In a second make, since a SoundFont that .system installs must be looked up after it.
+demo: .system
 	@$(MAKE) --no-print-directory .demo
 
-.PHONY: .demo
-.demo:
+.PHONY: .demo .soundfont
+.soundfont:
 	@test -n "$(SOUNDFONT)" || { echo "error: no SoundFont was found: install one" \
 		"(apt-get install fluidr3mono-gm-soundfont) or give SOUNDFONT=FILE." >&2; exit 1; }
+
+.demo: .soundfont $(INSTALLED)
 	$(BIN)/python experiments/render_soundfont.py --soundfont="$(SOUNDFONT)" \
 		--output="$(DEMO)/notes" --instruments=$(DEMO_INSTRUMENTS) --pitches=$(DEMO_PITCHES) \
 		--velocities=$(DEMO_VELOCITIES)

@@ -12,10 +12,10 @@ its splits: unpack nsynth-{train,valid,test}.jsonwav.tar.gz in one folder and pa
 
 from absl import flags
 
-from wavenet_ae.command_line import run
+from wavenet_ae.command_line import define_path, run
 from wavenet_ae.data.nsynth_json.build import CONFIGS, build
 
-_NOTES = flags.DEFINE_string("notes", None, "The folder of notes.", required=True)
+_NOTES = define_path("notes", "The folder of notes.", required=True)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "TFDS's folder of datasets; the new one goes below it.", required=True
 )

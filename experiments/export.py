@@ -5,23 +5,18 @@
 The folder has the layout of the Hugging Face hub, and every --checkpoint accepts it.
 """
 
-from pathlib import Path
-
-from absl import flags
-
-from wavenet_ae.command_line import run
+from wavenet_ae.command_line import define_path, run
 from wavenet_ae.training.trained import export, load_trained
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "A run's --workdir.", required=True)
-_OUTPUT = flags.DEFINE_string("output", None, "The folder to write.", required=True)
+_CHECKPOINT = define_path("checkpoint", "A run's --workdir.", required=True)
+_OUTPUT = define_path("output", "The folder to write.", required=True)
 
 
 def main() -> None:
     """Exports what the flags ask for."""
-    output = Path(_OUTPUT.value).expanduser()
-    trained = load_trained(Path(_CHECKPOINT.value).expanduser())
-    export(trained, output)
-    print(f"{output}: step {trained.step}, {trained.fingerprint}")
+    trained = load_trained(_CHECKPOINT.value)
+    export(trained, _OUTPUT.value)
+    print(f"{_OUTPUT.value}: step {trained.step}, {trained.fingerprint}")
 
 
 if __name__ == "__main__":

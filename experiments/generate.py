@@ -13,20 +13,20 @@ from pathlib import Path
 from absl import flags
 
 from wavenet_ae.audio import files
-from wavenet_ae.command_line import run
+from wavenet_ae.command_line import LARGEST_SEED, define_path, run
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.generate_files import Job, generate_files, read_sounds
 from wavenet_ae.training.trained import load_trained
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "A run's --workdir.", required=True)
-_INPUT = flags.DEFINE_multi_string(
+_CHECKPOINT = define_path("checkpoint", "A run's --workdir, or an export.", required=True)
+_INPUT = define_path(
     "input",
-    None,
     "A sound file, an .npz that encode.py wrote, or a folder of them; can be repeated.",
     required=True,
+    multiple=True,
 )
-_OUTPUT = flags.DEFINE_string("output", None, "The folder to write.", required=True)
+_OUTPUT = define_path("output", "The folder to write.", required=True)
 _BLEND = flags.DEFINE_list(
     "blend", None, "One weight an input: generates a single sound from the weighted embeddings."
 )
@@ -40,24 +40,30 @@ _TEMPERATURE = flags.DEFINE_float(
     "1 draws from the model's distribution; less is cleaner and duller.",
     lower_bound=0.0,
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Of the random draws.", lower_bound=0)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Of the random draws.", lower_bound=0, upper_bound=LARGEST_SEED
+)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Sounds generated together.", lower_bound=1)
 
 
 def main() -> int:
     """Generates what the flags ask for; the exit code is 1 if a file was refused."""
-    sources = files.find(_INPUT.value, (*files.SUFFIXES, embeddings.SUFFIX))
-    trained = load_trained(Path(_CHECKPOINT.value).expanduser())
+    output = _OUTPUT.value
+    sources = files.find(_INPUT.value, (*files.SUFFIXES, *embeddings.SUFFIXES), leave_out=output)
+    trained = load_trained(_CHECKPOINT.value)
     jobs, refused = read_sounds(trained, sources, _PITCH.value)
     if _BLEND.value is not None:
         if refused:
             raise UserError("nothing was blended, since an input was refused.")
         jobs = [_blend(jobs)]
+    inputs = {source.path.resolve() for source in sources}
+    if any((output / f"{job.name}.wav").resolve() in inputs for job in jobs):
+        raise UserError(f"the sounds in {output} would replace the inputs: use another --output.")
     jobs = [job._replace(sound=embeddings.stretch(job.sound, _STRETCH.value)) for job in jobs]
     generate_files(
         trained,
         jobs,
-        Path(_OUTPUT.value),
+        output,
         temperature=_TEMPERATURE.value,
         seed=_SEED.value,
         batch_size=_BATCH_SIZE.value,
@@ -70,8 +76,10 @@ def _blend(jobs: list[Job]) -> Job:
         weights = [float(weight) for weight in _BLEND.value]
     except ValueError as error:
         raise UserError(f"--blend={','.join(_BLEND.value)} must be numbers, as 0.5,0.5.") from error
-    name = "_".join(Path(job.name).name for job in jobs)
-    return Job(name, embeddings.blend([job.sound for job in jobs], weights))
+    sound = embeddings.blend([job.sound for job in jobs], weights)
+    pairs = zip(jobs, weights, strict=True)
+    # Short enough for a file's name, whatever the inputs are called.
+    return Job("_".join(f"{Path(job.name).name[:40]}_{w:g}" for job, w in pairs)[:200], sound)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from wavenet_ae.command_line import run
+from wavenet_ae.command_line import define_path, run
 from wavenet_ae.importers.magenta import import_checkpoint
 from wavenet_ae.training.trained import save_imported
 
@@ -22,10 +22,10 @@ _CONFIG = config_flags.DEFINE_config_file(
     str(Path(__file__).parent / "configs" / "wavenet_ae.py"),
     "What the workdir's settings are, but for the model's sizes.",
 )
-_CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", None, "The prefix, its .index file, or a folder (newest).", required=True
+_CHECKPOINT = define_path(
+    "checkpoint", "The prefix, its .index file, or a folder (newest).", required=True
 )
-_WORKDIR = flags.DEFINE_string("workdir", None, "The folder to write.", required=True)
+_WORKDIR = define_path("workdir", "The folder to write.", required=True)
 _WEIGHTS = flags.DEFINE_enum(
     "weights", "averaged", ["averaged", "raw"], "Moving averages, if there are any, or raw weights."
 )
@@ -39,17 +39,19 @@ _HOP_LENGTH = flags.DEFINE_integer(
 
 def main() -> None:
     """Imports the checkpoint that the flags name."""
-    workdir = Path(_WORKDIR.value).expanduser()
     imported = import_checkpoint(
-        Path(_CHECKPOINT.value).expanduser(),
+        _CHECKPOINT.value,
         weights=_WEIGHTS.value,
         dilation_cycle=_DILATION_CYCLE.value,
         hop_length=_HOP_LENGTH.value,
     )
     config = json.loads(_CONFIG.value.to_json())
     config["model"] |= imported.model | {"num_pitches": 0, "dtype": "float32"}
-    trained = save_imported(workdir, config, imported.params, imported.step)
-    print(f"{workdir}: {imported.weights} weights of step {imported.step}, {trained.fingerprint}")
+    trained = save_imported(_WORKDIR.value, config, imported.params, imported.step)
+    print(
+        f"{_WORKDIR.value}: {imported.weights} weights of step {imported.step}, "
+        f"{trained.fingerprint}"
+    )
 
 
 if __name__ == "__main__":

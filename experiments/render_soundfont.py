@@ -7,16 +7,14 @@ Takes a General MIDI font's melodic bank (98 instruments, 88 pitches, 5 velociti
 and all cores; an interrupted call goes on where it stopped. Needs libfluidsynth3.
 """
 
-from pathlib import Path
-
 from absl import flags
 
-from wavenet_ae.command_line import run
+from wavenet_ae.command_line import define_path, run
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.soundfont import DEFAULT_GAIN, parse_numbers, render_soundfont
 
-_SOUNDFONT = flags.DEFINE_string("soundfont", None, "The sf2 or sf3 file.", required=True)
-_OUTPUT = flags.DEFINE_string("output", None, "The folder to write.", required=True)
+_SOUNDFONT = define_path("soundfont", "The sf2 or sf3 file.", required=True)
+_OUTPUT = define_path("output", "The folder to write.", required=True)
 _INSTRUMENTS = flags.DEFINE_list(
     "instruments",
     [],
@@ -39,8 +37,8 @@ def main() -> None:
     """Renders what the flags ask for and prints one line on the result."""
     print(
         render_soundfont(
-            Path(_SOUNDFONT.value),
-            Path(_OUTPUT.value),
+            _SOUNDFONT.value,
+            _OUTPUT.value,
             instruments=_INSTRUMENTS.value,
             pitches=parse_numbers(_PITCHES.value, "pitches", 0, nsynth.NUM_PITCHES - 1),
             velocities=parse_numbers(_VELOCITIES.value, "velocities", 1, 127),

@@ -7,16 +7,14 @@ it. The notes come from the run's own dataset, from a split that it did not trai
 interrupted call goes on where it stopped, and a second one generates nothing anew.
 """
 
-from pathlib import Path
-
 from absl import flags
 
-from wavenet_ae.command_line import run
+from wavenet_ae.command_line import LARGEST_SEED, define_path, run
 from wavenet_ae.data import nsynth
 from wavenet_ae.evaluation.report import write_report
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "A run's --workdir.", required=True)
-_OUTPUT = flags.DEFINE_string("output", None, "The folder to write.", required=True)
+_CHECKPOINT = define_path("checkpoint", "A run's --workdir.", required=True)
+_OUTPUT = define_path("output", "The folder to write.", required=True)
 _SPLIT = flags.DEFINE_string("split", "test", "Of the run's dataset, to take the notes from.")
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "TFDS's folder of datasets; default: the one that the run was trained from."
@@ -33,14 +31,16 @@ _TEMPERATURE = flags.DEFINE_float(
     "1 draws from the model's distribution; less is cleaner and duller.",
     lower_bound=0.0,
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Of the random draws.", lower_bound=0)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Of the random draws.", lower_bound=0, upper_bound=LARGEST_SEED
+)
 
 
 def main() -> None:
     """Writes the report that the flags ask for."""
     page = write_report(
-        Path(_CHECKPOINT.value).expanduser(),
-        Path(_OUTPUT.value).expanduser(),
+        _CHECKPOINT.value,
+        _OUTPUT.value,
         data_dir=_DATA_DIR.value,
         split=_SPLIT.value,
         num_notes=_NUM_NOTES.value,

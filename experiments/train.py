@@ -6,18 +6,17 @@ Any setting of the configuration can be given: --config.batch_size=64.
 """
 
 import json
-from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
 
-from wavenet_ae.command_line import run
+from wavenet_ae.command_line import define_path, run
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis.summaries import reconstruct_notes
 from wavenet_ae.training.loop import train_and_evaluate
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, FILE.py[:variant].")
-_WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.", required=True)
+_WORKDIR = define_path("workdir", "The folder of the run.", required=True)
 flags.mark_flag_as_required("config")
 
 
@@ -28,7 +27,7 @@ def main() -> None:
         config = json.loads(_CONFIG.value.to_json())
     except OSError as error:
         raise UserError(f"the --config cannot be read: {str(error).splitlines()[-1]}") from error
-    train_and_evaluate(config, Path(_WORKDIR.value).expanduser(), reconstruct_notes)
+    train_and_evaluate(config, _WORKDIR.value, reconstruct_notes)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,19 @@ python=$1 folder=$2
 }
 [ -x "$folder/bin/pip" ] && exit 0
 "$python" -m venv "$folder" 2>/dev/null && exit 0
-# Debian splits venv off; it is needed once.
-version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 rm -rf "$folder"
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    apt-get update -qq >/dev/null
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq "python$version-venv" >/dev/null
+
+# Debian and Ubuntu keep venv in a package of its own.
+package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+# shellcheck source=tools/as_root.sh
+if command -v apt-get >/dev/null && . "$(dirname "$0")/as_root.sh"; then
+    echo "installing $package"
+    # shellcheck disable=SC2086  # it may be empty
+    {
+        $as_root apt-get update -qq >/dev/null
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq "$package" >/dev/null
+    }
     exec "$python" -m venv "$folder"
 fi
-echo "error: $python cannot make a virtual environment:" \
-    "run sudo apt-get install python$version-venv" >&2
+echo "error: $python cannot make a virtual environment: run sudo apt-get install $package" >&2
 exit 1

@@ -1,11 +1,38 @@
 """What all entry points in `experiments/` share: how they start and how they end."""
 
+import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from absl import app, flags, logging
 
 from wavenet_ae.errors import UserError
+
+LARGEST_SEED = 2**32 - 1
+
+
+class _PathParser(flags.ArgumentParser):
+    """Paths, with `~` for the home folder."""
+
+    syntactic_help = "a path"
+
+    def parse(self, argument: str | Path) -> Path:
+        return Path(argument).expanduser()
+
+    def flag_type(self) -> str:
+        return "path"
+
+
+def define_path(
+    name: str, help_text: str, *, required: bool = False, multiple: bool = False
+) -> flags.FlagHolder:
+    """Defines a flag whose value is a `Path`, or a list of them where it can be repeated."""
+    define = flags.DEFINE_multi if multiple else flags.DEFINE
+    holder = define(_PathParser(), flags.ArgumentSerializer(), name, None, help_text)
+    if required:
+        flags.mark_flag_as_required(name)
+    return holder
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -25,6 +52,8 @@ def run(main: Callable[[], int | None]) -> None:
             )
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # libraries report every file they write
+        # Cleaning up is the same for both ways of asking to stop.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             return main()
         except UserError as error:
@@ -39,7 +68,7 @@ def run(main: Callable[[], int | None]) -> None:
             return app.parse_flags_with_usage(argv)
         except UserError as error:  # a configuration's own
             print(f"error: {error}", file=sys.stderr)
-        except AttributeError as error:  # ml_collections': --config.x=... of an unknown x
+        except (AttributeError, KeyError) as error:  # ml_collections': an unknown --config.x=...
             print(f"error: the configuration has no setting {error}.", file=sys.stderr)
         sys.exit(1)
 

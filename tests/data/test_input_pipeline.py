@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from absl import flags
@@ -117,6 +120,25 @@ def test_evaluation_is_shared_by_processes(notes):
 def test_datasets_that_are_not_there(data_dir, name, reason):
     with pytest.raises(UserError, match=reason):
         input_pipeline.open_split(name, str(data_dir), "train")
+
+
+def test_the_home_folder_is_expanded(data_dir, monkeypatch):
+    monkeypatch.setenv("HOME", str(data_dir.parent))
+    assert len(input_pipeline.open_split("nsynth_json/by_note", f"~/{data_dir.name}", "test")) == 1
+
+
+def test_the_official_dataset_without_tensorflow(tmp_path):
+    code = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "from wavenet_ae.data.input_pipeline import open_split\n"
+        "from wavenet_ae.errors import UserError\n"
+        "try: open_split('nsynth/full', sys.argv[1], 'train')\n"
+        "except UserError as error: print(error)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.startswith("the dataset 'nsynth/full' needs TensorFlow (pip install")
 
 
 def test_a_split_that_is_not_there(data_dir):

@@ -122,11 +122,39 @@ def test_generate_from_embeddings_blends_and_stretches(tiny_run, sounds, tmp_pat
 
     result = tool("generate", *run, "--blend=0.25,0.75", "--stretch=2")
     assert result.returncode == 0, result.stderr
-    assert lengths(output)["tone_tone_2.wav"] == 2 * 5 * HOP
+    assert lengths(output)["tone_0.25_tone_2_0.75.wav"] == 2 * 5 * HOP
 
     result = tool("generate", checkpoint, *good, "--blend=1,0", f"--output={tmp_path / 'blend'}")
     assert result.returncode == 0
     assert list(lengths(tmp_path / "blend").values()) == [300]
+
+
+def test_inputs_are_never_replaced_and_results_are_no_inputs(tiny_run, sounds, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    original = (sounds / "tone.wav").read_bytes()
+    (folder / "tone.wav").write_bytes(original)
+    run = (f"--checkpoint={tiny_run}", f"--input={folder}")
+
+    result = tool("generate", *run, f"--output={folder}")
+    assert result.returncode == 1
+    assert "would replace the inputs" in result.stderr
+    assert (folder / "tone.wav").read_bytes() == original
+
+    for _ in range(2):
+        assert tool("generate", *run, f"--output={folder / 'out'}").returncode == 0
+    assert lengths(folder) == {"tone.wav": 1000, "out/tone.wav": 1000}
+
+
+def test_home_is_expanded_and_long_names_work(tiny_run, sounds, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    name = "n" * 245
+    (tmp_path / f"{name}.wav").write_bytes((sounds / "one.wav").read_bytes())
+    result = tool(
+        "encode", f"--checkpoint={tiny_run}", f"--input=~/{name}.wav", "--output=~/encoded"
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "encoded" / f"{name}.npz").exists()
 
 
 def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path):
@@ -169,7 +197,7 @@ def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path)
         (
             "generate",
             ["--checkpoint={run}", "--input={sounds}/tone.wav", "--stretch=0"],
-            "--stretch=0.0 must be a number above 0",
+            "--stretch=0.0 must be a number from 0.01 to 100",
         ),
         (
             "generate",
@@ -177,6 +205,16 @@ def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path)
             "temperature",
         ),
         ("generate", ["--checkpoint={run}"], "Flag --input must have a value"),
+        (
+            "generate",
+            ["--checkpoint={run}", "--input={sounds}/tone.wav", "--temperature=nan"],
+            "--temperature=nan must be a number",
+        ),
+        (
+            "generate",
+            ["--checkpoint={run}", "--input={sounds}/tone.wav", "--seed=99999999999999"],
+            "seed",
+        ),
     ],
 )
 def test_mistakes_get_one_sentence(tiny_run, sounds, tmp_path, name, flags, reason):

@@ -77,6 +77,8 @@ def test_a_bare_embedding_is_enough(tmp_path):
     [
         ({}, "holds no `embedding`"),
         ({"embedding": np.ones(3)}, "holds no `embedding`"),
+        ({"embedding": np.full((2, 3), "x")}, "holds no `embedding`"),
+        ({"embedding": np.ones((2, 3)), "pitch": np.ones(2)}, "is not an embedding"),
         ({"embedding": np.ones((0, 3))}, "holds no `embedding`"),
         ({"embedding": np.ones((2, 4))}, "has 4 channels and the checkpoint's model 3"),
         ({"embedding": np.full((2, 3), np.nan)}, "NaN or infinity"),
@@ -90,7 +92,17 @@ def test_unsuitable_embeddings_are_refused(tmp_path, fields, reason):
     assert "x.npz" in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 cut short"])
+def test_the_authors_own_format_is_read(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((2, 3), np.float32))
+    np.testing.assert_array_equal(
+        embeddings.load(tmp_path / "a.npy", MODEL, "f").embedding, np.ones((2, 3))
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not a zip", b"PK\x03\x04 cut short", b"\x93NUMPY\x01\x00\x10\x00{'descr': (((\n"],
+)
 def test_files_that_are_no_embedding_are_refused(tmp_path, content):
     (tmp_path / "x.npz").write_bytes(content)
     with pytest.raises(UserError, match=r"x\.npz is not an embedding"):
@@ -121,5 +133,5 @@ def test_stretch_interpolates_between_the_frames():
     np.testing.assert_allclose(shorter.embedding[:, 0], [0.5, 2.5])
     assert embeddings.stretch(ramp, 1.0) == ramp
     for factor in (0.0, -1.0, float("inf"), float("nan")):
-        with pytest.raises(UserError, match="must be a number above 0"):
+        with pytest.raises(UserError, match="from 0.01 to 100"):
             embeddings.stretch(ramp, factor)

@@ -1,4 +1,8 @@
 import functools
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
 import authors
 import jax
@@ -103,6 +107,61 @@ def test_a_sound_does_not_depend_on_its_neighbours(embedding, batch, channels):
         chosen = range(first, first + batch)
         alone = generated(params, embedding[list(chosen)], chosen, model)
         np.testing.assert_array_equal(alone, together[list(chosen)])
+
+
+@pytest.mark.parametrize("batch", [2, 8, 32])
+def test_probabilities_do_not_depend_on_the_batch_at_larger_sizes(batch):
+    model = MODEL.clone(decoder_channels=320, skip_channels=256)
+    params = model.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
+    rng = np.random.default_rng(0)
+    signal = jnp.asarray(rng.uniform(-1, 1, (batch, 64)), jnp.float32)
+    embedding = jnp.asarray(rng.normal(size=(batch, 2, 3)), jnp.float32)
+    together = stepwise_probabilities(model, params, signal, embedding)
+    alone = stepwise_probabilities(model, params, signal[:1], embedding[:1])
+    np.testing.assert_allclose(together[:1], alone, atol=1e-6)
+
+
+def test_eight_devices_generate_what_one_does(params, embedding, tmp_path):
+    script = f"""
+        import sys
+        import jax
+        jax.config.update("jax_num_cpu_devices", 8)
+        import numpy as np
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from test_sampler import MODEL, generated
+        assert jax.device_count() == 8
+        import jax.numpy as jnp
+        params = MODEL.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
+        np.save(sys.argv[2], generated(params, np.load(sys.argv[1]), range(5)))
+    """
+    np.save(tmp_path / "embedding.npy", embedding)
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(script),
+            tmp_path / "embedding.npy",
+            tmp_path / "eight.npy",
+        ],
+        check=True,
+        env={"PYTHONPATH": str(authors.FOLDER.parent), "PATH": ""},
+    )
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "eight.npy"), generated(params, embedding, range(5))
+    )
+
+
+def test_bfloat16_steps_agree_with_the_teacher_forced_pass(embedding):
+    model = MODEL.clone(dtype="bfloat16")
+    params = model.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
+    signal = jax.random.uniform(jax.random.key(1), (5, 192), minval=-1.0)
+    ours = stepwise_probabilities(model, params, signal, embedding)
+    logits = model.apply(
+        {"params": params}, signal, embedding, method=lambda m, s, e: m.decoder(s, e)
+    )
+    assert logits.dtype == jnp.float32
+    assert np.any(np.asarray(logits) != np.asarray(logits.astype(jnp.bfloat16), np.float32))
+    np.testing.assert_allclose(ours, jax.nn.softmax(logits), atol=2e-3)
 
 
 def test_chunks_do_not_change_the_sound(params, embedding):

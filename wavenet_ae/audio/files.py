@@ -178,7 +178,11 @@ class Source(NamedTuple):
     stem: str
 
 
-def find(inputs: Sequence[_PathLike], suffixes: Sequence[str] = SUFFIXES) -> list[Source]:
+def find(
+    inputs: Sequence[_PathLike],
+    suffixes: Sequence[str] = SUFFIXES,
+    leave_out: _PathLike | None = None,
+) -> list[Source]:
     """Lists the files that the inputs stand for.
 
     Args:
@@ -186,6 +190,8 @@ def find(inputs: Sequence[_PathLike], suffixes: Sequence[str] = SUFFIXES) -> lis
             recursively for files with one of the suffixes, hidden ones aside. A file that comes
             up twice is listed once.
         suffixes: the endings to look for in folders, in lower case, like ".wav".
+        leave_out: a folder that is not searched where it lies inside another: the place of
+            results, which are no inputs of the next call.
 
     Returns:
         The files, in the order of the inputs and sorted within a folder, each with an output stem
@@ -201,7 +207,7 @@ def find(inputs: Sequence[_PathLike], suffixes: Sequence[str] = SUFFIXES) -> lis
         raise UserError("There is no input: name a file or a folder.")
     wanted: dict[Path, Source] = {}
     for given in map(Path, inputs):
-        for source in _sources_in(given, suffixes):
+        for source in _sources_in(given, suffixes, leave_out):
             wanted.setdefault(source.path.resolve(), source)
     # A number may not lead to a name that another file has by right.
     reserved = {source.stem.casefold() for source in wanted.values()}
@@ -217,14 +223,19 @@ def find(inputs: Sequence[_PathLike], suffixes: Sequence[str] = SUFFIXES) -> lis
     return sources
 
 
-def _sources_in(given: Path, suffixes: Sequence[str]) -> list[Source]:
+def _sources_in(given: Path, suffixes: Sequence[str], leave_out: _PathLike | None) -> list[Source]:
     """Returns what one input stands for, with stems that may still collide."""
     if given.is_file():
         return [Source(given, given.stem)]
     if not given.is_dir():
         raise UserError(f"{given} does not exist.")
     sources = []
+    results = None if leave_out is None else Path(leave_out).resolve()
+    if results == given.resolve():
+        results = None
     for path in sorted(given.rglob("*")):
+        if results is not None and path.resolve().is_relative_to(results):
+            continue
         relative = path.relative_to(given)
         hidden = any(part.startswith(".") for part in relative.parts)
         if not hidden and path.suffix.lower() in suffixes and path.is_file():

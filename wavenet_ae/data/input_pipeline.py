@@ -4,8 +4,12 @@ A batch of training is a pure function of the seed and the step: it does not dep
 was interrupted, on the number of processes, or on how many workers read.
 """
 
+import contextlib
 import dataclasses
+import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, SupportsIndex
 
@@ -64,12 +68,18 @@ def open_split(name: str, data_dir: str, split: str) -> grain.MapDataset:
     Raises:
         UserError: TFDS has no such dataset or split, or it has not been built there.
     """
+    data_dir = os.path.expanduser(data_dir)
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.registered.DatasetNotFoundError as error:
         raise UserError(
             f"TFDS knows no dataset {name!r}: dataset.name must be nsynth_json/by_instrument, "
             "nsynth_json/by_note, nsynth_json/published or nsynth/full."
+        ) from error
+    except ImportError as error:
+        raise UserError(
+            f"the dataset {name!r} needs TensorFlow (pip install -e '.[nsynth]'); "
+            "nsynth_json/published holds the same notes and needs none."
         ) from error
     except ValueError as error:
         raise UserError(f"the dataset {name!r} in {data_dir} cannot be opened: {error}") from error
@@ -119,9 +129,25 @@ def training_batches(
     local = grain.MapDataset.source(_GlobalRows(examples, batch_size, rows, first_step))
     batches = local.map(_without_id).batch(len(rows), drop_remainder=True)
     dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
-    if num_workers:
-        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers))
-    return iter(dataset)
+    if not num_workers:
+        return iter(dataset)
+    iterator = iter(dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers)))
+    with _ignoring_interrupts():
+        iterator.start_prefetch()
+    return iterator
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Lets processes that start here leave Ctrl-C, which all of them get, to this one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where handlers cannot be set
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def evaluation_batches(

@@ -3,7 +3,6 @@
 import base64
 import itertools
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ import numpy as np
 from markupsafe import Markup
 from tqdm import tqdm
 
+from wavenet_ae import atomic_file
 from wavenet_ae.audio import files, pcm
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline, nsynth
@@ -328,11 +328,5 @@ def _render(**values: Any) -> str:
 
 
 def _write(path: Path, page: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
+    with atomic_file.replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}).") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ class WaveNetAutoencoder(nn.Module):
             embedding (section 2.3); 128 for MIDI.
         num_classes: values of a sample: 256 for 8-bit mu-law.
         output_init: see `WaveNetDecoder`.
-        rematerialize: see `WaveNetDecoder`.
+        rematerialize: see `WaveNetDecoder`; the encoder, far smaller, keeps its activations.
         dtype: of the computation; parameters are float32.
     """
 

@@ -98,7 +98,7 @@ class WaveNetDecoder(nn.Module):
             equally probable and the first loss is ln(num_classes).
         rematerialize: compute the inside of each layer again in the backward pass, instead of
             keeping it: slower, with a smaller memory.
-        dtype: of the computation.
+        dtype: of the computation, but for the logits: they are float32.
 
     The authors' graph also holds a residual projection after the last layer that reaches no
     output and gets no gradient; it is left out here.
@@ -137,7 +137,8 @@ class WaveNetDecoder(nn.Module):
                 "authors": uniform_unit_scaling,
                 "zeros": nn.initializers.zeros_init(),
             }[self.output_init],
-            dtype=self.dtype,
+            # In bfloat16 the probabilities would be steps of a percent.
+            dtype=jnp.float32,
         )
 
     @property
@@ -170,7 +171,7 @@ class WaveNetDecoder(nn.Module):
             x, skip = self._run(layer, x, layer_conditioning)
             skips = skips + skip
         hidden = add_per_frame(self.head(nn.relu(skips)), conditioning.output)
-        return self.logits(nn.relu(hidden)).astype(jnp.float32)
+        return self.logits(nn.relu(hidden))
 
     def _run(
         self, layer: DecoderLayer, x: jax.Array, conditioning: jax.Array
@@ -215,5 +216,4 @@ class WaveNetDecoder(nn.Module):
             buffers.append(new_buffer)
             skips = skips + skip
         hidden = self.head(nn.relu(skips)) + conditioning.output
-        logits = self.logits(nn.relu(hidden)).astype(jnp.float32)
-        return DecoderState(start_buffer, buffers), logits
+        return DecoderState(start_buffer, buffers), self.logits(nn.relu(hidden))

@@ -2,8 +2,6 @@
 
 import functools
 import math
-import os
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,13 +9,15 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from wavenet_ae import atomic_file
 from wavenet_ae.audio import mu_law
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 
 SUFFIX = ".npz"
-# Long sounds are encoded in windows of so many frames, for a bounded memory and one compilation.
+SUFFIXES = (SUFFIX, ".npy")
+# Longer sounds are encoded in windows of so many frames: a bounded memory, and one program for all.
 _WINDOW_FRAMES = 256
 
 
@@ -89,20 +89,12 @@ def save(path: Path, sound: EncodedSound) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            np.savez(file, sample_rate=SAMPLE_RATE_HZ, **sound._asdict())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}).") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_file.replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, sample_rate=SAMPLE_RATE_HZ, **sound._asdict())
 
 
 def load(path: Path, model: WaveNetAutoencoder, fingerprint: str) -> EncodedSound:
-    """Reads an `.npz` file that `save` wrote, or that holds at least an `embedding`.
+    """Reads an `.npz` file that `save` wrote, or that holds at least an `embedding`, or an `.npy`.
 
     Args:
         path: the file.
@@ -113,15 +105,25 @@ def load(path: Path, model: WaveNetAutoencoder, fingerprint: str) -> EncodedSoun
         UserError: the file is missing or damaged, or its embedding belongs to another model.
     """
     try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            fields = {name: arrays[name] for name in arrays.files}
+        with path.open("rb") as file:
+            content = np.load(file)
+            if isinstance(content, np.ndarray):
+                fields = {"embedding": content}
+            else:
+                fields = {name: content[name] for name in content.files}
+        pitch = int(fields.get("pitch", -1))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist.") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damaged files make NumPy raise almost anything
         raise UserError(f"{path} is not an embedding that can be read ({error}).") from error
     embedding = fields.get("embedding")
-    if embedding is None or embedding.ndim != 2 or not len(embedding):
-        raise UserError(f"{path} holds no `embedding` of the shape [frames, channels].")
+    if (
+        embedding is None
+        or embedding.ndim != 2
+        or not len(embedding)
+        or not np.issubdtype(embedding.dtype, np.floating)
+    ):
+        raise UserError(f"{path} holds no `embedding` of numbers [frames, channels].")
     if embedding.shape[1] != model.embedding_size:
         raise UserError(
             f"{path} has {embedding.shape[1]} channels and the checkpoint's model "
@@ -141,7 +143,7 @@ def load(path: Path, model: WaveNetAutoencoder, fingerprint: str) -> EncodedSoun
         num_samples=len(embedding) * model.hop_length,
         source=str(fields.get("source", path.name)),
         fingerprint=encoded_by,
-        pitch=int(fields.get("pitch", -1)),
+        pitch=pitch,
     )
 
 
@@ -180,10 +182,10 @@ def stretch(sound: EncodedSound, factor: float) -> EncodedSound:
         factor: of the length: 2 is twice as long.
 
     Raises:
-        UserError: the factor is not a finite number above 0.
+        UserError: the factor is not from 0.01 to 100.
     """
-    if not (math.isfinite(factor) and factor > 0):
-        raise UserError(f"--stretch={factor} must be a number above 0.")
+    if not 0.01 <= factor <= 100:
+        raise UserError(f"--stretch={factor} must be a number from 0.01 to 100.")
     if factor == 1:
         return sound
     num_samples = max(1, round(sound.num_samples * factor))

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-import os
+import math
 import sys
 import time
 import zlib
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from wavenet_ae import atomic_file
 from wavenet_ae.audio import files
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import embeddings, sampler
@@ -53,7 +54,7 @@ def read_sounds(
     jobs, refused = [], 0
     for source in tqdm(sources, unit="file", desc="reading"):
         try:
-            if source.path.suffix.lower() == embeddings.SUFFIX:
+            if source.path.suffix.lower() in embeddings.SUFFIXES:
                 sound = embeddings.load(source.path, trained.task.model, trained.fingerprint)
             else:
                 sound = encode_file(trained, source.path)
@@ -70,7 +71,9 @@ def read_sounds(
 
 def _check_pitch(trained: TrainedModel, sound: EncodedSound) -> None:
     num_pitches = trained.task.model.num_pitches
-    if num_pitches and not 0 <= sound.pitch < num_pitches:
+    if num_pitches and sound.pitch >= num_pitches:
+        raise UserError(f"the model knows the pitches 0..{num_pitches - 1}, not {sound.pitch}.")
+    if num_pitches and sound.pitch < 0:
         raise UserError(
             f"the pitch of {sound.source} is not known, and the model is conditioned on it: give "
             f"--pitch=0..{num_pitches - 1}, or name the file like flute_acoustic_000-060-100."
@@ -101,6 +104,8 @@ def generate_files(
     Raises:
         UserError: a file cannot be written, or the model needs a pitch and a sound has none.
     """
+    if not 0 <= temperature < math.inf:
+        raise UserError(f"--temperature={temperature} must be a number, 0 or larger.")
     for job in jobs:
         _check_pitch(trained, job.sound)
     manifest = _Manifest(output)
@@ -117,32 +122,36 @@ def generate_files(
     with tqdm(total=total, unit="sample", unit_scale=True, desc="generating") as bar:
         for first in range(0, len(todo), batch_size):
             batch = todo[first : first + batch_size]
-            _generate_batch(trained, batch, output, temperature, seed, bar)
+            num_rows = min(batch_size, len(todo))
+            _generate_batch(trained, batch, num_rows, output, temperature, seed, bar)
             for job in batch:
                 manifest.add(job.name, digests[job.name])
     rate = total / (time.monotonic() - started)
-    print(f"{len(todo)} sounds in {output}, {rate:,.0f} samples/s")
+    print(f"{len(todo)} sounds in {output}, {rate:,.0f} samples/s with the compilation")
 
 
 def _generate_batch(
     trained: TrainedModel,
     batch: Sequence[Job],
+    num_rows: int,
     output: Path,
     temperature: float,
     seed: int,
     bar: tqdm,
 ) -> None:
+    # A last batch that is not full has as many rows as the others: one program serves all.
+    rows = [batch[i % len(batch)] for i in range(num_rows)]
     num_frames = max(len(job.sound.embedding) for job in batch)
     embedding = np.stack(
         [
             np.pad(e, ((0, num_frames - len(e)), (0, 0)), mode="edge")
-            for e in (job.sound.embedding for job in batch)
+            for e in (job.sound.embedding for job in rows)
         ]
     )
     pitch = None
     if trained.task.model.num_pitches:
-        pitch = np.array([job.sound.pitch for job in batch], np.int32)
-    keys = sampler.note_keys(seed, np.array([_key_number(job) for job in batch], np.uint32))
+        pitch = np.array([job.sound.pitch for job in rows], np.int32)
+    keys = sampler.note_keys(seed, np.array([_key_number(job) for job in rows], np.uint32))
     with contextlib.ExitStack() as stack:
         writers = [stack.enter_context(files.Writer(output / f"{job.name}.wav")) for job in batch]
         left = [job.sound.num_samples for job in batch]
@@ -180,15 +189,16 @@ class _Manifest:
     def __init__(self, output: Path):
         self._output = output
         try:
-            self._digests = json.loads((output / MANIFEST_FILE).read_text())
+            digests = json.loads((output / MANIFEST_FILE).read_text())
         except (OSError, ValueError):
-            self._digests = {}  # nothing there to go on from
+            digests = {}
+        # Where it is not there, or damaged, there is nothing to go on from.
+        self._digests = digests if isinstance(digests, dict) else {}
 
     def holds(self, name: str, digest: str) -> bool:
         return self._digests.get(name) == digest and (self._output / f"{name}.wav").exists()
 
     def add(self, name: str, digest: str) -> None:
         self._digests[name] = digest
-        temporary = self._output / f".{MANIFEST_FILE}.tmp"
-        temporary.write_text(json.dumps(self._digests, indent=1, sort_keys=True) + "\n")
-        os.replace(temporary, self._output / MANIFEST_FILE)
+        with atomic_file.replacing(self._output / MANIFEST_FILE) as temporary:
+            temporary.write_text(json.dumps(self._digests, indent=1, sort_keys=True) + "\n")

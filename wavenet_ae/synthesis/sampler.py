@@ -18,9 +18,9 @@ from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.models.decoder import Conditioning, DecoderState
 from wavenet_ae.training import sharding
 
-# Samples are decoded at least two sounds at a time: a product with a single row takes another
-# path through XLA, with other rounding, and the sounds would depend on the size of the batch.
-_SMALLEST_BATCH = 2
+# A device decodes at least two sounds at a time: a product with a single row takes another path
+# through XLA, with other rounding.
+_ROWS_PER_DEVICE = 2
 
 
 class SamplerState(NamedTuple):
@@ -149,8 +149,10 @@ def generate(
         model: the autoencoder.
         params: its parameters.
         embedding: float32 `[batch, num_frames, embedding_size]`.
-        keys: `[batch]`, from `note_keys`. A sound depends on its key and its embedding, not on
-            the others of the batch nor on their number.
+        keys: `[batch]`, from `note_keys`. A sound's randomness depends on its key and place in
+            time alone, its probabilities on its own past and embedding; the number of rows can
+            change them by rounding only, since matrix products of another height may sum in
+            another order, and a draw can then fall on the other side of a class's edge.
         pitch: int32 `[batch]` for a model that is conditioned on it.
         temperature: 1 draws from the model's distribution, less is closer to the most probable
             sample, 0 takes it.
@@ -162,18 +164,17 @@ def generate(
     """
     mesh = mesh or sharding.data_mesh()
     batch, num_frames, _ = embedding.shape
-    multiple = max(mesh.size, _SMALLEST_BATCH)
-    rows = np.arange(-(-batch // multiple) * multiple) % batch
+    # At least so many rows, and as many on every device.
+    num_rows = max(-(-batch // mesh.size), _ROWS_PER_DEVICE) * mesh.size
+    rows = np.arange(num_rows) % batch
     split, replicated = sharding.batch_sharded(mesh), sharding.replicated(mesh)
     keys = jax.device_put(keys[rows], split)
     pitch = None if pitch is None else jax.device_put(np.asarray(pitch, np.int32)[rows], split)
     params = jax.device_put(params, replicated)
     buffers = NamedSharding(mesh, PartitionSpec(None, sharding.DATA_AXIS))
-    shapes = jax.eval_shape(functools.partial(initial_state, model, batch_size=len(rows)), params)
-    layout = SamplerState(jax.tree.map(lambda _: buffers, shapes.decoder), split, replicated)
-    state = jax.jit(
-        functools.partial(initial_state, model, batch_size=len(rows)), out_shardings=layout
-    )(params)
+    state = initial_state(model, params, num_rows)
+    layout = SamplerState(jax.tree.map(lambda _: buffers, state.decoder), split, replicated)
+    state = jax.device_put(state, layout)
     for start in range(0, num_frames, chunk_frames):
         frames = embedding[rows, start : start + chunk_frames]
         # The last chunk is filled up, so that one compiled program serves all.

@@ -44,6 +44,11 @@ class WaveNetTask:
             value = getattr(self.model, name)
             if not isinstance(value, int) or value < 1:
                 raise UserError(f"config.model.{name}={value!r} must be a whole number above 0.")
+        if not isinstance(self.model.num_pitches, int) or self.model.num_pitches < 0:
+            raise UserError(
+                f"config.model.num_pitches={self.model.num_pitches!r} must be a whole number: "
+                "0, or 128 for MIDI."
+            )
         if self.model.output_init not in ("authors", "zeros"):
             raise UserError(
                 f"config.model.output_init={self.model.output_init!r} must be authors or zeros."

@@ -10,7 +10,7 @@ from orbax.checkpoint import v1 as ocp
 from wavenet_ae.errors import UserError
 from wavenet_ae.training.state import TrainState
 
-_FOLDER = "checkpoints"
+FOLDER = "checkpoints"
 # Kept apart from the rest, so that evaluation and synthesis read no optimiser state.
 _TRAINED, _TRAINING = "trained", "training"
 
@@ -58,7 +58,7 @@ class Checkpoints(contextlib.AbstractContextManager):
             keep_checkpoints_without_metrics=False,
         )
         self._checkpointer = ocp.training.Checkpointer(
-            (workdir / _FOLDER).absolute(),
+            (workdir / FOLDER).absolute(),
             save_decision_policy=decide.AnySavePolicy(when),
             preservation_policy=preserve.AnyPreservationPolicy([preserve.LatestN(keep_last), best]),
             cleanup_tmp_directories=True,
@@ -103,30 +103,36 @@ class Checkpoints(contextlib.AbstractContextManager):
             state: of the right shapes and shardings; its values are not read.
 
         Raises:
-            UserError: there are weights alone, without the state of training.
+            UserError: it is damaged, or there are weights alone, without the state of training.
         """
         abstract = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state
         )
         step = self.latest_step
-        if _TRAINING not in self._checkpointer.checkpointables_metadata(step).metadata:
+        folder = Path(self._checkpointer.directory) / str(step)
+        if not (folder / _TRAINED).exists():
+            raise _unreadable(folder)
+        if not (folder / _TRAINING).exists():
             raise UserError(
                 f"{self._workdir} holds imported weights alone, with no state of training to go on "
                 f"from: train in another --workdir, with --config.init_from={self._workdir}."
             )
-        loaded = self._checkpointer.load_checkpointables(
-            step,
-            {
-                _TRAINED: {"params": abstract.averaged, "model_state": abstract.model_state},
-                _TRAINING: {
-                    "step": abstract.step,
-                    "params": abstract.params,
-                    "opt_state": abstract.opt_state,
+        try:
+            loaded = self._checkpointer.load_checkpointables(
+                step,
+                {
+                    _TRAINED: {"params": abstract.averaged, "model_state": abstract.model_state},
+                    _TRAINING: {
+                        "step": abstract.step,
+                        "params": abstract.params,
+                        "opt_state": abstract.opt_state,
+                    },
                 },
-            },
-        )
+            )
+            position = self._checkpointer.checkpointables_metadata(step).custom_metadata
+        except Exception as error:  # whatever Orbax makes of a damaged file
+            raise _unreadable(folder) from error
         trained, training = loaded[_TRAINED], loaded[_TRAINING]
-        position = self._checkpointer.checkpointables_metadata(step).custom_metadata
         return (
             TrainState(
                 step=training["step"],
@@ -144,36 +150,55 @@ def has_checkpoint(workdir: Path) -> bool:
     return bool(_steps(workdir))
 
 
-def load_weights(workdir: Path, params: Any, model_state: Any) -> tuple[Any, Any, int]:
-    """Reads the averaged weights of the newest checkpoint.
+def load_weights(
+    workdir: Path, params: Any, model_state: Any, step: int | None = None
+) -> tuple[Any, Any, int]:
+    """Reads the averaged weights of a checkpoint.
 
     Args:
         workdir: the run's folder, with a checkpoint.
         params: shapes of the parameters.
         model_state: shapes of the model's state.
+        step: of the checkpoint; None for the newest.
 
     Returns:
         Parameters and model state on the first local device, and the checkpoint's step.
+
+    Raises:
+        UserError: the checkpoint is not there or is damaged.
     """
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     abstract = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device),
         {"params": params, "model_state": model_state},
     )
-    step = max(_steps(workdir))
-    folder = (workdir / _FOLDER).absolute() / str(step)
-    loaded = ocp.load_checkpointables(folder, {_TRAINED: abstract})[_TRAINED]
+    step = max(_steps(workdir)) if step is None else step
+    folder = (workdir / FOLDER).absolute() / str(step)
+    if not folder.exists():
+        raise UserError(f"there is no checkpoint {folder}: there are {_steps(workdir)}.")
+    try:
+        loaded = ocp.load_checkpointables(folder, {_TRAINED: abstract})[_TRAINED]
+    except Exception as error:  # whatever Orbax makes of a damaged file
+        raise _unreadable(folder) from error
     return loaded["params"], loaded["model_state"], step
 
 
 def save_weights(workdir: Path, params: Any, model_state: Any, step: int) -> None:
     """Writes a checkpoint of averaged weights alone, to evaluate and generate with."""
     ocp.save_checkpointables(
-        (workdir / _FOLDER).absolute() / str(step),
+        (workdir / FOLDER).absolute() / str(step),
         {_TRAINED: {"params": params, "model_state": model_state}},
     )
 
 
+def _unreadable(folder: Path) -> UserError:
+    return UserError(
+        f"the checkpoint {folder} is damaged or not of this model: move the folder away to use "
+        "the checkpoint before it."
+    )
+
+
 def _steps(workdir: Path) -> list[int]:
-    folder = workdir / _FOLDER
-    return [int(p.name) for p in folder.iterdir() if p.name.isdigit()] if folder.exists() else []
+    folder = workdir / FOLDER
+    steps = [int(p.name) for p in folder.iterdir() if p.name.isdigit()] if folder.exists() else []
+    return sorted(steps)

@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +12,7 @@ from typing import Any
 
 import jax
 
-from wavenet_ae import tasks
+from wavenet_ae import atomic_file, tasks
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import sharding, trained
@@ -38,7 +37,9 @@ _WHOLE_NUMBERS = {
     "eval_every_steps": 1,
     "checkpoint_every_steps": 1,
     "summarize_every_steps": 0,
+    "dataset.num_workers": 0,
 }
+_LARGEST_SEED = 2**32 - 1
 
 
 def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summarize) -> None:
@@ -54,33 +55,28 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
             loss is no longer finite.
         KeyboardInterrupt: the process was asked to stop; the run was saved.
     """
-    _check(config)
+    config = _resolve(config)
     mesh = sharding.data_mesh()
     sharding.check_batch_size(config["batch_size"], mesh, config["accumulation_steps"])
     task = tasks.create(config)
-    share = input_pipeline.ProcessShare(jax.process_index(), jax.process_count())
+    dataset = config["dataset"]
     train_notes, valid_notes = (
-        input_pipeline.open_split(config["dataset"]["name"], config["dataset"]["data_dir"], split)
+        input_pipeline.open_split(dataset["name"], dataset["data_dir"], split)
         for split in ("train", "valid")
     )
-    _save_config(config, workdir)
-
-    def training_batches(first_step: int):
-        return input_pipeline.training_batches(
-            train_notes,
-            seed=config["seed"],
-            batch_size=config["batch_size"],
-            crop_samples=task.crop_samples,
-            first_step=first_step,
-            share=share,
-            num_workers=config["dataset"]["num_workers"],
-        )
+    _check_workdir(config, workdir)
+    share = input_pipeline.ProcessShare(jax.process_index(), jax.process_count())
+    data = {
+        "seed": config["seed"],
+        "batch_size": config["batch_size"],
+        "crop_samples": task.crop_samples,
+    }
 
     def evaluate(state: TrainState) -> dict[str, float]:
         batches = input_pipeline.evaluation_batches(
             valid_notes,
-            batch_size=config["batch_size"],
-            crop_samples=task.crop_samples,
+            batch_size=data["batch_size"],
+            crop_samples=data["crop_samples"],
             num_batches=config["eval_batches"],
             share=share,
         )
@@ -90,30 +86,39 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
 
     eval_step = make_eval_step(task, mesh)
     with (
+        StopRequest() as stop,
         Checkpoints(
             workdir, config["checkpoint_every_steps"], config["checkpoint_every_minutes"]
         ) as checkpoints,
-        StopRequest() as stop,
     ):
         step, pending = checkpoints.latest_step or 0, []
         if step >= config["num_steps"]:
             _say(f"{workdir} is at step {step}: raise --config.num_steps to train for longer")
             return
-        references = task.references(itertools.islice(training_batches(0), _REFERENCE_BATCHES))
-        references = {f"reference/{name}": value for name, value in references.items()}
         state = init_state(config, task, mesh)
-        if not step and config["init_from"] is not None:
-            state = _start_from(Path(config["init_from"]).expanduser(), config, state)
         if step:
             _say(f"resuming {workdir} at step {step} of {config['num_steps']}")
             state, (step, pending) = checkpoints.restore(state)
-        batches = training_batches(step)
+        elif config["init_from"] is not None:
+            state = _start_from(Path(config["init_from"]).expanduser(), config, state)
+        _save_config(config, workdir)
+        first_batches = input_pipeline.training_batches(train_notes, **data)
+        references = task.references(itertools.islice(first_batches, _REFERENCE_BATCHES))
+        references = {f"reference/{name}": value for name, value in references.items()}
+        batches = input_pipeline.training_batches(
+            train_notes,
+            **data,
+            first_step=step,
+            share=share,
+            num_workers=config["dataset"]["num_workers"],
+        )
         batch = sharding.to_global(next(batches), mesh)
         samples_per_step = batch["audio"].size
         started = time.monotonic()
         train_step = make_train_step(config, task, mesh).lower(state, batch).compile()
         _say(f"compiled the training step in {time.monotonic() - started:.0f} s")
 
+        saved = step
         with MetricsLog(workdir, step, config["num_steps"]) as log:
             clock = _Stopwatch(step)
             while step < config["num_steps"] and not stop.received:
@@ -127,7 +132,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
                 last = step == config["num_steps"]
                 evaluating = last or step % config["eval_every_steps"] == 0
                 logging = evaluating or step % config["log_every_steps"] == 0
-                saving = last or checkpoints.due(step) or stop.received is not None
+                saving = last or checkpoints.due(step)
                 every = config["summarize_every_steps"]
                 summarizing = every and (last or step % every == 0) and jax.process_index() == 0
                 if not (logging or saving or summarizing):
@@ -147,13 +152,15 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
                     if logging:
                         log.write(step, line | valid)
                     if saving:
-                        checkpoints.save(
-                            state, Position(step, list(pending)), valid.get("valid/loss")
-                        )
+                        position = Position(step, list(pending))
+                        checkpoints.save(state, position, valid.get("valid/loss"))
+                        saved = step
                     if summarizing:
                         log.write_summaries(step, summarize(config, task, state))
+        if saved < step:  # asked to stop since
+            checkpoints.save(state, Position(step, _fetch_finite(pending, step)))
     if stop.received:
-        _say(f"{stop.received.name}: saved {workdir} at step {step}; the same command goes on")
+        _say(f"{stop.received.name}: {workdir} is saved at step {step}; the same command goes on")
         raise KeyboardInterrupt
 
 
@@ -182,16 +189,17 @@ def _fetch_finite(pending: list[dict[str, Any]], step: int) -> list[dict[str, fl
     """Brings the metrics of the last steps to the host.
 
     Raises:
-        UserError: one of the losses is not finite.
+        UserError: a loss or a norm is not finite: the weights are lost, and must not be saved.
     """
     fetched = [
         {name: float(value) for name, value in metrics.items()}
         for metrics in jax.device_get(pending)
     ]
     for number, metrics in enumerate(fetched, start=step - len(fetched) + 1):
-        if not math.isfinite(metrics["loss"]):
+        broken = [name for name, value in metrics.items() if not math.isfinite(value)]
+        if broken:
             raise UserError(
-                f"the loss is {metrics['loss']} at step {number}: lower "
+                f"the {broken[0]} is {metrics[broken[0]]} at step {number}: lower "
                 "--config.optimizer.learning_rates or set --config.optimizer.clip_norm; the same "
                 "command goes on from the last checkpoint."
             )
@@ -207,13 +215,24 @@ def _say(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
 
-def _check(config: Mapping[str, Any]) -> None:
+def _resolve(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Checks the numbers, and makes the data's folder independent of the current one."""
+    numbers = {**config, **{f"dataset.{k}": v for k, v in config["dataset"].items()}}
     for name, smallest in _WHOLE_NUMBERS.items():
-        value = config[name]
+        value = numbers[name]
         if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
             raise UserError(
                 f"config.{name}={value!r} must be a whole number, {smallest} or larger."
             )
+    if config["seed"] > _LARGEST_SEED:
+        raise UserError(f"config.seed={config['seed']} must be at most {_LARGEST_SEED}.")
+    for name, smallest in (("eval_batches", 1), ("checkpoint_every_minutes", 0)):
+        if config[name] is not None and config[name] < smallest:
+            raise UserError(f"config.{name}={config[name]} must be {smallest} or more, or None.")
+    data_dir = config["dataset"]["data_dir"]
+    if "://" not in data_dir:
+        data_dir = str(Path(data_dir).expanduser().absolute())
+    return {**config, "dataset": {**config["dataset"], "data_dir": data_dir}}
 
 
 def _start_from(folder: Path, config: Mapping[str, Any], state: TrainState) -> TrainState:
@@ -240,14 +259,31 @@ def _check_same_model(
             )
 
 
-def _save_config(config: Mapping[str, Any], workdir: Path) -> None:
-    """Writes the configuration into the workdir, unless another model's run lives there."""
-    path = workdir / trained.CONFIG_FILE
-    if path.exists():
-        saved = trained.read_config(workdir)
-        _check_same_model(saved, config, f"{workdir} holds a run with", "use another --workdir.")
-    if jax.process_index() == 0:
+def _check_workdir(config: Mapping[str, Any], workdir: Path) -> None:
+    """Makes the folder; another model's run there is a UserError, other settings are told."""
+    try:
         workdir.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"the workdir {workdir} cannot be made: {error.strerror}.") from error
+    if not (workdir / trained.CONFIG_FILE).exists():
+        return
+    saved = trained.read_config(workdir)
+    _check_same_model(saved, config, f"{workdir} holds a run with", "use another --workdir.")
+    before, now = (_flatten(c) for c in (saved, config))
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            _say(f"changed since the last start: {name}={now.get(name)}, was {before.get(name)}")
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in config.items():
+        inner = isinstance(value, Mapping)
+        flat |= _flatten(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
+    return flat
+
+
+def _save_config(config: Mapping[str, Any], workdir: Path) -> None:
+    if jax.process_index() == 0:
+        with atomic_file.replacing(workdir / trained.CONFIG_FILE) as temporary:
+            temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +10,9 @@ import jax
 import numpy as np
 import tensorboardX
 from tqdm import tqdm
+
+from wavenet_ae import atomic_file
+from wavenet_ae.errors import UserError
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -30,11 +32,23 @@ class Summaries(NamedTuple):
 
 
 def read_metrics(workdir: Path) -> list[dict[str, float]]:
-    """Returns the lines of a run's `metrics.jsonl`; a last line cut short is left out."""
+    """Returns the lines of a run's `metrics.jsonl`; a last line cut short is left out.
+
+    Raises:
+        UserError: another line is damaged.
+    """
     path = workdir / METRICS_FILE
     lines = path.read_text().split("\n") if path.exists() else []
+    metrics = []
     # What follows the last newline was cut short.
-    return [json.loads(line) for line in lines[:-1]]
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            metrics.append(json.loads(line) | {})
+        except (ValueError, TypeError) as error:
+            raise UserError(
+                f"line {number} of {path} is damaged: delete the line, or restore the file."
+            ) from error
+    return metrics
 
 
 class MetricsLog(contextlib.AbstractContextManager):
@@ -61,9 +75,8 @@ class MetricsLog(contextlib.AbstractContextManager):
             return
         path = workdir / METRICS_FILE
         kept = [line for line in read_metrics(workdir) if line["step"] <= first_step]
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        os.replace(temporary, path)
+        with atomic_file.replacing(path) as temporary:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a")
         self._board = tensorboardX.SummaryWriter(str(workdir), purge_step=first_step + 1)
 
@@ -81,7 +94,7 @@ class MetricsLog(contextlib.AbstractContextManager):
         """Appends a line to `metrics.jsonl` and the same scalars to TensorBoard."""
         if not self._active:
             return
-        self._file.write(json.dumps({"step": step, **scalars}) + "\n")
+        self._file.write(json.dumps({"step": step, **scalars}, allow_nan=False) + "\n")
         self._file.flush()
         for name, value in scalars.items():
             self._board.add_scalar(name, value, step)

@@ -45,7 +45,8 @@ def make_train_step(
 
     Returns:
         A function of state (donated) and global batch to the new state and metrics: means over
-        the batch, and `gradient_norm`; scalars on the device.
+        the batch, and the global norms `gradient_norm` (before clipping) and `parameter_norm`
+        (after the update); scalars on the device.
     """
     optimizer = make_optimizer(config["optimizer"])
     parts = config["accumulation_steps"]
@@ -84,7 +85,11 @@ def make_train_step(
         step = state.step + 1
         averaged = update_average(state.averaged, params, step, config["averaging_decay"])
         new_state = TrainState(step, params, averaged, model_state, opt_state)
-        return new_state, {**metrics, "gradient_norm": optax.global_norm(grads)}
+        norms = {
+            "gradient_norm": optax.global_norm(grads),
+            "parameter_norm": optax.global_norm(params),
+        }
+        return new_state, metrics | norms
 
     replicated, split = sharding.replicated(mesh), sharding.batch_sharded(mesh)
     return jax.jit(

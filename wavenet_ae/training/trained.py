@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ import safetensors
 import safetensors.numpy
 
 import wavenet_ae
-from wavenet_ae import tasks
+from wavenet_ae import atomic_file, tasks
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import checkpoint
 
@@ -52,13 +51,17 @@ def read_config(workdir: Path) -> dict[str, Any]:
     """
     path = workdir / CONFIG_FILE
     try:
-        return json.loads(path.read_text())
+        config = json.loads(path.read_text())
+        missing = [key for key in ("task", "model", "dataset") if key not in config]
+        if missing:
+            raise ValueError(f"it lacks {missing[0]}")
+        return config
     except FileNotFoundError as error:
         raise UserError(
             f"{workdir} is no run of training (there is no {CONFIG_FILE} in it): name a folder "
             "that experiments/train.py, import_magenta.py or export.py wrote."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}): restore it from a copy.") from error
 
 
@@ -71,18 +74,25 @@ def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_trained(folder: Path) -> TrainedModel:
-    """Reads the averaged weights of a run's newest checkpoint, or an exported folder.
+    """Reads averaged weights.
+
+    Args:
+        folder: a run, of which the newest checkpoint is taken; one of a run's checkpoints
+            (`RUN/checkpoints/STEP`); or an exported folder.
 
     Raises:
         UserError: the folder holds no run, or no weights yet, or weights of another model.
     """
+    step = None
+    if folder.parent.name == checkpoint.FOLDER and folder.name.isdigit():
+        folder, step = folder.parent.parent, int(folder.name)
     config = read_config(folder)
     task = tasks.create(config)
     params, model_state = jax.eval_shape(task.init, jax.random.key(0))
     if (folder / WEIGHTS_FILE).exists():
         params, model_state, step = _read_safetensors(folder, params, model_state)
     elif checkpoint.has_checkpoint(folder):
-        params, model_state, step = checkpoint.load_weights(folder, params, model_state)
+        params, model_state, step = checkpoint.load_weights(folder, params, model_state, step)
     else:
         raise UserError(f"the run {folder} has no checkpoint yet: let it train for longer.")
     fingerprint = _fingerprint(config, params, model_state)
@@ -135,23 +145,15 @@ def export(trained: TrainedModel, output: Path) -> None:
     tree = {"params": trained.params, "model_state": trained.model_state}
     tensors = {name: np.asarray(leaf) for name, leaf in _named_leaves(tree)}
     metadata = {"step": str(trained.step), "fingerprint": trained.fingerprint}
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        # The configuration comes last: without it the folder is no model.
-        _write(output / WEIGHTS_FILE, safetensors.numpy.save(tensors, metadata))
-        _write(output / _CARD_FILE, _model_card(trained, tensors).encode())
-        _write(output / CONFIG_FILE, _to_json(trained.config).encode())
-    except OSError as error:
-        raise UserError(f"{output} cannot be written ({error.strerror}).") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    contents = {
+        WEIGHTS_FILE: safetensors.numpy.save(tensors, metadata),
+        _CARD_FILE: _model_card(trained, tensors).encode(),
+        # The last: without it the folder is no model.
+        CONFIG_FILE: _to_json(trained.config).encode(),
+    }
+    for name, content in contents.items():
+        with atomic_file.replacing(output / name) as temporary:
+            temporary.write_bytes(content)
 
 
 def _read_safetensors(folder: Path, params: Any, model_state: Any) -> tuple[Any, Any, int]:

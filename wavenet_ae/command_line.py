@@ -28,8 +28,11 @@ def define_path(
     name: str, help_text: str, *, required: bool = False, multiple: bool = False
 ) -> flags.FlagHolder:
     """Defines a flag whose value is a `Path`, or a list of them where it can be repeated."""
-    define = flags.DEFINE_multi if multiple else flags.DEFINE
-    holder = define(_PathParser(), flags.ArgumentSerializer(), name, None, help_text)
+    parser, serializer = _PathParser(), flags.ArgumentSerializer()
+    if multiple:
+        holder = flags.DEFINE_multi(parser, serializer, name, None, help_text)
+    else:
+        holder = flags.DEFINE(parser, name, None, help_text, serializer=serializer)
     if required:
         flags.mark_flag_as_required(name)
     return holder

@@ -133,5 +133,5 @@ def test_stretch_interpolates_between_the_frames():
     np.testing.assert_allclose(shorter.embedding[:, 0], [0.5, 2.5])
     assert embeddings.stretch(ramp, 1.0) == ramp
     for factor in (0.0, -1.0, float("inf"), float("nan")):
-        with pytest.raises(UserError, match="from 0.01 to 100"):
+        with pytest.raises(UserError, match=r"from 0\.01 to 100"):
             embeddings.stretch(ramp, factor)

@@ -108,7 +108,8 @@ def training_batches(
 ) -> Iterator[Batch]:
     """Yields this process's part of the batches of steps `first_step`, `first_step` + 1, ...
 
-    Every epoch is a new shuffle of all notes; batches run over its end.
+    Every epoch is a new shuffle of all notes; batches run over its end. Closing the generator ends
+    the workers.
 
     Args:
         notes: from `open_split`.
@@ -129,17 +130,21 @@ def training_batches(
     local = grain.MapDataset.source(_GlobalRows(examples, batch_size, rows, first_step))
     batches = local.map(_without_id).batch(len(rows), drop_remainder=True)
     dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
-    if not num_workers:
-        return iter(dataset)
-    iterator = iter(dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers)))
-    with _ignoring_interrupts():
-        iterator.start_prefetch()
-    return iterator
+    if num_workers:
+        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers))
+    iterator = iter(dataset)
+    try:
+        with _ignoring_interrupts():
+            first = next(iterator)
+        yield first
+        yield from iterator
+    finally:
+        iterator.close()
 
 
 @contextlib.contextmanager
 def _ignoring_interrupts() -> Iterator[None]:
-    """Lets processes that start here leave Ctrl-C, which all of them get, to this one."""
+    """Lets worker processes that start here leave Ctrl-C, which all get, to this one."""
     if threading.current_thread() is not threading.main_thread():
         yield  # where handlers cannot be set
         return

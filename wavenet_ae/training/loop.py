@@ -86,6 +86,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
 
     eval_step = make_eval_step(task, mesh)
     with (
+        contextlib.ExitStack() as stack,
         StopRequest() as stop,
         Checkpoints(
             workdir, config["checkpoint_every_steps"], config["checkpoint_every_minutes"]
@@ -112,6 +113,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
             share=share,
             num_workers=config["dataset"]["num_workers"],
         )
+        stack.callback(batches.close)
         batch = sharding.to_global(next(batches), mesh)
         samples_per_step = batch["audio"].size
         started = time.monotonic()

@@ -14,6 +14,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from wavenet_ae.command_line import define_path, run
+from wavenet_ae.errors import UserError
 from wavenet_ae.importers.magenta import import_checkpoint
 from wavenet_ae.training.trained import save_imported
 
@@ -46,8 +47,15 @@ def main() -> None:
         hop_length=_HOP_LENGTH.value,
     )
     config = json.loads(_CONFIG.value.to_json())
+    if imported.task != config["task"]:
+        raise UserError(
+            f"{_CHECKPOINT.value} holds the authors' {imported.task} model, "
+            f"and the tools have none but {config['task']} yet."
+        )
     config["model"] |= imported.model | {"num_pitches": 0, "dtype": "float32"}
-    trained = save_imported(_WORKDIR.value, config, imported.params, imported.step)
+    trained = save_imported(
+        _WORKDIR.value, config, imported.params, imported.model_state, imported.step
+    )
     print(
         f"{_WORKDIR.value}: {imported.weights} weights of step {imported.step}, "
         f"{trained.fingerprint}"

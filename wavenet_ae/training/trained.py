@@ -99,13 +99,16 @@ def load_trained(folder: Path) -> TrainedModel:
     return TrainedModel(config, task, params, model_state, step, fingerprint)
 
 
-def save_imported(workdir: Path, config: Mapping[str, Any], params: Any, step: int) -> TrainedModel:
+def save_imported(
+    workdir: Path, config: Mapping[str, Any], params: Any, model_state: Any, step: int
+) -> TrainedModel:
     """Makes a workdir of weights from elsewhere, whole or not at all.
 
     Args:
         workdir: must not be there yet.
         config: resolved, of a model that these are the parameters of.
         params: its parameters.
+        model_state: moving statistics, or an empty dict.
         step: updates done.
 
     Raises:
@@ -118,7 +121,7 @@ def save_imported(workdir: Path, config: Mapping[str, Any], params: Any, step: i
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         (temporary / CONFIG_FILE).write_text(_to_json(config))
-        checkpoint.save_weights(temporary, params, {}, step)
+        checkpoint.save_weights(temporary, params, model_state, step)
         trained = load_trained(temporary)
         temporary.rename(workdir)
     except OSError as error:

@@ -289,9 +289,6 @@ def test_a_single_checkpoint_can_be_named(config, tmp_path):
         load_trained(tmp_path / "checkpoints" / "3")
 
 
-# Orbax leaves a coroutine behind when a file turns out to be damaged.
-@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_damaged_checkpoints_are_named(config, tiny_run, tmp_path):
     workdir = Path(shutil.copytree(tiny_run, tmp_path / "copy"))
     (workdir / "checkpoints" / "99").mkdir()

@@ -6,11 +6,12 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+from jax.sharding import Mesh
 
 from wavenet_ae import atomic_file, tasks
 from wavenet_ae.data import input_pipeline
@@ -65,26 +66,12 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
         for split in ("train", "valid")
     )
     _check_workdir(config, workdir)
-    share = input_pipeline.ProcessShare(jax.process_index(), jax.process_count())
     data = {
         "seed": config["seed"],
         "batch_size": config["batch_size"],
         "crop_samples": task.crop_samples,
     }
-
-    def evaluate(state: TrainState) -> dict[str, float]:
-        batches = input_pipeline.evaluation_batches(
-            valid_notes,
-            batch_size=data["batch_size"],
-            crop_samples=data["crop_samples"],
-            num_batches=config["eval_batches"],
-            share=share,
-        )
-        sums = [eval_step(state, sharding.to_global(batch, mesh)) for batch in batches]
-        totals, counts = zip(*jax.device_get(sums), strict=True)
-        return {f"valid/{k}": float(sum(t[k] for t in totals) / sum(counts)) for k in totals[0]}
-
-    eval_step = make_eval_step(task, mesh)
+    evaluate = _make_evaluate(config, task, mesh, valid_notes)
     with (
         contextlib.ExitStack() as stack,
         StopRequest() as stop,
@@ -92,17 +79,15 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
             workdir, config["checkpoint_every_steps"], config["checkpoint_every_minutes"]
         ) as checkpoints,
     ):
-        step, pending = checkpoints.latest_step or 0, []
-        if step >= config["num_steps"]:
-            _say(f"{workdir} is at step {step}: raise --config.num_steps to train for longer")
+        if (checkpoints.latest_step or 0) >= config["num_steps"]:
+            _say(
+                f"{workdir} is at step {checkpoints.latest_step}: "
+                "raise --config.num_steps to train for longer"
+            )
             return
-        state = init_state(config, task, mesh)
-        if step:
-            _say(f"resuming {workdir} at step {step} of {config['num_steps']}")
-            state, (step, pending) = checkpoints.restore(state)
-        elif config["init_from"] is not None:
-            state = _start_from(Path(config["init_from"]).expanduser(), config, state)
+        state, (step, pending) = _begin(config, task, mesh, workdir, checkpoints)
         _save_config(config, workdir)
+        # Read by every process alike, so that all have the same references.
         first_batches = input_pipeline.training_batches(train_notes, **data)
         references = task.references(itertools.islice(first_batches, _REFERENCE_BATCHES))
         references = {f"reference/{name}": value for name, value in references.items()}
@@ -110,8 +95,8 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
             train_notes,
             **data,
             first_step=step,
-            share=share,
-            num_workers=config["dataset"]["num_workers"],
+            share=_share(),
+            num_workers=dataset["num_workers"],
         )
         stack.callback(batches.close)
         batch = sharding.to_global(next(batches), mesh)
@@ -164,6 +149,48 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
     if stop.received:
         _say(f"{stop.received.name}: {workdir} is saved at step {step}; the same command goes on")
         raise KeyboardInterrupt
+
+
+def _share() -> input_pipeline.ProcessShare:
+    return input_pipeline.ProcessShare(jax.process_index(), jax.process_count())
+
+
+def _make_evaluate(
+    config: Mapping[str, Any], task: tasks.Task, mesh: Mesh, notes: Sequence[Any]
+) -> Callable[[TrainState], dict[str, float]]:
+    """Returns a function that scores the averaged weights on the notes."""
+    eval_step = make_eval_step(task, mesh)
+
+    def evaluate(state: TrainState) -> dict[str, float]:
+        batches = input_pipeline.evaluation_batches(
+            notes,
+            batch_size=config["batch_size"],
+            crop_samples=task.crop_samples,
+            num_batches=config["eval_batches"],
+            share=_share(),
+        )
+        sums = [eval_step(state, sharding.to_global(batch, mesh)) for batch in batches]
+        totals, counts = zip(*jax.device_get(sums), strict=True)
+        return {f"valid/{k}": float(sum(t[k] for t in totals) / sum(counts)) for k in totals[0]}
+
+    return evaluate
+
+
+def _begin(
+    config: Mapping[str, Any],
+    task: tasks.Task,
+    mesh: Mesh,
+    workdir: Path,
+    checkpoints: Checkpoints,
+) -> tuple[TrainState, Position]:
+    """Returns the state to go on from: the newest checkpoint's, another run's, or a new one."""
+    state = init_state(config, task, mesh)
+    if checkpoints.latest_step is not None:
+        _say(f"resuming {workdir} at step {checkpoints.latest_step} of {config['num_steps']}")
+        return checkpoints.restore(state)
+    if config["init_from"] is not None:
+        state = _start_from(Path(config["init_from"]).expanduser(), config, state)
+    return state, Position(0, [])
 
 
 class _Stopwatch:

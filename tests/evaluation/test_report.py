@@ -93,7 +93,6 @@ def workdir(data_dir, tmp_path_factory):
         "batch_size": 2,
         "crop_samples": 1024,
         "accumulation_steps": 1,
-        "rematerialize": False,
         "optimizer": {
             "learning_rates": [1e-3],
             "boundaries": [],
@@ -109,6 +108,7 @@ def workdir(data_dir, tmp_path_factory):
         "checkpoint_every_steps": 2,
         "checkpoint_every_minutes": None,
         "summarize_every_steps": 0,
+        "init_from": None,
     }
     folder = tmp_path_factory.mktemp("run")
     loop.train_and_evaluate(config, folder, summarize=None)

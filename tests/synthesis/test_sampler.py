@@ -181,6 +181,15 @@ def test_seeds_differ_and_repeat(params, embedding):
     assert np.mean(twice[0] == twice[1]) < 0.5
 
 
+def test_every_frame_has_random_numbers_of_its_own(embedding):
+    # All classes are equally probable here, so the sound shows the random numbers alone.
+    model = MODEL.clone(output_init="zeros")
+    params = model.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
+    frames = generated(params, embedding[[0]], [0], model).reshape(6, 32)
+    assert len(np.unique(frames, axis=0)) == 6
+    assert len(np.unique(frames)) > 100
+
+
 def test_pitch_conditions_the_sound(embedding):
     model = MODEL.clone(num_pitches=128)
     params = model.init(jax.random.key(0), jnp.zeros((1, 32)), jnp.zeros(1, int))["params"]

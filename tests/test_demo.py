@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from wavenet_ae.training.metrics import read_metrics
+
 ROOT = Path(__file__).parents[1]
 SOUNDFONTS = sorted(Path("/usr/share/sounds").glob("sf[23]/*.sf[23]"))
 
@@ -33,6 +35,9 @@ def test_the_demo_at_a_smaller_size_and_again(tmp_path):
     report = tmp_path / "the demo" / "report" / "report.html"
     page = report.read_text()
     assert page.count("<audio") >= 2 * 2 + 1
+    last = read_metrics(tmp_path / "the demo" / "run")[-1]
+    assert last["step"] == 30
+    assert last["train/bits_per_sample"] < last["reference/uniform_bits_per_sample"] - 0.5
 
     second = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment

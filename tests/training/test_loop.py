@@ -156,6 +156,23 @@ def test_a_signal_at_any_moment_loses_nothing(config, tmp_path, monkeypatch, cap
     assert max(steps, default=0) == said
 
 
+def test_a_validation_loss_that_is_not_finite_is_named(config, tmp_path, monkeypatch):
+    real = loop.make_eval_step
+
+    def broken(task, mesh):
+        step = real(task, mesh)
+
+        def evaluate(state, batch):
+            sums, count = step(state, batch)
+            return {**sums, "loss": sums["loss"] * float("nan")}, count
+
+        return evaluate
+
+    monkeypatch.setattr(loop, "make_eval_step", broken)
+    with pytest.raises(UserError, match=r"the valid/loss is nan at step 4"):
+        train(config, tmp_path)
+
+
 def test_few_last_and_the_best_checkpoint_are_kept(config, tmp_path, monkeypatch):
     losses = iter([5.0, 3.0, 4.0, 4.5, 4.6, 4.7, 4.8])
     real = loop.make_eval_step

@@ -171,7 +171,14 @@ def _make_evaluate(
         )
         sums = [eval_step(state, sharding.to_global(batch, mesh)) for batch in batches]
         totals, counts = zip(*jax.device_get(sums), strict=True)
-        return {f"valid/{k}": float(sum(t[k] for t in totals) / sum(counts)) for k in totals[0]}
+        scores = {f"valid/{k}": float(sum(t[k] for t in totals) / sum(counts)) for k in totals[0]}
+        if not math.isfinite(scores["valid/loss"]):
+            raise UserError(
+                f"the valid/loss is {scores['valid/loss']} at step {int(state.step)}: look for "
+                "broken sounds in the valid split; the same command goes on from the last "
+                "checkpoint."
+            )
+        return scores
 
     return evaluate
 

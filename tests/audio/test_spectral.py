@@ -296,29 +296,6 @@ def test_peaks_become_1(sounds):
     assert_float32(loud)
 
 
-# -- The network's side
-
-
-@pytest.mark.parametrize(("frames", "padded"), [(251, 256), (256, 256), (257, 512), (1, 256)])
-def test_features_fit_the_network_and_come_back(frames, padded):
-    features = np.random.default_rng(0).normal(size=(2, 513, frames, 2)).astype(np.float32)
-    fitted = spectral.to_network(features)
-    assert fitted.shape == (2, 512, padded, 2)
-    np.testing.assert_array_equal(fitted[:, :, :frames], features[:, :-1])
-    assert not np.any(fitted[:, :, frames:])
-    back = spectral.from_network(fitted, frames)
-    np.testing.assert_array_equal(back[:, :-1], features[:, :-1])
-    assert back.shape == features.shape
-    assert not np.any(back[:, -1])
-
-
-def test_one_channel_may_come_without_its_axis():
-    level = np.random.default_rng(0).random((2, 513, 251)).astype(np.float32)
-    fitted = spectral.to_network(level)
-    assert fitted.shape == (2, 512, 256, 1)
-    np.testing.assert_array_equal(spectral.from_network(fitted)[:, :-1, :, 0], level[:, :-1])
-
-
 # -- All of it
 
 
@@ -391,9 +368,6 @@ def test_integer_samples_are_scaled(sounds):
             lambda: spectral.audio_from_log_magnitude_and_frequency(np.zeros((1, 513, 9))),
             r"513, frames, 2\], got \[1, 513, 9\]",
         ),
-        (lambda: spectral.to_network(np.zeros((1, 512, 9))), r"channels\], got \[1, 512, 9, 1\]"),
-        (lambda: spectral.from_network(np.zeros((1, 512, 9))), r"channels\], got \[1, 512, 9\]"),
-        (lambda: spectral.from_network(np.zeros((1, 512, 9, 1)), 10), "cannot keep 10 of 9 frames"),
     ],
 )
 def test_wrong_shapes_are_named(call, message):

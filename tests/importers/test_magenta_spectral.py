@@ -18,7 +18,7 @@ SIZES = {
     "embedding_size": 20,
     "num_pitches": 128,
     "pitch_embedding_size": 128,
-    "input_channels": 1,
+    "representation": "log_magnitude",
 }
 
 
@@ -38,7 +38,7 @@ def edited(variables, monkeypatch):
 def fits(imported):
     """Compares parameters and state with those of a new model of the imported sizes."""
     model = SpectralAutoencoder(**imported.model)
-    spectrogram = jnp.zeros((1, 512, 256, model.input_channels))
+    spectrogram = jnp.zeros((1, 512, 256, 1))
     new = jax.eval_shape(model.init, jax.random.key(0), spectrogram, jnp.zeros(1, jnp.int32))
     found = {"params": imported.params, **imported.model_state}
     same = jax.tree.map(lambda a, b: a.shape == b.shape and a.dtype == b.dtype, new, found)
@@ -120,17 +120,11 @@ def test_a_model_without_pitch_has_none(edited):
     assert fits(imported)
 
 
-def test_other_sizes_of_pitch_and_spectrogram_are_read(edited):
+def test_other_sizes_of_pitch_are_read(edited):
     edited[PITCH] = np.zeros((88, 5), np.float32)
-    for name, shape in (
-        ("decoder/0_Layer/0/weights", (1, 1, 24, 25)),
-        ("encoder/0_Layer/0/weights", (5, 5, 2, 8)),
-        ("decoder/mag_Layer/mag/weights", (1, 1, 8, 2)),
-        ("decoder/mag_Layer/mag/biases", (2,)),
-    ):
-        edited[name] = np.zeros(shape, np.float32)
+    edited["decoder/0_Layer/0/weights"] = np.zeros((1, 1, 24, 25), np.float32)
     imported = magenta.import_checkpoint(PREFIX)
-    expected = {"num_pitches": 88, "pitch_embedding_size": 5, "input_channels": 2}
+    expected = {"num_pitches": 88, "pitch_embedding_size": 5}
     assert imported.model == SIZES | expected
     assert fits(imported)
 
@@ -173,7 +167,8 @@ def test_both_models_in_one_checkpoint_are_refused(edited):
         ("encoder/z_Layer/z/BatchNorm/beta", (9,), r"\[9\] instead of \[20\]"),
         ("decoder/0_Layer/0/weights", (1, 1, 24, 20), r"\[1, 1, 24, 20\] instead of .*148\]"),
         (PITCH, (128,), r"\[128\] instead of \[128, 128\]"),
-        ("encoder/0_Layer/0/weights", (), r"\[\] instead of \[5, 5, 0, 0\]"),
+        ("encoder/0_Layer/0/weights", (), r"\[\] instead of \[5, 5, 1, 0\]"),
+        ("encoder/0_Layer/0/weights", (5, 5, 2, 8), r"\[5, 5, 2, 8\] instead of \[5, 5, 1, 8\]"),
     ],
 )
 def test_wrong_shapes_are_named(edited, name, shape, message):

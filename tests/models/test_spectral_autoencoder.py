@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 
 from wavenet_ae.models.spectral_autoencoder import (
     NormalizedConv,
@@ -102,7 +103,7 @@ def count(tree):
 
 
 def shapes(model):
-    spectrogram = jnp.zeros((1, 512, 256, model.input_channels))
+    spectrogram = jnp.zeros((1, 512, 256, 1))
     return jax.eval_shape(model.init, jax.random.key(0), spectrogram, jnp.zeros(1, jnp.int32))
 
 
@@ -251,24 +252,28 @@ def test_embeddings_have_the_size_that_was_asked_for(embedding_size):
     assert (xhat.shape, xhat.dtype) == (spectrogram.shape, jnp.float32)
 
 
-def test_output_activations():
-    model = SpectralDecoder(8, 8, 8, 8, output_channels=2)
-
-    @jax.jit
-    def outputs(key):
-        z = jax.random.normal(key, (2, 20))
-        variables = model.init(key, z)
-        return [
-            model.clone(output_activation=kind).apply(variables, z)
-            for kind in ("linear", "sigmoid", "sigmoid_and_tanh")
-        ]
-
-    linear, sigmoid, mixed = outputs(jax.random.key(0))
-    assert linear.shape == (2, 512, 256, 2)
-    assert linear.std() > 0
-    np.testing.assert_allclose(sigmoid, 1 / (1 + np.exp(-linear)), rtol=1e-5)
-    np.testing.assert_array_equal(mixed[..., 0], sigmoid[..., 0])
-    np.testing.assert_allclose(mixed[..., 1], np.tanh(linear[..., 1]), rtol=1e-5, atol=1e-7)
+@pytest.mark.parametrize(
+    ("representation", "activations"),
+    [
+        ("log_magnitude", [scipy.special.expit]),
+        ("log_magnitude_and_frequency", [scipy.special.expit, np.tanh]),
+        ("real_and_imaginary", [lambda x: x, lambda x: x]),
+    ],
+)
+def test_every_representation_ends_in_its_range(representation, activations):
+    model = SpectralDecoder(8, 8, 8, 8, representation=representation)
+    z = np.random.default_rng(0).normal(size=(2, 20)).astype(np.float32)
+    variables = jax.jit(model.init)(jax.random.key(0), z)
+    output = np.asarray(jax.jit(model.apply)(variables, z))
+    # The last layer's product, taken from inside.
+    run = jax.jit(lambda v, z: model.apply(v, z, capture_intermediates=True, mutable=True))
+    captured = run(variables, z)[1]["intermediates"]
+    before = np.asarray(captured["output"]["__call__"][0])
+    assert output.shape == (2, 512, 256, len(activations))
+    assert before.std() > 0
+    for channel, activation in enumerate(activations):
+        expected = activation(before[..., channel])
+        np.testing.assert_allclose(output[..., channel], expected, rtol=1e-5, atol=1e-7)
 
 
 def test_pitch_changes_its_own_note_alone(oracle, variables):

@@ -20,8 +20,6 @@ WINDOW_SAMPLES = 1024
 HOP_SAMPLES = 256
 NUM_BINS = WINDOW_SAMPLES // 2 + 1
 DYNAMIC_RANGE_DB = 120.0
-# The network halves time eight times: its input is a multiple of this long.
-FRAMES_MULTIPLE = 256
 
 _POWER_FLOOR = 1e-13
 _HOPS = WINDOW_SAMPLES // HOP_SAMPLES
@@ -245,51 +243,6 @@ def audio_from_real_and_imaginary(features: jax.Array, num_samples: int | None =
 
 def _polar(magnitude: jax.Array, phase: jax.Array) -> jax.Array:
     return jax.lax.complex(magnitude * jnp.cos(phase), magnitude * jnp.sin(phase))
-
-
-# -- The network's side
-
-
-@jax.jit
-def to_network(features: jax.Array) -> jax.Array:
-    """Fits features to the network: without the top bin, time padded with zeros.
-
-    Args:
-        features: float [batch, 513, frames, channels], or without the last axis for one channel.
-
-    Returns:
-        [batch, 512, frames rounded up to a multiple of 256, channels].
-
-    Raises:
-        ValueError: `features` has another shape.
-    """
-    if features.ndim == 3:
-        features = features[..., jnp.newaxis]
-    _check_bins(features, 4)
-    end = -features.shape[2] % FRAMES_MULTIPLE
-    return jnp.pad(features[:, :-1], ((0, 0), (0, 0), (0, end), (0, 0)))
-
-
-@functools.partial(jax.jit, static_argnames="frames")
-def from_network(features: jax.Array, frames: int = 251) -> jax.Array:
-    """Undoes `to_network`; the top bin is zeros.
-
-    Args:
-        features: float [batch, 512, padded frames, channels].
-        frames: how many to keep, at most as many as there are.
-
-    Returns:
-        [batch, 513, frames, channels].
-
-    Raises:
-        ValueError: `features` has another shape, or fewer frames.
-    """
-    if features.ndim != 4 or features.shape[1] != NUM_BINS - 1:
-        expected = f"[batch, {NUM_BINS - 1}, frames, channels]"
-        raise ValueError(f"expected {expected}, got {list(features.shape)}")
-    if not 0 < frames <= features.shape[2]:
-        raise ValueError(f"cannot keep {frames} of {features.shape[2]} frames")
-    return jnp.pad(features[:, :, :frames], ((0, 0), (0, 1), (0, 0), (0, 0)))
 
 
 # -- Phase from magnitude

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from wavenet_ae.audio.representations import NUM_CHANNELS
 from wavenet_ae.importers.variables import Variables
 
 _PITCH = "decoder/PitchEmbedding/embedding_weights"
@@ -48,7 +49,7 @@ LANDMARKS = (
 )
 
 
-def read_sizes(variables: Variables) -> dict[str, int]:
+def read_sizes(variables: Variables) -> dict[str, Any]:
     """Reads the fields of `SpectralAutoencoder` off the shapes of a few variables."""
     variables.require(LANDMARKS)
     narrow, middle, wide, bottleneck, embedding = (
@@ -61,7 +62,7 @@ def read_sizes(variables: Variables) -> dict[str, int]:
         "bottleneck_channels": bottleneck,
         "embedding_size": embedding,
         "num_pitches": 0,
-        "input_channels": variables.length(LANDMARKS[0], -2),
+        "representation": "log_magnitude",
     }
     # What the decoder sees beside the embedding is the pitch, even where its vectors are missing.
     beside = variables.length(LANDMARKS[-1]) - embedding
@@ -74,7 +75,7 @@ def read_sizes(variables: Variables) -> dict[str, int]:
 
 
 def arrange(
-    variables: Variables, model: dict[str, int]
+    variables: Variables, model: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Returns the parameters and the model state of a `SpectralAutoencoder` of these sizes."""
     params: dict[str, Any] = {}
@@ -94,14 +95,16 @@ def arrange(
             in_channels = out_channels
 
     pitch = model["pitch_embedding_size"] if model["num_pitches"] else 0
-    read("encoder", _ENCODER_LAYERS, model["input_channels"])
+    # Of the authors' representations the log magnitude alone, which they published, has a sigmoid
+    # after all channels; with more channels the kernels are wrongly shaped.
+    channels = NUM_CHANNELS[model["representation"]]
+    read("encoder", _ENCODER_LAYERS, channels)
     read("decoder", _DECODER_LAYERS, model["embedding_size"] + pitch)
-    out_channels = model["input_channels"]
     params["decoder"]["output"] = {
         "kernel": variables.take(
-            _kernel("decoder", "mag"), (1, 1, model["narrow_channels"], out_channels)
+            _kernel("decoder", "mag"), (1, 1, model["narrow_channels"], channels)
         ),
-        "bias": variables.take("decoder/mag_Layer/mag/biases", (out_channels,)),
+        "bias": variables.take("decoder/mag_Layer/mag/biases", (channels,)),
     }
     if pitch:
         table = variables.take(_PITCH, (model["num_pitches"], pitch))

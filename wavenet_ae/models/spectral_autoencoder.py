@@ -1,16 +1,13 @@
 """The spectral autoencoder: the baseline that the WaveNet autoencoder is compared with."""
 
-from typing import Literal
+import functools
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-# Spectrograms are this large, [frequency, time]: all strides together make one vector of it.
-SPECTROGRAM_SHAPE = (512, 256)
-
-OutputActivation = Literal["sigmoid", "sigmoid_and_tanh", "linear"]
+from wavenet_ae.audio.representations import NETWORK_SHAPE, NUM_CHANNELS, Representation
 
 
 class BatchNorm(nn.Module):
@@ -60,6 +57,7 @@ class NormalizedConv(nn.Module):
         strides: (frequency, time).
         transposed: upsample by the strides instead of downsampling.
         activation: False leaves out the leaky ReLU.
+        batch_norm_decay: of the moving statistics.
         dtype: of the computation; parameters and statistics are float32.
     """
 
@@ -68,6 +66,7 @@ class NormalizedConv(nn.Module):
     strides: tuple[int, int] = (1, 1)
     transposed: bool = False
     activation: bool = True
+    batch_norm_decay: float = 0.999
     dtype: DTypeLike = jnp.float32
 
     def setup(self):
@@ -81,7 +80,7 @@ class NormalizedConv(nn.Module):
             kernel_init=nn.initializers.glorot_uniform(),
             dtype=self.dtype,
         )
-        self.norm = BatchNorm(self.features)
+        self.norm = BatchNorm(self.features, self.batch_norm_decay)
 
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         """Maps `[batch, frequency, time, channels]` to `[batch, ..., features]`."""
@@ -98,6 +97,7 @@ class SpectralEncoder(nn.Module):
         wide_channels: of those at low resolution.
         bottleneck_channels: of the layer before the vector.
         embedding_size: of the vector.
+        batch_norm_decay: of the moving statistics.
         dtype: of the computation.
     """
 
@@ -106,19 +106,23 @@ class SpectralEncoder(nn.Module):
     wide_channels: int = 512
     bottleneck_channels: int = 1024
     embedding_size: int = 1984
+    batch_norm_decay: float = 0.999
     dtype: DTypeLike = jnp.float32
 
     def setup(self):
         narrow, middle, wide = self.narrow_channels, self.middle_channels, self.wide_channels
+        layer = functools.partial(
+            NormalizedConv, batch_norm_decay=self.batch_norm_decay, dtype=self.dtype
+        )
         self.layers = [
-            NormalizedConv(narrow, (5, 5), (2, 2), dtype=self.dtype),
+            layer(narrow, (5, 5), (2, 2)),
             *(
-                NormalizedConv(features, (4, 4), (2, 2), dtype=self.dtype)
+                layer(features, (4, 4), (2, 2))
                 for features in (narrow, narrow, middle, middle, middle, wide, wide)
             ),
-            NormalizedConv(wide, (4, 4), (2, 1), dtype=self.dtype),
-            NormalizedConv(self.bottleneck_channels, dtype=self.dtype),
-            NormalizedConv(self.embedding_size, activation=False, dtype=self.dtype),
+            layer(wide, (4, 4), (2, 1)),
+            layer(self.bottleneck_channels),
+            layer(self.embedding_size, activation=False),
         ]
 
     def __call__(self, spectrogram: jax.Array, train: bool = False) -> jax.Array:
@@ -135,9 +139,9 @@ class SpectralEncoder(nn.Module):
         Raises:
             ValueError: the spectrograms are of another size.
         """
-        if spectrogram.shape[1:3] != SPECTROGRAM_SHAPE:
+        if spectrogram.shape[1:3] != NETWORK_SHAPE:
             raise ValueError(
-                f"spectrograms are {SPECTROGRAM_SHAPE}, these are {spectrogram.shape[1:3]}"
+                f"spectrograms are {NETWORK_SHAPE}, these are {spectrogram.shape[1:3]}"
             )
         x = spectrogram
         for layer in self.layers:
@@ -153,8 +157,8 @@ class SpectralDecoder(nn.Module):
         middle_channels: as the encoder's.
         wide_channels: as the encoder's.
         bottleneck_channels: as the encoder's.
-        output_channels: of the spectrogram.
-        output_activation: see `SpectralAutoencoder`.
+        representation: what the channels of the spectrogram are.
+        batch_norm_decay: of the moving statistics.
         dtype: of the computation.
     """
 
@@ -162,16 +166,18 @@ class SpectralDecoder(nn.Module):
     middle_channels: int = 256
     wide_channels: int = 512
     bottleneck_channels: int = 1024
-    output_channels: int = 1
-    output_activation: OutputActivation = "sigmoid"
+    representation: Representation = "log_magnitude"
+    batch_norm_decay: float = 0.999
     dtype: DTypeLike = jnp.float32
 
     def setup(self):
         narrow, middle, wide = self.narrow_channels, self.middle_channels, self.wide_channels
-
-        def layer(features: int, *shape: tuple[int, int]) -> NormalizedConv:
-            return NormalizedConv(features, *shape, transposed=True, dtype=self.dtype)
-
+        layer = functools.partial(
+            NormalizedConv,
+            transposed=True,
+            batch_norm_decay=self.batch_norm_decay,
+            dtype=self.dtype,
+        )
         self.layers = [
             layer(self.bottleneck_channels),
             *(
@@ -182,7 +188,7 @@ class SpectralDecoder(nn.Module):
             layer(narrow, (5, 5), (2, 1)),
         ]
         self.output = nn.Conv(
-            self.output_channels,
+            NUM_CHANNELS[self.representation],
             (1, 1),
             kernel_init=nn.initializers.glorot_uniform(),
             dtype=self.dtype,
@@ -196,20 +202,20 @@ class SpectralDecoder(nn.Module):
             train: as the encoder's.
 
         Returns:
-            float32 `[batch, 512, 256, output_channels]`.
+            float32 `[batch, 512, 256, channels]`.
         """
         x = z[:, None, None]
         for layer in self.layers:
             x = layer(x, train)
         x = self.output(x).astype(jnp.float32)
-        match self.output_activation:
-            case "sigmoid":
+        match self.representation:
+            case "log_magnitude":  # in [0, 1]
                 return nn.sigmoid(x)
-            case "sigmoid_and_tanh":
+            case "log_magnitude_and_frequency":  # in [0, 1] and [-1, 1]
                 return jnp.concatenate([nn.sigmoid(x[..., :1]), jnp.tanh(x[..., 1:])], axis=-1)
-            case "linear":
+            case "real_and_imaginary":
                 return x
-        raise ValueError(f"output_activation={self.output_activation!r} is unknown")
+        raise ValueError(f"representation={self.representation!r} is unknown")
 
 
 class SpectralAutoencoder(nn.Module):
@@ -227,10 +233,10 @@ class SpectralAutoencoder(nn.Module):
         num_pitches: 0, or how many pitches have a learned vector that the decoder sees beside the
             embedding (section 2.3); 128 for MIDI.
         pitch_embedding_size: of that vector.
-        input_channels: of the spectrogram: 1 for the log magnitude, 2 with a phase or for real
-            and imaginary parts.
-        output_activation: `sigmoid` for [0, 1]; `sigmoid_and_tanh` where all channels but the
-            first are in [-1, 1]; `linear` for unbounded ones. The authors' code has the first.
+        representation: what the channels of the spectrograms are. The authors' code has a sigmoid
+            after the last layer, as the log magnitude has here; the others end in what their
+            values' range asks for.
+        batch_norm_decay: of the moving statistics; the authors' is for long runs.
         dtype: of the computation; parameters and statistics are float32.
     """
 
@@ -241,8 +247,8 @@ class SpectralAutoencoder(nn.Module):
     embedding_size: int = 1984
     num_pitches: int = 128
     pitch_embedding_size: int = 128
-    input_channels: int = 1
-    output_activation: OutputActivation = "sigmoid"
+    representation: Representation = "log_magnitude"
+    batch_norm_decay: float = 0.999
     dtype: DTypeLike = jnp.float32
 
     def setup(self):
@@ -251,14 +257,11 @@ class SpectralAutoencoder(nn.Module):
             "middle_channels": self.middle_channels,
             "wide_channels": self.wide_channels,
             "bottleneck_channels": self.bottleneck_channels,
+            "batch_norm_decay": self.batch_norm_decay,
             "dtype": self.dtype,
         }
         self.encoder = SpectralEncoder(embedding_size=self.embedding_size, **shared)
-        self.decoder = SpectralDecoder(
-            output_channels=self.input_channels,
-            output_activation=self.output_activation,
-            **shared,
-        )
+        self.decoder = SpectralDecoder(representation=self.representation, **shared)
         if self.num_pitches:
             self.pitch_embedding = nn.Embed(
                 self.num_pitches,
@@ -272,7 +275,7 @@ class SpectralAutoencoder(nn.Module):
         """Encodes and decodes spectrograms.
 
         Args:
-            spectrogram: `[batch, 512, 256, input_channels]`, low frequencies first.
+            spectrogram: `[batch, 512, 256, channels]`, low frequencies first.
             pitch: int32 `[batch]`, MIDI; read only where `num_pitches` is not 0.
             train: normalise by this batch, whose statistics go into `batch_stats`.
 
@@ -282,7 +285,7 @@ class SpectralAutoencoder(nn.Module):
         return self.decode(self.encode(spectrogram, train), pitch, train)
 
     def encode(self, spectrogram: jax.Array, train: bool = False) -> jax.Array:
-        """Returns the embedding of `[batch, 512, 256, input_channels]`: `[batch, size]`."""
+        """Returns the embedding of `[batch, 512, 256, channels]`: `[batch, size]`."""
         return self.encoder(spectrogram, train)
 
     def decode(
@@ -296,7 +299,7 @@ class SpectralAutoencoder(nn.Module):
             train: as in `__call__`.
 
         Returns:
-            float32 `[batch, 512, 256, input_channels]`.
+            float32 `[batch, 512, 256, channels]`.
 
         Raises:
             ValueError: the model is conditioned on pitch and there is none.

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from wavenet_ae.audio.representations import NETWORK_SHAPE, NUM_CHANNELS, Representation
+from wavenet_ae.models.transposed import TransposedConv
 
 
 class BatchNorm(nn.Module):
@@ -70,16 +71,17 @@ class NormalizedConv(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     def setup(self):
-        convolution = nn.ConvTranspose if self.transposed else nn.Conv
-        self.conv = convolution(
-            self.features,
-            self.kernel_size,
-            self.strides,
-            padding="SAME",
-            use_bias=False,  # the normalisation would take it away
-            kernel_init=nn.initializers.glorot_uniform(),
-            dtype=self.dtype,
-        )
+        shape = (self.features, self.kernel_size, self.strides)
+        if self.transposed:
+            self.conv = TransposedConv(*shape, dtype=self.dtype)
+        else:
+            self.conv = nn.Conv(
+                *shape,
+                padding="SAME",
+                use_bias=False,  # the normalisation would take it away
+                kernel_init=nn.initializers.glorot_uniform(),
+                dtype=self.dtype,
+            )
         self.norm = BatchNorm(self.features, self.batch_norm_decay)
 
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:

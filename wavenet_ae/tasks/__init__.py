@@ -9,6 +9,8 @@ import jax
 import numpy as np
 
 from wavenet_ae.errors import UserError
+from wavenet_ae.tasks.classifier import ClassifierTask
+from wavenet_ae.tasks.spectral import SpectralTask
 from wavenet_ae.tasks.wavenet import WaveNetTask
 
 Variables = Any  # a pytree of arrays
@@ -40,14 +42,14 @@ class Task(Protocol):
         ...
 
 
-_TASKS = {"wavenet": WaveNetTask}
+_TASKS = {"wavenet": WaveNetTask, "spectral": SpectralTask, "classifier": ClassifierTask}
 
 
 def create(config: Mapping[str, Any]) -> Task:
     """Builds the task that a configuration names.
 
     Args:
-        config: `task`, `model` (the model's fields by name), `crop_samples`.
+        config: `task`, `model` (the model's fields by name), and the task's own settings.
 
     Raises:
         UserError: an unknown task or field, or a value that the model cannot have.
@@ -64,4 +66,5 @@ def create(config: Mapping[str, Any]) -> Task:
             f"config.model.{unknown[0]} is no setting of this model: "
             f"it has {', '.join(sorted(known))}."
         )
-    return task(task.model_class(**config["model"]), crop_samples=config["crop_samples"])
+    own = [field.name for field in dataclasses.fields(task) if field.name != "model"]
+    return task(task.model_class(**config["model"]), **{name: config[name] for name in own})

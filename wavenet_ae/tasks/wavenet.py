@@ -12,6 +12,7 @@ import optax
 from wavenet_ae.audio import mu_law, pcm
 from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.tasks.checks import check_dtype, check_num_pitches, check_positive
 
 _POSITIVE_FIELDS = (
     "encoder_channels",
@@ -40,21 +41,13 @@ class WaveNetTask:
     crop_samples: int
 
     def __post_init__(self):
-        for name in _POSITIVE_FIELDS:
-            value = getattr(self.model, name)
-            if not isinstance(value, int) or value < 1:
-                raise UserError(f"config.model.{name}={value!r} must be a whole number above 0.")
-        if not isinstance(self.model.num_pitches, int) or self.model.num_pitches < 0:
-            raise UserError(
-                f"config.model.num_pitches={self.model.num_pitches!r} must be a whole number: "
-                "0, or 128 for MIDI."
-            )
+        check_positive(self.model, _POSITIVE_FIELDS)
+        check_num_pitches(self.model)
+        check_dtype(self.model)
         if self.model.output_init not in ("authors", "zeros"):
             raise UserError(
                 f"config.model.output_init={self.model.output_init!r} must be authors or zeros."
             )
-        if self.model.dtype not in (jnp.float32, "float32", jnp.bfloat16, "bfloat16"):
-            raise UserError(f"config.model.dtype={self.model.dtype!r} must be float32 or bfloat16.")
         hop = self.model.hop_length
         if not self.crop_samples or self.crop_samples % hop:
             raise UserError(

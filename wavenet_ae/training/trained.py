@@ -68,7 +68,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
 def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns all settings of the model but those of its computation and its beginning."""
     model = tasks.create(config).model
-    passing = ("dtype", "name", "output_init", "parent", "rematerialize")
+    passing = ("batch_norm_decay", "dtype", "name", "output_init", "parent", "rematerialize")
     names = [field.name for field in dataclasses.fields(model)]
     return {name: getattr(model, name) for name in names if name not in passing}
 

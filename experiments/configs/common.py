@@ -1,0 +1,60 @@
+"""Settings that every training has, whatever the model."""
+
+from ml_collections import ConfigDict, config_dict
+
+from wavenet_ae.errors import UserError
+
+
+def training(task: str) -> ConfigDict:
+    """Returns the settings that the configurations of trainings share; each adds its own."""
+    config = ConfigDict()
+    config.task = task
+    config.seed = 0
+    config.model = ConfigDict()
+
+    config.dataset = ConfigDict()
+    config.dataset.name = "nsynth/full"
+    config.dataset.data_dir = "~/tensorflow_datasets"
+    config.dataset.num_workers = 4
+
+    config.accumulation_steps = 1  # parts in which a batch is worked through
+    config.optimizer = ConfigDict()
+    config.optimizer.boundaries = ()  # steps at which the next of the learning rates begins
+    config.optimizer.b2 = 0.999
+    config.optimizer.eps = 1e-8
+    config.optimizer.clip_norm = config_dict.placeholder(float)  # of the gradient; none: no limit
+
+    config.log_every_steps = 100
+    config.eval_every_steps = 5_000
+    config.eval_batches = config_dict.placeholder(int)  # none: all
+    config.checkpoint_every_steps = 5_000
+    config.checkpoint_every_minutes = 30.0
+    config.init_from = config_dict.placeholder(str)  # a run or export to start from
+    config.summarize_every_steps = 0  # sounds for TensorBoard; 0: none
+    return config
+
+
+def small(config: ConfigDict) -> None:
+    """Changes what all variants for one GPU have in common."""
+    config.dataset.name = "nsynth_json/by_instrument"
+    config.eval_every_steps = 2_500
+    config.checkpoint_every_steps = 2_500
+
+
+def demo(config: ConfigDict) -> None:
+    """Changes what all variants for 2 CPU cores have in common."""
+    config.model.dtype = "float32"
+    config.dataset.num_workers = 0
+    config.log_every_steps = 10
+    config.eval_every_steps = 100
+    config.eval_batches = 8
+    config.checkpoint_every_steps = 100
+    config.checkpoint_every_minutes = 2.0
+    config.summarize_every_steps = 0
+
+
+def unknown_variant(variant: str, *known: str) -> UserError:
+    """Returns what to raise for a variant that a configuration does not have."""
+    return UserError(
+        f"the configuration has no variant {variant!r}: use {', '.join(known[:-1])} or {known[-1]}."
+    )

@@ -1,0 +1,39 @@
+"""Checks of the settings that several tasks share."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from wavenet_ae.errors import UserError
+
+
+def check_positive(model: nn.Module, names: Sequence[str]) -> None:
+    """Raises a UserError where one of these fields is not a whole number above 0."""
+    for name in names:
+        value = getattr(model, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UserError(f"config.model.{name}={value!r} must be a whole number above 0.")
+
+
+def check_num_pitches(model: nn.Module) -> None:
+    """Raises a UserError where `num_pitches` is neither 0 nor a number of pitches."""
+    if not isinstance(model.num_pitches, int) or model.num_pitches < 0:
+        raise UserError(
+            f"config.model.num_pitches={model.num_pitches!r} must be a whole number: "
+            "0, or 128 for MIDI."
+        )
+
+
+def check_dtype(model: nn.Module) -> None:
+    """Raises a UserError where the model computes in anything but float32 or bfloat16."""
+    if model.dtype not in (jnp.float32, "float32", jnp.bfloat16, "bfloat16"):
+        raise UserError(f"config.model.dtype={model.dtype!r} must be float32 or bfloat16.")
+
+
+def check_batch_norm(model: nn.Module) -> None:
+    """Raises a UserError where the decay of moving statistics is not from 0 to below 1."""
+    if not 0 <= model.batch_norm_decay < 1:
+        raise UserError(
+            f"config.model.batch_norm_decay={model.batch_norm_decay} must be 0 or more and below 1."
+        )

@@ -1,0 +1,119 @@
+"""The task of the classifier: name a note's pitch, qualities, family and source."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from wavenet_ae.audio import representations
+from wavenet_ae.data import nsynth
+from wavenet_ae.errors import UserError
+from wavenet_ae.models.classifier import Classifier, Logits
+from wavenet_ae.tasks.checks import check_batch_norm, check_dtype, check_positive
+from wavenet_ae.tasks.spectral import apply, split_variables
+
+_NUM_LABELS = {
+    "num_pitches": nsynth.NUM_PITCHES,
+    "num_qualities": len(nsynth.QUALITIES),
+    "num_families": len(nsynth.FAMILIES),
+    "num_sources": len(nsynth.SOURCES),
+}
+_EXCLUSIVE = ("pitch", "family", "source")
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierTask:
+    """The unweighted sum of four cross-entropies, as the authors' code has it.
+
+    Attributes:
+        model: the classifier.
+        crop_samples: None, since it sees whole notes.
+    """
+
+    model_class: ClassVar[type] = Classifier
+    crop_samples: ClassVar[None] = None
+
+    model: Classifier
+
+    def __post_init__(self):
+        sizes = ("narrow", "middle", "wide", "bottleneck")
+        check_positive(self.model, [f"{size}_channels" for size in sizes])
+        check_batch_norm(self.model)
+        check_dtype(self.model)
+        for name, number in _NUM_LABELS.items():
+            if getattr(self.model, name) != number:
+                raise UserError(
+                    f"config.model.{name}={getattr(self.model, name)!r} is of other labels than "
+                    f"NSynth's: notes have {number}."
+                )
+
+    def init(self, key: jax.Array) -> tuple[Any, Any]:
+        """Returns new parameters, and moving statistics that no batch has moved."""
+        spectrogram = jnp.zeros((1, *representations.NETWORK_SHAPE, 1))
+        return split_variables(self.model.init(key, spectrogram))
+
+    def loss(
+        self, params: Any, model_state: Any, batch: Mapping[str, jax.Array], train: bool
+    ) -> tuple[dict[str, jax.Array], Any]:
+        """Scores a batch.
+
+        Args:
+            params: of the model.
+            model_state: moving statistics.
+            batch: `audio` `[batch, samples]`, int16 or float32, whole notes; `pitch`, `family` and
+                `source` `[batch]`; `qualities` `[batch, 10]`.
+            train: normalise by the batch, and move the statistics.
+
+        Returns:
+            float32 `[batch]` arrays: `loss` in nats, and the shares of right answers
+            `pitch_accuracy`, `quality_accuracy` (of the ten), `family_accuracy`,
+            `source_accuracy`; and the moving statistics.
+        """
+        seen = representations.from_audio(batch["audio"], "log_magnitude")
+        logits, model_state = apply(self.model, params, model_state, train, seen)
+        cross_entropy = optax.softmax_cross_entropy_with_integer_labels
+        loss = sum(cross_entropy(getattr(logits, name), batch[name]) for name in _EXCLUSIVE)
+        qualities = batch["qualities"].astype(jnp.float32)
+        loss += optax.sigmoid_binary_cross_entropy(logits.qualities, qualities).mean(axis=1)
+        return {"loss": loss, **accuracies(logits, batch)}, model_state
+
+    def references(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+        """Returns accuracies of answers that do not look at the note.
+
+        `no_quality_accuracy` says of every quality that the note has it not; the others always
+        name what is most frequent in these batches.
+        """
+        labels = [{name: batch[name] for name in (*_EXCLUSIVE, "qualities")} for batch in batches]
+        joined = {name: np.concatenate([some[name] for some in labels]) for name in labels[0]}
+        frequent = {
+            f"most_frequent_{name}_accuracy": float(np.bincount(joined[name]).max())
+            / len(joined[name])
+            for name in _EXCLUSIVE
+        }
+        return {"no_quality_accuracy": float(1 - joined["qualities"].mean()), **frequent}
+
+
+def accuracies(logits: Logits, labels: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    """Compares logits with labels.
+
+    Args:
+        logits: of a batch.
+        labels: `pitch`, `family` and `source` `[batch]`; `qualities` `[batch, 10]`.
+
+    Returns:
+        float32 `[batch]` arrays `pitch_accuracy`, `family_accuracy` and `source_accuracy`, 0 or 1,
+        and `quality_accuracy`, the share of the ten qualities that are answered right.
+    """
+    right = {
+        f"{name}_accuracy": getattr(logits, name).argmax(axis=-1) == labels[name]
+        for name in _EXCLUSIVE
+    }
+    right["quality_accuracy"] = (logits.qualities > 0) == labels["qualities"]
+    return {
+        name: share.reshape(len(share), -1).mean(axis=1).astype(jnp.float32)
+        for name, share in right.items()
+    }

@@ -1,0 +1,103 @@
+"""The task of the spectral autoencoder: give a note's spectrogram back."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from wavenet_ae.audio import representations
+from wavenet_ae.errors import UserError
+from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
+from wavenet_ae.tasks.checks import (
+    check_batch_norm,
+    check_dtype,
+    check_num_pitches,
+    check_positive,
+)
+from wavenet_ae.tasks.spectral_loss import frequency_weights, weighted_squared_error
+
+
+@dataclasses.dataclass(frozen=True)
+class SpectralTask:
+    """Engel et al. 2017, section 2.2: the squared error, weighted over frequency.
+
+    Attributes:
+        model: the autoencoder.
+        crop_samples: None, since it sees whole notes.
+    """
+
+    model_class: ClassVar[type] = SpectralAutoencoder
+    crop_samples: ClassVar[None] = None
+
+    model: SpectralAutoencoder
+
+    def __post_init__(self):
+        sizes = ("narrow", "middle", "wide", "bottleneck")
+        check_positive(self.model, [f"{size}_channels" for size in sizes])
+        check_positive(self.model, ("embedding_size", "pitch_embedding_size"))
+        check_num_pitches(self.model)
+        check_batch_norm(self.model)
+        check_dtype(self.model)
+        if self.model.representation not in representations.REPRESENTATIONS:
+            raise UserError(
+                f"config.model.representation={self.model.representation!r} is unknown: use one "
+                f"of {', '.join(representations.REPRESENTATIONS)}."
+            )
+
+    def init(self, key: jax.Array) -> tuple[Any, Any]:
+        """Returns new parameters, and moving statistics that no batch has moved."""
+        channels = representations.NUM_CHANNELS[self.model.representation]
+        spectrogram = jnp.zeros((1, *representations.NETWORK_SHAPE, channels))
+        return split_variables(self.model.init(key, spectrogram, jnp.zeros(1, jnp.int32)))
+
+    def loss(
+        self, params: Any, model_state: Any, batch: Mapping[str, jax.Array], train: bool
+    ) -> tuple[dict[str, jax.Array], Any]:
+        """Scores a batch.
+
+        Args:
+            params: of the model.
+            model_state: moving statistics.
+            batch: `audio` `[batch, samples]`, int16 or float32, whole notes; `pitch` `[batch]`.
+            train: normalise by the batch, and move the statistics.
+
+        Returns:
+            A float32 `[batch]` array `loss`, and the moving statistics.
+        """
+        target = representations.from_audio(batch["audio"], self.model.representation)
+        prediction, model_state = apply(
+            self.model, params, model_state, train, target, batch["pitch"]
+        )
+        loss = weighted_squared_error(target, prediction, frequency_weights())
+        return {"loss": loss}, model_state
+
+    def references(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+        """Returns `mean_spectrogram_loss`: the loss of always answering these batches' mean."""
+        total, squares, count = 0.0, 0.0, 0
+        for batch in batches:
+            seen = representations.from_audio(batch["audio"], self.model.representation)
+            seen = np.asarray(seen, np.float64)
+            total, squares = total + seen.sum(axis=0), squares + np.square(seen).sum(axis=0)
+            count += len(seen)
+        variance = squares / count - np.square(total / count)
+        weighted = variance * frequency_weights()[:, None, None]
+        return {"mean_spectrogram_loss": float(weighted.mean(axis=(0, 1)).sum())}
+
+
+def split_variables(variables: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Returns the parameters, and the collection `batch_stats` as the model's state."""
+    return variables["params"], {"batch_stats": variables["batch_stats"]}
+
+
+def apply(
+    model: nn.Module, params: Any, model_state: Any, train: bool, *inputs: jax.Array
+) -> tuple[Any, Any]:
+    """Applies a model with batch normalisation; returns its output and the new model state."""
+    variables = {"params": params, **model_state}
+    if not train:
+        return model.apply(variables, *inputs), model_state
+    return model.apply(variables, *inputs, train=True, mutable=["batch_stats"])

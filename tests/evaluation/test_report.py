@@ -15,7 +15,7 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.data.nsynth_json import build as builds
 from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import report
-from wavenet_ae.evaluation.report import Note, choose_notes, choose_pair, write_report
+from wavenet_ae.evaluation.report import write_report
 from wavenet_ae.synthesis import generate_files
 from wavenet_ae.training import loop
 
@@ -276,52 +276,6 @@ def test_split_with_one_note_has_no_blend(workdir, data_dir, tmp_path, capsys):
     assert "a blend needs two" in page.text
     assert len(page.all("audio")) == 2
     assert not list(tmp_path.glob("audio/*_blend.wav"))
-
-
-def make_note(name):
-    instrument, pitch, velocity = nsynth.parse_note_name(name)
-    family, source, _ = instrument.rsplit("_", 2)
-    return Note(0, name, instrument, family, source, pitch, velocity, ())
-
-
-def ids(notes):
-    return [note.id for note in notes]
-
-
-def test_choice_takes_instruments_then_families_in_turn_and_not_the_order():
-    notes = [make_note(name) for name in SPLITS["test"]]
-    five = [*CHOSEN, "flute_acoustic_005-100-025", "bass_synthetic_033-030-050"]
-    for order in (notes, notes[::-1], notes[2:] + notes[:2]):
-        assert ids(choose_notes(order, 3)) == CHOSEN
-        assert ids(choose_notes(order, 5)) == five
-        assert ids(choose_notes(order, 9)) == five
-
-
-@pytest.mark.parametrize(
-    ("names", "pair"),
-    [
-        # The nearest pitches of different families.
-        (["a_b_0-060-100", "c_b_0-066-100", "d_b_0-064-100"], (1, 2)),
-        # Another family is too far away in pitch.
-        (["a_b_0-060-100", "c_b_0-090-100", "a_b_1-062-100"], (0, 2)),
-        # Another family within a fifth.
-        (["a_b_0-060-100", "c_b_0-067-100", "a_b_1-061-100"], (1, 2)),
-        # Another instrument, however far.
-        (["a_b_0-060-100", "a_b_0-061-100", "c_b_0-100-100"], (1, 2)),
-        (["a_b_0-060-100", "a_b_0-061-100"], (0, 1)),
-    ],
-)
-def test_pair_to_blend(names, pair):
-    notes = [make_note(name) for name in names]
-    assert set(ids(choose_pair(notes))) == {names[i] for i in pair}
-    assert choose_pair(notes[:1]) is None
-
-
-def test_many_notes_are_looked_at_evenly(monkeypatch, workdir, data_dir):
-    monkeypatch.setattr(report, "_MOST_CANDIDATES", 3)
-    trained = report.load_trained(workdir)
-    labels = report._read_labels(report._open(trained, str(data_dir), "test"))
-    assert [note.index for note in labels] == [0, 2, 4]
 
 
 def test_what_is_missing_is_named(workdir, tmp_path):

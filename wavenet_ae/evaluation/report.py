@@ -1,7 +1,6 @@
 """A page to listen to: what a run learned, and what it makes of notes that it did not train on."""
 
 import base64
-import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +14,12 @@ from markupsafe import Markup
 from tqdm import tqdm
 
 from wavenet_ae import atomic_file
-from wavenet_ae.audio import files, pcm
+from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import pictures
+from wavenet_ae.evaluation.notes import Note, choose_notes, choose_pair, read_audio, read_labels
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.embeddings import EncodedSound
@@ -31,26 +31,9 @@ REPORT_FILE = "report.html"
 AUDIO_FOLDER = "audio"
 
 _TEMPLATE = "report.html.jinja"
-# A split may hold thousands of notes; evenly spaced ones show its instruments well enough.
-_MOST_CANDIDATES = 512
-_MIDDLE_C_MIDI = 60
-_FIFTH_SEMITONES = 7
 # Engel et al. 2017, section 3: 250,000 steps of 32 crops.
 _PAPER_SAMPLES = 250_000 * 32 * 6144
 _LOUDNESS = {37: "very soft", 62: "soft", 87: "medium", 113: "loud", 127: "very loud"}
-
-
-class Note(NamedTuple):
-    """A note's labels; `index` is its place in the split, pitch and velocity are MIDI."""
-
-    index: int
-    id: str
-    instrument: str
-    family: str
-    source: str
-    pitch: int
-    velocity: int
-    qualities: tuple[str, ...]
 
 
 class _Sound(NamedTuple):
@@ -100,11 +83,11 @@ def write_report(
     training_facts = _training_facts(trained, _open(trained, data_dir, "train"))
     loss_facts = _loss_facts(_read_bits(workdir))
     dataset = _open(trained, data_dir, split)
-    notes = choose_notes(_read_labels(dataset), num_notes)
+    notes = choose_notes(read_labels(dataset), num_notes)
     if len(notes) < num_notes:
         print(f"notes in the split {split}: {len(notes)}, fewer than --num_notes={num_notes}")
     num_samples = max(1, round(seconds * SAMPLE_RATE_HZ))
-    originals = {note: _read_audio(dataset, note)[:num_samples] for note in notes}
+    originals = {note: read_audio(dataset, note)[:num_samples] for note in notes}
     page = _render(
         **training_facts,
         **loss_facts,
@@ -118,84 +101,9 @@ def write_report(
     return output / REPORT_FILE
 
 
-def choose_notes(notes: Sequence[Note], count: int) -> list[Note]:
-    """Chooses notes to show: instruments and families in turn, each near middle C.
-
-    Args:
-        notes: to choose from, in any order.
-        count: how many.
-
-    Returns:
-        The notes; all of them if there are fewer.
-    """
-    chosen: list[Note] = []
-
-    def rank(note: Note) -> tuple:
-        return (
-            sum(note.instrument == other.instrument for other in chosen),
-            sum(note.family == other.family for other in chosen),
-            abs(note.pitch - _MIDDLE_C_MIDI),
-            note.id,
-        )
-
-    left = set(notes)
-    while left and len(chosen) < count:
-        chosen.append(min(left, key=rank))
-        left.remove(chosen[-1])
-    return chosen
-
-
-def choose_pair(notes: Sequence[Note]) -> tuple[Note, Note] | None:
-    """Chooses two notes to blend: of different instruments, like pitches and different families.
-
-    Where not all of it can be had, the order here is the order of importance; like pitches are no
-    more than a fifth apart. None if there are fewer than two notes.
-    """
-
-    def rank(pair: tuple[Note, Note]) -> tuple:
-        one, other = pair
-        distance = abs(one.pitch - other.pitch)
-        return (
-            one.instrument == other.instrument,
-            distance > _FIFTH_SEMITONES,
-            one.family == other.family,
-            distance,
-            abs(one.pitch + other.pitch - 2 * _MIDDLE_C_MIDI),
-            one.id,
-            other.id,
-        )
-
-    return min(itertools.combinations(notes, 2), key=rank, default=None)
-
-
 def _open(trained: TrainedModel, data_dir: str | None, split: str) -> Sequence[dict[str, Any]]:
     dataset = trained.config["dataset"]
     return input_pipeline.open_split(dataset["name"], data_dir or dataset["data_dir"], split)
-
-
-def _read_labels(notes: Sequence[dict[str, Any]]) -> list[Note]:
-    """Returns the labels of all notes, or of some where there are very many."""
-    indices = np.unique(np.linspace(0, len(notes) - 1, _MOST_CANDIDATES).astype(int)).tolist()
-    labels = []
-    for index in tqdm(indices, unit="note", desc="choosing"):
-        note = notes[index]
-        labels.append(
-            Note(
-                index=index,
-                id=note["id"],
-                instrument=note["id"].rsplit("-", 2)[0],
-                family=nsynth.FAMILIES[note["family"]],
-                source=nsynth.SOURCES[note["source"]],
-                pitch=int(note["pitch"]),
-                velocity=int(note["velocity"]),
-                qualities=tuple(itertools.compress(nsynth.QUALITIES, note["qualities"])),
-            )
-        )
-    return labels
-
-
-def _read_audio(notes: Sequence[dict[str, Any]], note: Note) -> np.ndarray:
-    return np.asarray(pcm.to_float(notes[note.index]["audio"]))
 
 
 def _make_sounds(

@@ -1,0 +1,87 @@
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import DUMMY_NOTES
+
+from wavenet_ae.data import input_pipeline, nsynth
+from wavenet_ae.evaluation import notes
+from wavenet_ae.evaluation.notes import Note, choose_notes, choose_pair, read_audio, read_labels
+
+NAMES = [
+    "bass_synthetic_033-030-050",
+    "bass_synthetic_033-063-050",
+    "flute_acoustic_004-059-127",
+    "flute_acoustic_005-100-025",
+    "vocal_synthetic_003-058-075",
+]
+# In the order of choice.
+CHOSEN = ["flute_acoustic_004-059-127", "vocal_synthetic_003-058-075", "bass_synthetic_033-063-050"]
+
+
+def make_note(name):
+    instrument, pitch, velocity = nsynth.parse_note_name(name)
+    family, source, _ = instrument.rsplit("_", 2)
+    return Note(0, name, instrument, family, source, pitch, velocity, ())
+
+
+def ids(chosen):
+    return [note.id for note in chosen]
+
+
+def test_choice_takes_instruments_then_families_in_turn_and_not_the_order():
+    made = [make_note(name) for name in NAMES]
+    five = [*CHOSEN, "flute_acoustic_005-100-025", "bass_synthetic_033-030-050"]
+    for order in (made, made[::-1], made[2:] + made[:2]):
+        assert ids(choose_notes(order, 3)) == CHOSEN
+        assert ids(choose_notes(order, 5)) == five
+        assert ids(choose_notes(order, 9)) == five
+
+
+@pytest.mark.parametrize(
+    ("names", "pair"),
+    [
+        # The nearest pitches of different families.
+        (["a_b_0-060-100", "c_b_0-066-100", "d_b_0-064-100"], (1, 2)),
+        # Another family is too far away in pitch.
+        (["a_b_0-060-100", "c_b_0-090-100", "a_b_1-062-100"], (0, 2)),
+        # Another family within a fifth.
+        (["a_b_0-060-100", "c_b_0-067-100", "a_b_1-061-100"], (1, 2)),
+        # Another instrument, however far.
+        (["a_b_0-060-100", "a_b_0-061-100", "c_b_0-100-100"], (1, 2)),
+        (["a_b_0-060-100", "a_b_0-061-100"], (0, 1)),
+    ],
+)
+def test_pair_to_blend(names, pair):
+    made = [make_note(name) for name in names]
+    assert set(ids(choose_pair(made))) == {names[i] for i in pair}
+    assert choose_pair(made[:1]) is None
+
+
+@pytest.fixture(scope="module")
+def split(data_dir):
+    return input_pipeline.open_split("nsynth_json/by_note", str(data_dir), "train")
+
+
+def test_labels_and_sounds_are_those_of_the_folder(split):
+    entries = json.loads((DUMMY_NOTES / "examples.json").read_text())
+    labels = read_labels(split)
+    assert [note.index for note in labels] == [0, 1, 2, 3]
+    assert len(set(ids(labels))) == 4
+    for note in labels:
+        entry = entries[note.id]
+        assert note.instrument == entry["instrument_str"]
+        assert note.family == entry["instrument_family_str"]
+        assert note.source == entry["instrument_source_str"]
+        assert (note.pitch, note.velocity) == (entry["pitch"], entry["velocity"])
+        assert list(note.qualities) == entry["qualities_str"]
+        expected, _ = soundfile.read(DUMMY_NOTES / "audio" / f"{note.id}.wav", dtype="float32")
+        audio = read_audio(split, note)
+        assert audio.dtype == np.float32
+        np.testing.assert_array_equal(audio, expected)
+
+
+def test_many_notes_are_looked_at_evenly(split, monkeypatch):
+    monkeypatch.setattr(notes, "_MOST_CANDIDATES", 3)
+    assert [note.index for note in read_labels([split[0]] * 5)] == [0, 2, 4]

@@ -1,0 +1,112 @@
+"""The notes of a split that a page shows."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from wavenet_ae.audio import pcm
+from wavenet_ae.data import nsynth
+
+# A split may hold thousands of notes; evenly spaced ones show its instruments well enough.
+_MOST_CANDIDATES = 512
+_MIDDLE_C_MIDI = 60
+_FIFTH_SEMITONES = 7
+
+
+class Note(NamedTuple):
+    """A note's labels; `index` is its place in the split, pitch and velocity are MIDI."""
+
+    index: int
+    id: str
+    instrument: str
+    family: str
+    source: str
+    pitch: int
+    velocity: int
+    qualities: tuple[str, ...]
+
+
+def read_labels(notes: Sequence[dict[str, Any]]) -> list[Note]:
+    """Reads the labels of all notes, or of some where there are very many.
+
+    Args:
+        notes: a split, as `input_pipeline.open_split` gives it; at least one note.
+
+    Returns:
+        The labels in the order of the split.
+    """
+    indices = np.unique(np.linspace(0, len(notes) - 1, _MOST_CANDIDATES).astype(int)).tolist()
+    labels = []
+    for index in tqdm(indices, unit="note", desc="choosing"):
+        note = notes[index]
+        labels.append(
+            Note(
+                index=index,
+                id=note["id"],
+                instrument=note["id"].rsplit("-", 2)[0],
+                family=nsynth.FAMILIES[note["family"]],
+                source=nsynth.SOURCES[note["source"]],
+                pitch=int(note["pitch"]),
+                velocity=int(note["velocity"]),
+                qualities=tuple(itertools.compress(nsynth.QUALITIES, note["qualities"])),
+            )
+        )
+    return labels
+
+
+def read_audio(notes: Sequence[dict[str, Any]], note: Note) -> np.ndarray:
+    """Reads the sound of one of the split's notes: float32 `[samples]` at 16 kHz."""
+    return np.asarray(pcm.to_float(notes[note.index]["audio"]))
+
+
+def choose_notes(notes: Sequence[Note], count: int) -> list[Note]:
+    """Chooses notes to show: instruments and families in turn, each near middle C.
+
+    Args:
+        notes: to choose from, in any order.
+        count: how many.
+
+    Returns:
+        The notes; all of them if there are fewer.
+    """
+    chosen: list[Note] = []
+
+    def rank(note: Note) -> tuple:
+        return (
+            sum(note.instrument == other.instrument for other in chosen),
+            sum(note.family == other.family for other in chosen),
+            abs(note.pitch - _MIDDLE_C_MIDI),
+            note.id,
+        )
+
+    left = set(notes)
+    while left and len(chosen) < count:
+        chosen.append(min(left, key=rank))
+        left.remove(chosen[-1])
+    return chosen
+
+
+def choose_pair(notes: Sequence[Note]) -> tuple[Note, Note] | None:
+    """Chooses two notes to blend: of different instruments, like pitches and different families.
+
+    Where not all of it can be had, the order here is the order of importance; like pitches are no
+    more than a fifth apart. None if there are fewer than two notes.
+    """
+
+    def rank(pair: tuple[Note, Note]) -> tuple:
+        one, other = pair
+        distance = abs(one.pitch - other.pitch)
+        return (
+            one.instrument == other.instrument,
+            distance > _FIFTH_SEMITONES,
+            one.family == other.family,
+            distance,
+            abs(one.pitch + other.pitch - 2 * _MIDDLE_C_MIDI),
+            one.id,
+            other.id,
+        )
+
+    return min(itertools.combinations(notes, 2), key=rank, default=None)

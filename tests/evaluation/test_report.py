@@ -1,15 +1,14 @@
-import base64
 import io
 import json
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from html_page import Page, wav
 
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.nsynth_json import build as builds
@@ -33,7 +32,6 @@ SPLITS = {
         "vocal_synthetic_003-058-075",
     ],
 }
-VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
 def write_notes(folder, names):
@@ -123,43 +121,8 @@ def output(workdir, tmp_path_factory):
     return folder
 
 
-class Page(HTMLParser):
-    """Collects elements, the text of some, and tags that do not match."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.open, self.text = [], [], ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if not {"style", "svg"} & set(self.open):
-            self.text += " " + " ".join(data.split())
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
 def read_page(folder):
     return Page((folder / "report.html").read_text())
-
-
-def decode(uri):
-    kind, data = uri.split(",")
-    assert kind == "data:audio/wav;base64"
-    return base64.b64decode(data, validate=True)
 
 
 def contents(folder):
@@ -174,7 +137,7 @@ def test_players_hold_the_sounds_of_the_folder(output):
     blend = "flute_acoustic_004-059-127_vocal_synthetic_003-058-075_blend"
     on_disk = {p.stem: p.read_bytes() for p in (output / "audio").glob("*.wav")}
     assert set(on_disk) == {*stems, blend}
-    sounds = [decode(player["src"]) for player in read_page(output).all("audio")]
+    sounds = [wav(player["src"]) for player in read_page(output).all("audio")]
     pair = [on_disk[f"{name}_original"] for name in CHOSEN[:2]]
     expected = [on_disk[f"{n}_{w}"] for n in CHOSEN for w in ("original", "reconstruction")]
     assert sounds == [*expected, pair[0], on_disk[blend], pair[1]]

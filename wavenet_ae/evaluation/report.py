@@ -1,24 +1,19 @@
 """A page to listen to: what a run learned, and what it makes of notes that it did not train on."""
 
-import base64
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jinja2
-import librosa
 import numpy as np
-from markupsafe import Markup
 from tqdm import tqdm
 
-from wavenet_ae import atomic_file
 from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.errors import UserError
-from wavenet_ae.evaluation import pictures
+from wavenet_ae.evaluation import page, pictures
 from wavenet_ae.evaluation.notes import Note, choose_notes, choose_pair, read_audio, read_labels
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import embeddings
@@ -33,14 +28,6 @@ AUDIO_FOLDER = "audio"
 _TEMPLATE = "report.html.jinja"
 # Engel et al. 2017, section 3: 250,000 steps of 32 crops.
 _PAPER_SAMPLES = 250_000 * 32 * 6144
-_LOUDNESS = {37: "very soft", 62: "soft", 87: "medium", 113: "loud", 127: "very loud"}
-
-
-class _Sound(NamedTuple):
-    """A sound on the page: a WAV file as a data URI, and its rainbowgram."""
-
-    uri: str
-    picture: Markup
 
 
 def write_report(
@@ -88,7 +75,8 @@ def write_report(
         print(f"notes in the split {split}: {len(notes)}, fewer than --num_notes={num_notes}")
     num_samples = max(1, round(seconds * SAMPLE_RATE_HZ))
     originals = {note: read_audio(dataset, note)[:num_samples] for note in notes}
-    page = _render(
+    text = page.render(
+        _TEMPLATE,
         **training_facts,
         **loss_facts,
         **_make_sounds(trained, originals, output / AUDIO_FOLDER, temperature, seed),
@@ -97,7 +85,7 @@ def write_report(
         temperature=temperature,
         seed=seed,
     )
-    _write(output / REPORT_FILE, page)
+    page.write(output / REPORT_FILE, text)
     return output / REPORT_FILE
 
 
@@ -126,15 +114,19 @@ def _make_sounds(
     generate_files(
         trained, [*jobs, blend] if blend else jobs, folder, temperature=temperature, seed=seed
     )
+
+    def read(stem: str, prefix: str) -> page.Sound:
+        return page.read_sound(folder / f"{stem}.wav", prefix)
+
     limit = max(float(np.abs(sound.embedding).max()) for sound in encoded.values())
     return {
         "notes": list(encoded),
-        "originals": [_load(folder, f"{note.id}_original", "note") for note in encoded],
-        "reconstructions": [_load(folder, job.name, "note") for job in jobs],
+        "originals": [read(f"{note.id}_original", "note") for note in encoded],
+        "reconstructions": [read(job.name, "note") for job in jobs],
         "embeddings": [pictures.draw_embedding(sound, limit) for sound in encoded.values()],
         "pair": pair,
-        "pair_originals": [_load(folder, f"{note.id}_original", "pair") for note in pair or ()],
-        "blend": _load(folder, blend.name, "pair") if blend else None,
+        "pair_originals": [read(f"{note.id}_original", "pair") for note in pair or ()],
+        "blend": read(blend.name, "pair") if blend else None,
     }
 
 
@@ -207,34 +199,3 @@ def _loss_facts(metrics: list[dict[str, float]]) -> dict[str, Any]:
         ],
         "samples_per_second": metrics[-1].get("train/samples_per_second"),
     }
-
-
-def _load(folder: Path, stem: str, prefix: str) -> _Sound:
-    """Reads a WAV file of the output, so that the page holds what the folder holds."""
-    path = folder / f"{stem}.wav"
-    return _Sound(
-        uri=f"data:audio/wav;base64,{base64.b64encode(path.read_bytes()).decode()}",
-        picture=pictures.draw_rainbowgram(files.load(path), stem, f"{prefix}-{stem}"),
-    )
-
-
-def _render(**values: Any) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("wavenet_ae.evaluation", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "two_digits": lambda x: np.format_float_positional(x, 2, fractional=False, trim="-"),
-        "note_name": librosa.midi_to_note,
-        "hz": lambda pitch: float(librosa.midi_to_hz(pitch)),
-        "loudness": lambda v: next(word for most, word in _LOUDNESS.items() if v <= most),
-    }
-    return environment.get_template(_TEMPLATE).render(**values)
-
-
-def _write(path: Path, page: str) -> None:
-    with atomic_file.replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")

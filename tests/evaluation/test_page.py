@@ -4,6 +4,7 @@ import jinja2
 import numpy as np
 import pytest
 from html_page import Page, wav
+from markupsafe import Markup
 
 from wavenet_ae.audio import files
 from wavenet_ae.errors import UserError
@@ -22,7 +23,7 @@ def path(tmp_path_factory):
 
 def fill(template, **values):
     """Renders a text that may name the macros."""
-    everything = '{% from "base.html.jinja" import note_title, player %}'
+    everything = '{% from "base.html.jinja" import note_title, player, players, table %}'
     return page._environment().from_string(everything + template).render(**values)
 
 
@@ -58,6 +59,45 @@ def test_player_shows_a_sound_under_its_name(path):
     assert sound.picture in text
 
 
+def test_players_stand_in_rows_that_scroll(path):
+    sounds = [read_sound(path, f"place-{i}") for i in range(6)]
+    names = [f"sound {i}" for i in range(6)]
+    cells = list(zip(sounds, names, strict=True))
+    shown = Page(fill("{{ players(rows) }}", rows=[cells[:3], cells[3:]]))
+    assert [player["aria-label"] for player in shown.all("audio")] == names
+    assert shown.all("div") == [{"class": "scroll"}, {"class": "players", "style": "--columns: 3"}]
+
+
+def test_table_names_columns_and_rows():
+    rows = [("WaveNet", "79.6 %", 58), ["baseline", "46.9 %", 41]]
+    values = {"caption": "Accuracy", "header": ("model", "pitch", "quality"), "rows": rows}
+    text = fill("{{ table(caption, header, rows) }}", **values)
+    assert Page(text).all("div") == [{"class": "scroll"}]
+    assert "<caption>Accuracy</caption>" in text
+    header, *body = re.findall(r"<tr>(.*)</tr>", text)
+    assert header == "".join(f'<th scope="col">{x}</th>' for x in ("model", "pitch", "quality"))
+    assert body == [
+        '<th scope="row">WaveNet</th><td>79.6 %</td><td>58</td>',
+        '<th scope="row">baseline</th><td>46.9 %</td><td>41</td>',
+    ]
+
+
+def test_table_may_be_empty_and_without_a_caption():
+    shown = Page(fill("{{ table(none, ['model', 'pitch'], []) }}"))
+    assert not shown.all("caption")
+    assert shown.all("th") == [{"scope": "col"}] * 2
+
+
+def test_table_escapes_all_but_markup():
+    unsafe = "<script>a & b</script>"
+    values = {"unsafe": unsafe, "safe": Markup("<code>run</code>")}
+    text = fill("{{ table(unsafe, [unsafe, safe], [[unsafe, unsafe], [safe, safe]]) }}", **values)
+    shown = Page(text)
+    assert not shown.all("script")
+    assert shown.text.count(unsafe) == text.count("&lt;script&gt;a &amp; b&lt;/script&gt;") == 4
+    assert len(shown.all("code")) == 3
+
+
 def test_title_of_a_note():
     note = Note(3, "id", "synth_lead_acoustic_001", "synth_lead", "acoustic", 61, 100, ())
     assert fill("{{ note_title(note) }}", note=note) == "synth lead, acoustic, C♯4"
@@ -73,7 +113,7 @@ def test_frame_is_a_whole_page_with_nothing_from_outside():
     # Every colour that is used has a value for light and for dark.
     used = set(re.findall(r"var\((--\w+)\)", text))
     light, dark = (set(re.findall(r"(--\w+):", part)) for part in text.split("@media")[:2])
-    assert used <= light == dark
+    assert used - {"--columns"} <= light == dark
 
 
 @pytest.mark.parametrize(

@@ -184,18 +184,19 @@ def _duration(seconds: float) -> str:
 def _loss_facts(metrics: list[dict[str, float]]) -> dict[str, Any]:
     """Returns the loss curve, the rows of the table beside it, and the speed of training."""
     last = {key: (line["step"], line[key]) for line in metrics for key in line}
+    curves = [
+        (f"{name}, step {last[key][0]:,}", last[key][1])
+        for key, (name, _) in pictures.CURVES.items()
+        if key in last
+    ]
+    references = [
+        (name, last[key][1]) for key, (name, _) in pictures.REFERENCES.items() if key in last
+    ]
     in_nats = math.log(2)
     return {
         "loss_picture": pictures.draw_loss(metrics),
         "losses": [
-            (name, *last[key], last[key][1] * in_nats)
-            for key, (name, _) in pictures.CURVES.items()
-            if key in last
-        ],
-        "references": [
-            (name, last[key][1], last[key][1] * in_nats)
-            for key, (name, _) in pictures.REFERENCES.items()
-            if key in last
+            (name, f"{bits:.3f}", f"{bits * in_nats:.3f}") for name, bits in [*curves, *references]
         ],
         "samples_per_second": metrics[-1].get("train/samples_per_second"),
     }

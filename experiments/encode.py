@@ -5,6 +5,7 @@ python experiments/encode.py --checkpoint=runs/demo --input=sounds --output=embe
 
 from wavenet_ae.audio import files
 from wavenet_ae.command_line import define_path, run
+from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.encode_files import encode_files
 from wavenet_ae.training.trained import load_trained
 
@@ -18,8 +19,8 @@ _OUTPUT = define_path("output", "The folder to write.", required=True)
 def main() -> int:
     """Encodes what the flags ask for; the exit code is 1 if a file was refused."""
     sources = files.find(_INPUT.value, leave_out=_OUTPUT.value)
-    trained = load_trained(_CHECKPOINT.value)
-    return int(encode_files(trained, sources, _OUTPUT.value) > 0)
+    model = codec.create(load_trained(_CHECKPOINT.value))
+    return int(encode_files(model, sources, _OUTPUT.value) > 0)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from absl import flags
 from wavenet_ae.audio import files
 from wavenet_ae.command_line import LARGEST_SEED, define_path, run
 from wavenet_ae.errors import UserError
-from wavenet_ae.synthesis import embeddings
+from wavenet_ae.synthesis import codec, embeddings
 from wavenet_ae.synthesis.generate_files import Job, generate_files, read_sounds
+from wavenet_ae.synthesis.spectral_codec import SpectralCodec
 from wavenet_ae.training.trained import load_trained
 
 _CHECKPOINT = define_path("checkpoint", "A run's --workdir, or an export.", required=True)
@@ -36,9 +37,22 @@ _PITCH = flags.DEFINE_integer(
 )
 _TEMPERATURE = flags.DEFINE_float(
     "temperature",
-    1.0,
-    "1 draws from the model's distribution; less is cleaner and duller.",
+    None,
+    "Of the WaveNet: 1, the default, draws from its distribution; less is cleaner and duller.",
     lower_bound=0.0,
+)
+_GRIFFIN_LIM_ITERATIONS = flags.DEFINE_integer(
+    "griffin_lim_iterations",
+    None,
+    "Of the spectral autoencoder's way from magnitude to sound; default: 1000, as the authors.",
+    lower_bound=0,
+)
+_GRIFFIN_LIM_MOMENTUM = flags.DEFINE_float(
+    "griffin_lim_momentum",
+    None,
+    "0, the default, is Griffin and Lim's form; 0.99 the accelerated one.",
+    lower_bound=0.0,
+    upper_bound=1.0,
 )
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Of the random draws.", lower_bound=0, upper_bound=LARGEST_SEED
@@ -50,8 +64,18 @@ def main() -> int:
     """Generates what the flags ask for; the exit code is 1 if a file was refused."""
     output = _OUTPUT.value
     sources = files.find(_INPUT.value, (*files.SUFFIXES, *embeddings.SUFFIXES), leave_out=output)
-    trained = load_trained(_CHECKPOINT.value)
-    jobs, refused = read_sounds(trained, sources, _PITCH.value)
+    model = codec.create(
+        load_trained(_CHECKPOINT.value),
+        temperature=_TEMPERATURE.value,
+        griffin_lim_iterations=_GRIFFIN_LIM_ITERATIONS.value,
+        griffin_lim_momentum=_GRIFFIN_LIM_MOMENTUM.value,
+    )
+    if _STRETCH.value != 1 and isinstance(model, SpectralCodec):
+        raise UserError(
+            f"--stretch: the model of {_CHECKPOINT.value} has one vector for 4 s, with no frames to "
+            "stretch: use a WaveNet."
+        )
+    jobs, refused = read_sounds(model, sources, _PITCH.value)
     if _BLEND.value is not None:
         if refused:
             raise UserError("nothing was blended, since an input was refused.")
@@ -60,14 +84,7 @@ def main() -> int:
     if any((output / f"{job.name}.wav").resolve() in inputs for job in jobs):
         raise UserError(f"the sounds in {output} would replace the inputs: use another --output.")
     jobs = [job._replace(sound=embeddings.stretch(job.sound, _STRETCH.value)) for job in jobs]
-    generate_files(
-        trained,
-        jobs,
-        output,
-        temperature=_TEMPERATURE.value,
-        seed=_SEED.value,
-        batch_size=_BATCH_SIZE.value,
-    )
+    generate_files(model, jobs, output, seed=_SEED.value, batch_size=_BATCH_SIZE.value)
     return int(refused > 0)
 
 

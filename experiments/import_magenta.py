@@ -1,4 +1,4 @@
-r"""Turns a TensorFlow checkpoint of the authors' WaveNet autoencoder into a workdir.
+r"""Turns a TensorFlow checkpoint of the authors' WaveNet or baseline into a workdir.
 
     python experiments/import_magenta.py --checkpoint=wavenet-ckpt/model.ckpt-200000 \
         --workdir=runs/magenta
@@ -8,21 +8,15 @@ by --config.init_from=runs/magenta. Needs TensorFlow: pip install -e '.[nsynth]'
 """
 
 import json
-from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
+from configs import spectral_ae, wavenet_ae
 
 from wavenet_ae.command_line import define_path, run
-from wavenet_ae.errors import UserError
 from wavenet_ae.importers.magenta import import_checkpoint
 from wavenet_ae.training.trained import save_imported
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config",
-    str(Path(__file__).parent / "configs" / "wavenet_ae.py"),
-    "What the workdir's settings are, but for the model's sizes.",
-)
+_CONFIGS = {"wavenet": wavenet_ae, "spectral": spectral_ae}
 _CHECKPOINT = define_path(
     "checkpoint", "The prefix, its .index file, or a folder (newest).", required=True
 )
@@ -46,13 +40,8 @@ def main() -> None:
         dilation_cycle=_DILATION_CYCLE.value,
         hop_length=_HOP_LENGTH.value,
     )
-    config = json.loads(_CONFIG.value.to_json())
-    if imported.task != config["task"]:
-        raise UserError(
-            f"{_CHECKPOINT.value} holds the authors' {imported.task} model, "
-            f"and the tools have none but {config['task']} yet."
-        )
-    config["model"] |= imported.model | {"num_pitches": 0, "dtype": "float32"}
+    config = json.loads(_CONFIGS[imported.task].get_config().to_json())
+    config["model"] |= {"num_pitches": 0, "dtype": "float32"} | imported.model
     trained = save_imported(
         _WORKDIR.value, config, imported.params, imported.model_state, imported.step
     )

@@ -3,7 +3,7 @@ r"""The baseline of Engel et al. 2017: an autoencoder of whole notes' spectrogra
 | variant | what | command |
 | --- | --- | --- |
 | (default) | the paper: section 2.2 and Table 1's baseline | see below |
-| `:z64` to `:z1984` | an embedding of 64, 128, 256, 512, 1024 or 1984 numbers | `--config=FILE:z64` |
+| `:z64` to `:z1984` | 64, 128, 256, 512, 1024 or 1984 numbers a note | `--config=FILE:z64` |
 | `:small` | a quarter of the width, for one GPU | `--config=FILE:small` |
 | `:demo` | minutes on 2 CPU cores | `--config=FILE:demo` |
 

@@ -227,16 +227,6 @@ def test_foreign_checkpoints_are_refused(edited):
         magenta.import_checkpoint(PREFIX)
 
 
-def test_the_baseline_has_no_tools_yet(tmp_path):
-    baseline = authors.FOLDER / "spectral_checkpoint"
-    result = tool("import_magenta", f"--checkpoint={baseline}", f"--workdir={tmp_path / 'run'}")
-    assert result.returncode == 1
-    assert "holds the authors' spectral model, and the tools have none but wavenet yet" in (
-        result.stderr
-    )
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_workdir_that_is_there_is_left_alone(raw_workdir):
     before = (raw_workdir / "config.json").read_bytes()
     result = tool("import_magenta", f"--checkpoint={PREFIX}", f"--workdir={raw_workdir}")

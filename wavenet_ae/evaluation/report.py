@@ -15,9 +15,10 @@ from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import page, pictures
 from wavenet_ae.evaluation.notes import Note, choose_notes, choose_pair, read_audio, read_labels
-from wavenet_ae.models.autoencoder import WaveNetAutoencoder
-from wavenet_ae.synthesis import embeddings
+from wavenet_ae.synthesis import codec, embeddings
+from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
+from wavenet_ae.synthesis.encode_files import encode_sound
 from wavenet_ae.synthesis.generate_files import Job, generate_files
 from wavenet_ae.training.metrics import METRICS_FILE, read_metrics
 from wavenet_ae.training.trained import TrainedModel, load_trained
@@ -65,8 +66,9 @@ def write_report(
     if not 0 < seconds < math.inf:
         raise UserError(f"--seconds={seconds} must be a number above 0.")
     trained = load_trained(workdir)
-    if not isinstance(trained.task.model, WaveNetAutoencoder):
+    if trained.config["task"] != "wavenet":
         raise UserError(f"{workdir} is a run of {trained.config['task']}: name one of wavenet.")
+    model = codec.create(trained, temperature=temperature)
     training_facts = _training_facts(trained, _open(trained, data_dir, "train"))
     loss_facts = _loss_facts(_read_bits(workdir))
     dataset = _open(trained, data_dir, split)
@@ -79,7 +81,7 @@ def write_report(
         _TEMPLATE,
         **training_facts,
         **loss_facts,
-        **_make_sounds(trained, originals, output / AUDIO_FOLDER, temperature, seed),
+        **_make_sounds(model, originals, output / AUDIO_FOLDER, seed),
         split=split,
         num_asked=num_notes,
         temperature=temperature,
@@ -95,25 +97,22 @@ def _open(trained: TrainedModel, data_dir: str | None, split: str) -> Sequence[d
 
 
 def _make_sounds(
-    trained: TrainedModel,
+    model: Codec,
     originals: dict[Note, np.ndarray],
     folder: Path,
-    temperature: float,
     seed: int,
 ) -> dict[str, Any]:
     """Writes the originals, generates the other sounds, and returns them with their pictures."""
     for note, audio in originals.items():
         files.save(folder / f"{note.id}_original.wav", audio)
     encoded = {
-        note: _encode(trained, note, audio)
+        note: encode_sound(model, audio, source=note.id, pitch=note.pitch)
         for note, audio in tqdm(originals.items(), unit="note", desc="encoding")
     }
     jobs = [Job(f"{note.id}_reconstruction", sound) for note, sound in encoded.items()]
     pair = choose_pair(list(encoded))
     blend = _blend(pair, encoded) if pair else None
-    generate_files(
-        trained, [*jobs, blend] if blend else jobs, folder, temperature=temperature, seed=seed
-    )
+    generate_files(model, [*jobs, blend] if blend else jobs, folder, seed=seed)
 
     def read(stem: str, prefix: str) -> page.Sound:
         return page.read_sound(folder / f"{stem}.wav", prefix)
@@ -128,18 +127,6 @@ def _make_sounds(
         "pair_originals": [read(f"{note.id}_original", "pair") for note in pair or ()],
         "blend": read(blend.name, "pair") if blend else None,
     }
-
-
-def _encode(trained: TrainedModel, note: Note, audio: np.ndarray) -> EncodedSound:
-    model = trained.task.model
-    return EncodedSound(
-        embedding=embeddings.encode(model, trained.params, audio),
-        hop_length=model.hop_length,
-        num_samples=len(audio),
-        source=note.id,
-        fingerprint=trained.fingerprint,
-        pitch=note.pitch,
-    )
 
 
 def _blend(pair: tuple[Note, Note], encoded: dict[Note, EncodedSound]) -> Job:

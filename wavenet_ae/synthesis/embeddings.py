@@ -1,24 +1,19 @@
-"""Embeddings of sounds: making, keeping, blending and stretching them."""
+"""Embeddings of sounds: keeping, blending and stretching them."""
 
-import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from wavenet_ae import atomic_file
-from wavenet_ae.audio import mu_law
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.errors import UserError
-from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.synthesis.codec import Codec
 
 SUFFIX = ".npz"
 SUFFIXES = (SUFFIX, ".npy")
-# Longer sounds are encoded in windows of so many frames: a bounded memory, and one program for all.
-_WINDOW_FRAMES = 256
 
 
 class EncodedSound(NamedTuple):
@@ -41,48 +36,6 @@ class EncodedSound(NamedTuple):
     pitch: int = -1
 
 
-def encode(model: WaveNetAutoencoder, params: Any, audio: np.ndarray) -> np.ndarray:
-    """Encodes a sound of any length.
-
-    Args:
-        model: the autoencoder.
-        params: its parameters.
-        audio: float32 `[samples]` at 16 kHz; silence is added up to a multiple of the hop.
-
-    Returns:
-        float32 `[frames, embedding_size]`. Windows overlap by the encoder's reach, so that a long
-        sound's embedding is what encoding it in one piece gives.
-    """
-    hop = model.hop_length
-    num_frames = -(-len(audio) // hop)
-    padded = np.pad(audio, (0, num_frames * hop - len(audio))).astype(np.float32)
-    reach = -(-_encoder_reach(model) // hop)
-    window = max(_WINDOW_FRAMES, 4 * reach)
-    if num_frames <= window:
-        return np.asarray(_encode_window(model, params, padded))
-    frames, done = [], 0
-    while done < num_frames:
-        # Every window lies inside the sound, so only the sound's own ends meet zero padding.
-        first = min(max(0, done - reach), num_frames - window)
-        encoded = np.asarray(
-            _encode_window(model, params, padded[first * hop : (first + window) * hop])
-        )
-        end = num_frames if first + window == num_frames else first + window - reach
-        frames.append(encoded[done - first : end - first])
-        done = end
-    return np.concatenate(frames)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _encode_window(model: WaveNetAutoencoder, params: Any, audio: jax.Array) -> jax.Array:
-    signal = mu_law.to_signal(mu_law.encode(audio))[None]
-    return model.apply({"params": params}, signal, method="encode")[0]
-
-
-def _encoder_reach(model: WaveNetAutoencoder) -> int:
-    return model.bind({}).encoder.context_samples
-
-
 def save(path: Path, sound: EncodedSound) -> None:
     """Writes an `.npz` file, whole or not at all.
 
@@ -93,13 +46,12 @@ def save(path: Path, sound: EncodedSound) -> None:
         np.savez(file, sample_rate=SAMPLE_RATE_HZ, **sound._asdict())
 
 
-def load(path: Path, model: WaveNetAutoencoder, fingerprint: str) -> EncodedSound:
+def load(path: Path, codec: Codec) -> EncodedSound:
     """Reads an `.npz` file that `save` wrote, or that holds at least an `embedding`, or an `.npy`.
 
     Args:
         path: the file.
-        model: that will decode it.
-        fingerprint: of that model.
+        codec: that will decode it.
 
     Raises:
         UserError: the file is missing or damaged, or its embedding belongs to another model.
@@ -124,14 +76,15 @@ def load(path: Path, model: WaveNetAutoencoder, fingerprint: str) -> EncodedSoun
         or not np.issubdtype(embedding.dtype, np.floating)
     ):
         raise UserError(f"{path} holds no `embedding` of numbers [frames, channels].")
-    if embedding.shape[1] != model.embedding_size:
+    if embedding.shape[1] != codec.embedding_size:
         raise UserError(
             f"{path} has {embedding.shape[1]} channels and the checkpoint's model "
-            f"{model.embedding_size}: encode the sound with this checkpoint."
+            f"{codec.embedding_size}: encode the sound with this checkpoint."
         )
     if not np.isfinite(embedding).all():
         raise UserError(f"{path} holds an embedding with NaN or infinity.")
     encoded_by = str(fields.get("fingerprint", ""))
+    fingerprint = codec.trained.fingerprint
     if encoded_by not in ("", fingerprint):
         raise UserError(
             f"{path} was encoded by another model ({encoded_by}, the checkpoint is {fingerprint}): "
@@ -139,8 +92,8 @@ def load(path: Path, model: WaveNetAutoencoder, fingerprint: str) -> EncodedSoun
         )
     return EncodedSound(
         embedding=embedding.astype(np.float32),
-        hop_length=model.hop_length,
-        num_samples=len(embedding) * model.hop_length,
+        hop_length=codec.hop_length,
+        num_samples=len(embedding) * codec.hop_length,
         source=str(fields.get("source", path.name)),
         fingerprint=encoded_by,
         pitch=pitch,

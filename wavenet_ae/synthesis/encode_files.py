@@ -4,39 +4,51 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import embeddings
+from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
-from wavenet_ae.training.trained import TrainedModel
 
 
-def encode_file(trained: TrainedModel, path: Path) -> EncodedSound:
-    """Encodes one sound file.
+def encode_sound(codec: Codec, audio: np.ndarray, *, source: str, pitch: int = -1) -> EncodedSound:
+    """Encodes a sound.
+
+    Args:
+        codec: the model.
+        audio: float32 `[samples]` at 16 kHz.
+        source: the sound's name.
+        pitch: MIDI, or -1 where it is not known.
+    """
+    return EncodedSound(
+        embedding=codec.encode(audio[None])[0],
+        hop_length=codec.hop_length,
+        num_samples=len(audio),
+        source=source,
+        fingerprint=codec.trained.fingerprint,
+        pitch=pitch,
+    )
+
+
+def encode_file(codec: Codec, path: Path) -> EncodedSound:
+    """Encodes one sound file; a name as NSynth's tells the pitch.
 
     Raises:
         UserError: the file cannot be read.
     """
     audio = files.load(path)
-    model = trained.task.model
     try:
         pitch = nsynth.parse_note_name(path.stem).pitch
     except ValueError:
         pitch = -1
-    return EncodedSound(
-        embedding=embeddings.encode(model, trained.params, audio),
-        hop_length=model.hop_length,
-        num_samples=len(audio),
-        source=path.name,
-        fingerprint=trained.fingerprint,
-        pitch=pitch,
-    )
+    return encode_sound(codec, audio, source=path.name, pitch=pitch)
 
 
-def encode_files(trained: TrainedModel, sources: Iterable[files.Source], output: Path) -> int:
+def encode_files(codec: Codec, sources: Iterable[files.Source], output: Path) -> int:
     """Writes one `.npz` file a sound; what cannot be read is named, and the others go on.
 
     Returns:
@@ -46,7 +58,7 @@ def encode_files(trained: TrainedModel, sources: Iterable[files.Source], output:
     sources = list(sources)
     for source in tqdm(sources, unit="file", desc="encoding"):
         try:
-            sound = encode_file(trained, source.path)
+            sound = encode_file(codec, source.path)
             embeddings.save(output / f"{source.stem}{embeddings.SUFFIX}", sound)
         except UserError as error:
             tqdm.write(f"refused: {error}", file=sys.stderr)

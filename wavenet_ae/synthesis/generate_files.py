@@ -3,13 +3,12 @@
 import contextlib
 import hashlib
 import json
-import math
 import sys
 import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -18,9 +17,9 @@ from wavenet_ae import atomic_file
 from wavenet_ae.audio import files
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import embeddings, sampler
+from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.encode_files import encode_file
-from wavenet_ae.training.trained import TrainedModel
 
 # What was generated from what, so that an interrupted command goes on where it stopped.
 MANIFEST_FILE = "generated.json"
@@ -39,12 +38,12 @@ class Job(NamedTuple):
 
 
 def read_sounds(
-    trained: TrainedModel, sources: Sequence[files.Source], pitch: int | None
+    codec: Codec, sources: Sequence[files.Source], pitch: int | None
 ) -> tuple[list[Job], int]:
     """Reads embeddings and encodes sound files; what cannot be read is named, the others go on.
 
     Args:
-        trained: the model.
+        codec: the model.
         sources: sound files and `.npz` embeddings.
         pitch: MIDI, for a model that is conditioned on pitch; None takes the file's own.
 
@@ -55,12 +54,12 @@ def read_sounds(
     for source in tqdm(sources, unit="file", desc="reading"):
         try:
             if source.path.suffix.lower() in embeddings.SUFFIXES:
-                sound = embeddings.load(source.path, trained.task.model, trained.fingerprint)
+                sound = embeddings.load(source.path, codec)
             else:
-                sound = encode_file(trained, source.path)
+                sound = encode_file(codec, source.path)
             if pitch is not None:
                 sound = sound._replace(pitch=pitch)
-            _check_pitch(trained, sound)
+            _check_pitch(codec, sound)
         except UserError as error:
             tqdm.write(f"refused: {error}", file=sys.stderr)
             refused += 1
@@ -69,8 +68,8 @@ def read_sounds(
     return jobs, refused
 
 
-def _check_pitch(trained: TrainedModel, sound: EncodedSound) -> None:
-    num_pitches = trained.task.model.num_pitches
+def _check_pitch(codec: Codec, sound: EncodedSound) -> None:
+    num_pitches = codec.num_pitches
     if num_pitches and sound.pitch >= num_pitches:
         raise UserError(f"the model knows the pitches 0..{num_pitches - 1}, not {sound.pitch}.")
     if num_pitches and sound.pitch < 0:
@@ -81,11 +80,10 @@ def _check_pitch(trained: TrainedModel, sound: EncodedSound) -> None:
 
 
 def generate_files(
-    trained: TrainedModel,
+    codec: Codec,
     jobs: Sequence[Job],
     output: Path,
     *,
-    temperature: float = 1.0,
     seed: int = 0,
     batch_size: int = 16,
 ) -> None:
@@ -94,22 +92,19 @@ def generate_files(
     A sound that the folder already holds, from the same embedding and settings, is left alone.
 
     Args:
-        trained: the model.
+        codec: the model.
         jobs: what to generate.
         output: the folder.
-        temperature: see `sampler.generate`.
         seed: with a sound's name it makes the sound's random key.
         batch_size: sounds generated together.
 
     Raises:
         UserError: a file cannot be written, or the model needs a pitch and a sound has none.
     """
-    if not 0 <= temperature < math.inf:
-        raise UserError(f"--temperature={temperature} must be a number, 0 or larger.")
     for job in jobs:
-        _check_pitch(trained, job.sound)
+        _check_pitch(codec, job.sound)
     manifest = _Manifest(output)
-    digests = {job.name: _digest(trained, job, temperature, seed) for job in jobs}
+    digests = {job.name: _digest(codec, job, seed) for job in jobs}
     todo = [job for job in jobs if not manifest.holds(job.name, digests[job.name])]
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} sounds are in {output} already")
@@ -123,7 +118,7 @@ def generate_files(
         for first in range(0, len(todo), batch_size):
             batch = todo[first : first + batch_size]
             num_rows = min(batch_size, len(todo))
-            _generate_batch(trained, batch, num_rows, output, temperature, seed, bar)
+            _generate_batch(codec, batch, num_rows, output, seed, bar)
             for job in batch:
                 manifest.add(job.name, digests[job.name])
     rate = total / (time.monotonic() - started)
@@ -131,11 +126,10 @@ def generate_files(
 
 
 def _generate_batch(
-    trained: TrainedModel,
+    codec: Codec,
     batch: Sequence[Job],
     num_rows: int,
     output: Path,
-    temperature: float,
     seed: int,
     bar: tqdm,
 ) -> None:
@@ -149,21 +143,13 @@ def _generate_batch(
         ]
     )
     pitch = None
-    if trained.task.model.num_pitches:
+    if codec.num_pitches:
         pitch = np.array([job.sound.pitch for job in rows], np.int32)
     keys = sampler.note_keys(seed, np.array([_key_number(job) for job in rows], np.uint32))
     with contextlib.ExitStack() as stack:
         writers = [stack.enter_context(files.Writer(output / f"{job.name}.wav")) for job in batch]
         left = [job.sound.num_samples for job in batch]
-        chunks = sampler.generate(
-            trained.task.model,
-            trained.params,
-            embedding,
-            keys,
-            pitch=pitch,
-            temperature=temperature,
-        )
-        for chunk in chunks:
+        for chunk in codec.generate(embedding, keys, pitch):
             for row, writer in enumerate(writers):
                 piece = chunk[row, : left[row]]
                 writer.write(piece)
@@ -175,9 +161,9 @@ def _key_number(job: Job) -> int:
     return zlib.crc32(job.name.encode())
 
 
-def _digest(trained: TrainedModel, job: Job, temperature: float, seed: int) -> str:
-    sound = job.sound
-    settings: list[Any] = [trained.fingerprint, temperature, seed, sound.num_samples, sound.pitch]
+def _digest(codec: Codec, job: Job, seed: int) -> str:
+    sound, fingerprint = job.sound, codec.trained.fingerprint
+    settings = [fingerprint, dict(codec.settings), seed, sound.num_samples, sound.pitch]
     digest = hashlib.sha256(json.dumps(settings).encode())
     digest.update(sound.embedding.tobytes())
     return digest.hexdigest()[:16]

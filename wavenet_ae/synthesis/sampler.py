@@ -164,15 +164,13 @@ def generate(
     """
     mesh = mesh or sharding.data_mesh()
     batch, num_frames, _ = embedding.shape
-    # At least so many rows, and as many on every device.
-    num_rows = max(-(-batch // mesh.size), _ROWS_PER_DEVICE) * mesh.size
-    rows = np.arange(num_rows) % batch
+    rows = sharding.padded_rows(batch, mesh, _ROWS_PER_DEVICE)
     split, replicated = sharding.batch_sharded(mesh), sharding.replicated(mesh)
     keys = jax.device_put(keys[rows], split)
     pitch = None if pitch is None else jax.device_put(np.asarray(pitch, np.int32)[rows], split)
     params = jax.device_put(params, replicated)
     buffers = NamedSharding(mesh, PartitionSpec(None, sharding.DATA_AXIS))
-    state = initial_state(model, params, num_rows)
+    state = initial_state(model, params, len(rows))
     layout = SamplerState(jax.tree.map(lambda _: buffers, state.decoder), split, replicated)
     state = jax.device_put(state, layout)
     for start in range(0, num_frames, chunk_frames):

@@ -1,6 +1,7 @@
 """Reconstructed notes as the sounds and pictures of a training run."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -9,11 +10,11 @@ import numpy as np
 from wavenet_ae.audio import pcm
 from wavenet_ae.audio.rainbowgram import rainbowgram
 from wavenet_ae.data import input_pipeline, nsynth
-from wavenet_ae.synthesis import embeddings, sampler
+from wavenet_ae.synthesis import codec, sampler
 from wavenet_ae.tasks import Task
-from wavenet_ae.training import sharding
 from wavenet_ae.training.metrics import Summaries
 from wavenet_ae.training.state import TrainState
+from wavenet_ae.training.trained import TrainedModel
 
 _NUM_NOTES = 4
 
@@ -33,16 +34,14 @@ def reconstruct_notes(config: Mapping[str, Any], task: Task, state: TrainState) 
         config["dataset"]["name"], config["dataset"]["data_dir"], "valid"
     )
     chosen = [notes[int(i)] for i in np.linspace(0, len(notes) - 1, min(_NUM_NOTES, len(notes)))]
-    params = jax.device_get(state.averaged)
     originals = np.stack([pcm.to_float(note["audio"]) for note in chosen])
-    embedded = np.stack([embeddings.encode(task.model, params, audio) for audio in originals])
-    chunks = sampler.generate(
-        task.model,
-        params,
-        embedded,
+    weights = jax.device_get((state.averaged, state.model_state, state.step))
+    trained = TrainedModel(Path(), dict(config), task, *weights, fingerprint="")
+    model = codec.create(trained)
+    chunks = model.generate(
+        model.encode(originals),
         sampler.note_keys(config["seed"], np.arange(len(chosen))),
         pitch=np.array([note["pitch"] for note in chosen]),
-        mesh=sharding.data_mesh(jax.local_devices()),
     )
     generated = np.concatenate(list(chunks), axis=1)[:, : originals.shape[1]]
     audio = {}

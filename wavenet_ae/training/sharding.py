@@ -29,6 +29,18 @@ def batch_sharded(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(DATA_AXIS))
 
 
+def padded_rows(num_rows: int, mesh: Mesh, at_least: int = 1) -> np.ndarray:
+    """Returns row numbers that fill all devices evenly: all rows, then the first ones again.
+
+    Args:
+        num_rows: how many rows there are.
+        mesh: the devices.
+        at_least: rows that every device gets.
+    """
+    per_device = max(-(-num_rows // mesh.size), at_least)
+    return np.arange(per_device * mesh.size) % num_rows
+
+
 def check_batch_size(batch_size: int, mesh: Mesh, accumulation_steps: int = 1) -> None:
     """Raises a UserError where the devices cannot share the batch evenly."""
     parts = mesh.size * accumulation_steps

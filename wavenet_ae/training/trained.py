@@ -27,6 +27,7 @@ class TrainedModel(NamedTuple):
     """A trained model, ready to use.
 
     Attributes:
+        folder: that it was read from.
         config: the run's resolved configuration.
         task: with the model.
         params: the averaged parameters.
@@ -35,6 +36,7 @@ class TrainedModel(NamedTuple):
         fingerprint: hexadecimal digest of the model's architecture and weights.
     """
 
+    folder: Path
     config: dict[str, Any]
     task: tasks.Task
     params: Any
@@ -96,7 +98,7 @@ def load_trained(folder: Path) -> TrainedModel:
     else:
         raise UserError(f"the run {folder} has no checkpoint yet: let it train for longer.")
     fingerprint = _fingerprint(config, params, model_state)
-    return TrainedModel(config, task, params, model_state, step, fingerprint)
+    return TrainedModel(folder, config, task, params, model_state, step, fingerprint)
 
 
 def save_imported(
@@ -128,7 +130,7 @@ def save_imported(
         raise UserError(f"{workdir} cannot be written ({error.strerror}).") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return trained
+    return trained._replace(folder=workdir)
 
 
 def _to_json(config: Mapping[str, Any]) -> str:
@@ -196,7 +198,7 @@ def _fingerprint(config: Mapping[str, Any], params: Any, model_state: Any) -> st
 
 
 def _model_card(trained: TrainedModel, tensors: Mapping[str, np.ndarray]) -> str:
-    config = trained.config
+    config, crop = trained.config, trained.task.crop_samples
     settings = "\n".join(f"| {k} | {v} |" for k, v in sorted(architecture(config).items()))
     return f"""---
 library_name: wavenet_ae
@@ -214,9 +216,9 @@ A model of [Engel et al. 2017](https://arxiv.org/abs/1704.01279), for 16 kHz mon
 | --- | --- |
 {settings}
 
-Data: {config["dataset"]["name"]}. Training: {trained.step:,} updates of {config["batch_size"]} x
-{config["crop_samples"]} samples. Fingerprint: {trained.fingerprint}. Written by wavenet_ae
-{wavenet_ae.__version__}.
+Data: {config["dataset"]["name"]}. Training: {trained.step:,} updates of {config["batch_size"]}
+{"notes" if crop is None else f"x {crop} samples"}. Fingerprint: {trained.fingerprint}.
+Written by wavenet_ae {wavenet_ae.__version__}.
 
     python experiments/encode.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=EMBEDDINGS
     python experiments/generate.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=RECONSTRUCTED

@@ -72,8 +72,8 @@ def main() -> int:
     )
     if _STRETCH.value != 1 and isinstance(model, SpectralCodec):
         raise UserError(
-            f"--stretch: the model of {_CHECKPOINT.value} has one vector for 4 s, with no frames to "
-            "stretch: use a WaveNet."
+            f"--stretch: {_CHECKPOINT.value} has one vector for 4 s, with no frames to stretch: "
+            "use a WaveNet."
         )
     jobs, refused = read_sounds(model, sources, _PITCH.value)
     if _BLEND.value is not None:

@@ -77,7 +77,7 @@ def _make_small(config: ConfigDict) -> None:
 
 def _make_demo(config: ConfigDict) -> None:
     common.demo(config)
-    config.model.narrow_channels = 16
+    config.model.narrow_channels = 8
     config.model.middle_channels = 32
     config.model.wide_channels = 64
     config.model.bottleneck_channels = 128

@@ -11,11 +11,16 @@ DEMO_PITCHES ?= 48:72:1
 DEMO_VELOCITIES ?= 50,100
 TRAIN_FLAGS ?=
 REPORT_FLAGS ?=
+TABLE1 ?= runs/table1
+TABLE1_RENDER_FLAGS ?= --pitches=48:72:1 --velocities=50,100
+TABLE1_TRAIN_FLAGS ?=
+TABLE1_WAVENET_FLAGS ?=
+TABLE1_FLAGS ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo test lint
+.PHONY: setup demo table1 test lint
 .DELETE_ON_ERROR:
 
 setup: .system $(INSTALLED)
@@ -48,6 +53,30 @@ demo: .system
 		--config.dataset.data_dir="$(DEMO)/datasets" --workdir="$(DEMO)/run" $(TRAIN_FLAGS)
 	$(BIN)/python experiments/report.py --checkpoint="$(DEMO)/run" --output="$(DEMO)/report" \
 		$(REPORT_FLAGS)
+
+# The paper's Table 1 in miniature: three trainings, then both models reconstruct the test split.
+table1: .system
+	@$(MAKE) --no-print-directory .table1
+
+.PHONY: .table1
+.table1: .soundfont $(INSTALLED)
+	$(BIN)/python experiments/render_soundfont.py --soundfont="$(SOUNDFONT)" \
+		--output="$(TABLE1)/notes" $(TABLE1_RENDER_FLAGS)
+	$(BIN)/python experiments/build_dataset.py --notes="$(TABLE1)/notes" \
+		--data_dir="$(TABLE1)/datasets" --split=by_instrument
+	$(BIN)/python experiments/train.py --config=experiments/configs/classifier.py:demo \
+		--config.dataset.data_dir="$(TABLE1)/datasets" --workdir="$(TABLE1)/classifier" \
+		$(TABLE1_TRAIN_FLAGS)
+	$(BIN)/python experiments/train.py --config=experiments/configs/spectral_ae.py:demo \
+		--config.dataset.data_dir="$(TABLE1)/datasets" --workdir="$(TABLE1)/spectral" \
+		$(TABLE1_TRAIN_FLAGS)
+	$(BIN)/python experiments/train.py --config=experiments/configs/wavenet_ae.py:table1 \
+		--config.dataset.data_dir="$(TABLE1)/datasets" --workdir="$(TABLE1)/wavenet" \
+		$(TABLE1_TRAIN_FLAGS) $(TABLE1_WAVENET_FLAGS)
+	$(BIN)/python experiments/evaluate.py --config=experiments/configs/table1.py \
+		--workdir="$(TABLE1)/results" --config.wavenet="$(TABLE1)/wavenet" \
+		--config.spectral="$(TABLE1)/spectral" --config.classifier="$(TABLE1)/classifier" \
+		$(TABLE1_FLAGS)
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4

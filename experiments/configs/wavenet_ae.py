@@ -5,6 +5,7 @@ r"""The WaveNet autoencoder of Engel et al. 2017.
 | (default) | the paper: section 3 and Table 1's WaveNet | see below |
 | `:small` | a quarter of the width, for one GPU | `--config=FILE:small` |
 | `:demo` | minutes on 2 CPU cores | `--config=FILE:demo` |
+| `:table1` | the demo's model, trained for longer: `make table1` | `--config=FILE:table1` |
 
     python experiments/train.py --config=experiments/configs/wavenet_ae.py \
         --config.dataset.data_dir=DIR --workdir=WORKDIR
@@ -53,8 +54,11 @@ def get_config(variant: str = "") -> ConfigDict:
             _make_small(config)
         case "demo":
             _make_demo(config)
+        case "table1":
+            _make_demo(config)
+            _make_longer(config)
         case _:
-            raise common.unknown_variant(variant, "small", "demo")
+            raise common.unknown_variant(variant, "small", "demo", "table1")
     return config.lock()
 
 
@@ -84,3 +88,13 @@ def _make_demo(config: ConfigDict) -> None:
     config.optimizer.boundaries = (800,)
     config.optimizer.clip_norm = 1.0
     config.averaging_decay = 0.99
+
+
+def _make_longer(config: ConfigDict) -> None:
+    config.dataset.name = "nsynth_json/by_instrument"
+    config.num_steps = 4_000
+    config.optimizer.learning_rates = (4e-3, 1e-3, 2e-4)
+    config.optimizer.boundaries = (2_000, 3_500)
+    config.averaging_decay = 0.995
+    config.eval_every_steps = 500
+    config.checkpoint_every_steps = 500

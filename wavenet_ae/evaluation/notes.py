@@ -1,7 +1,7 @@
 """The notes of a split that a page shows."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,22 +39,21 @@ def read_labels(notes: Sequence[dict[str, Any]]) -> list[Note]:
         The labels in the order of the split.
     """
     indices = np.unique(np.linspace(0, len(notes) - 1, _MOST_CANDIDATES).astype(int)).tolist()
-    labels = []
-    for index in tqdm(indices, unit="note", desc="choosing"):
-        note = notes[index]
-        labels.append(
-            Note(
-                index=index,
-                id=note["id"],
-                instrument=note["id"].rsplit("-", 2)[0],
-                family=nsynth.FAMILIES[note["family"]],
-                source=nsynth.SOURCES[note["source"]],
-                pitch=int(note["pitch"]),
-                velocity=int(note["velocity"]),
-                qualities=tuple(itertools.compress(nsynth.QUALITIES, note["qualities"])),
-            )
-        )
-    return labels
+    return [note_of(notes[index], index) for index in tqdm(indices, unit="note", desc="choosing")]
+
+
+def note_of(example: Mapping[str, Any], index: int) -> Note:
+    """Returns the labels of the note at this place of a split."""
+    return Note(
+        index=index,
+        id=example["id"],
+        instrument=example["id"].rsplit("-", 2)[0],
+        family=nsynth.FAMILIES[example["family"]],
+        source=nsynth.SOURCES[example["source"]],
+        pitch=int(example["pitch"]),
+        velocity=int(example["velocity"]),
+        qualities=tuple(itertools.compress(nsynth.QUALITIES, example["qualities"])),
+    )
 
 
 def read_audio(notes: Sequence[dict[str, Any]], note: Note) -> np.ndarray:

@@ -89,7 +89,12 @@ def load_trained(folder: Path) -> TrainedModel:
     if folder.parent.name == checkpoint.FOLDER and folder.name.isdigit():
         folder, step = folder.parent.parent, int(folder.name)
     config = read_config(folder)
-    task = tasks.create(config)
+    try:
+        task = tasks.create(config)
+    except UserError as error:
+        raise UserError(
+            f"{folder / CONFIG_FILE} is of no model that this version has: {error}"
+        ) from error
     params, model_state = jax.eval_shape(task.init, jax.random.key(0))
     if (folder / WEIGHTS_FILE).exists():
         params, model_state, step = _read_safetensors(folder, params, model_state)

@@ -1,0 +1,38 @@
+"""Runs one of the paper's evaluations of trained models; the same command goes on where it stopped.
+
+    python experiments/evaluate.py --config=experiments/configs/table1.py --workdir=runs/table1 \
+        --config.wavenet=WORKDIR --config.spectral=WORKDIR --config.classifier=WORKDIR
+
+The configurations say what they need and what they write.
+"""
+
+import json
+
+from absl import flags
+from ml_collections import config_flags
+
+from wavenet_ae.command_line import define_path, run
+from wavenet_ae.errors import UserError
+from wavenet_ae.evaluation.table1 import evaluate_table1
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment: table1.py.")
+_WORKDIR = define_path("workdir", "The folder of the results.", required=True)
+flags.mark_flag_as_required("config")
+
+_EXPERIMENTS = {"table1": evaluate_table1}
+
+
+def main() -> None:
+    """Runs what the flags ask for."""
+    config = json.loads(_CONFIG.value.to_json())
+    name = config.get("experiment")
+    if name not in _EXPERIMENTS:
+        raise UserError(
+            f"the --config is no evaluation: take one of {', '.join(_EXPERIMENTS)} in "
+            "experiments/configs."
+        )
+    _EXPERIMENTS[name](config, _WORKDIR.value)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,304 @@
+"""Table 1 of Engel et al. 2017: a classifier's accuracy on notes and on their reconstructions.
+
+Every process reconstructs and scores a share of the notes; the first one writes the results.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from tqdm import tqdm
+
+from wavenet_ae.audio import files, pcm
+from wavenet_ae.data import input_pipeline, nsynth
+from wavenet_ae.errors import UserError
+from wavenet_ae.evaluation import page, table1_pages
+from wavenet_ae.evaluation.intervals import bootstrap_interval
+from wavenet_ae.evaluation.notes import Note, choose_notes, note_of, read_audio
+from wavenet_ae.evaluation.scores import Scorer, log_spectral_distance
+from wavenet_ae.synthesis import codec
+from wavenet_ae.synthesis.codec import Codec
+from wavenet_ae.synthesis.encode_files import encode_sound
+from wavenet_ae.synthesis.generate_files import Job, generate_files
+from wavenet_ae.training.trained import TrainedModel, load_trained
+
+NOTES_FILE = "notes.jsonl"
+MODELS = ("wavenet", "spectral")
+ORIGINAL = "original"
+# Engel et al. 2017, table 1: percent.
+PAPER = {
+    ORIGINAL: {"pitch_accuracy": 91.6, "quality_accuracy": 90.1},
+    "wavenet": {"pitch_accuracy": 79.6, "quality_accuracy": 88.9},
+    "spectral": {"pitch_accuracy": 46.9, "quality_accuracy": 85.2},
+}
+
+_LABELS = ("pitch", "family", "source", "qualities")
+_ACCURACIES = ("pitch_accuracy", "quality_accuracy", "family_accuracy", "source_accuracy")
+_SHOWN = _ACCURACIES[:2]
+_DISTANCE = "log_spectral_distance_db"
+_BITS = "bits_per_sample"
+# Notes that are encoded or scored at a time, on every device: a bounded memory.
+_ROWS_PER_DEVICE = 8
+
+# A number for every note: by the row of the table, and by the column.
+Scores = dict[str, dict[str, np.ndarray]]
+
+
+class _Share(NamedTuple):
+    """The notes that this process works on.
+
+    Attributes:
+        notes: the split.
+        all_indices: of all processes' notes in it, rising.
+        indices: of this process's.
+    """
+
+    notes: Sequence[Mapping[str, Any]]
+    all_indices: list[int]
+    indices: list[int]
+
+    def batches(self, description: str) -> Iterator[list[Mapping[str, Any]]]:
+        """Yields lists of examples, with a progress bar."""
+        size = _ROWS_PER_DEVICE * jax.local_device_count()
+        with tqdm(total=len(self.indices), unit="note", desc=description) as bar:
+            for first in range(0, len(self.indices), size):
+                examples = [self.notes[i] for i in self.indices[first : first + size]]
+                yield examples
+                bar.update(len(examples))
+
+
+def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
+    """Reconstructs the notes of a split with both models, and scores notes and reconstructions.
+
+    Reconstructions that an earlier call generated from the same weights and settings are taken as
+    they are.
+
+    Args:
+        config: `experiments/configs/table1.py` documents the settings.
+        workdir: the folder to write: `table1.json`, `table1.md`, `report.html`, `notes.jsonl` with
+            the scores of every note, and the sounds.
+
+    Raises:
+        UserError: a checkpoint is of the wrong kind, or the data or the split is not there.
+    """
+    _check_numbers(config)
+    classifier, codecs = _load_models(config)
+    dataset = dict(classifier.config["dataset"])
+    dataset |= {name: value for name, value in config["dataset"].items() if value is not None}
+    share = _open_share(config, dataset)
+    for kind, model in codecs.items():
+        _reconstruct(model, share, workdir / kind, config)
+    scores = _gather(_score(classifier, codecs, share, workdir), share)
+    if jax.process_index() != 0:
+        return
+    labels = [note_of(share.notes[i], i) for i in share.all_indices]
+    results = {
+        "data": {
+            "name": dataset["name"],
+            "data_dir": dataset["data_dir"],
+            "split": config["split"],
+            "num_notes": len(labels),
+            "num_instruments": len({note.instrument for note in labels}),
+        },
+        "checkpoints": {
+            name: _describe(trained)
+            for name, trained in [
+                *((kind, model.trained) for kind, model in codecs.items()),
+                ("classifier", classifier),
+            ]
+        },
+        "settings": {"seed": config["seed"]}
+        | {name: value for model in codecs.values() for name, value in model.settings.items()},
+        "no_quality_accuracy": 1
+        - sum(len(note.qualities) for note in labels) / (len(labels) * len(nsynth.QUALITIES)),
+        "rows": _summarise(scores, labels, config["seed"]),
+        "families": _by_family(scores, labels),
+        "paper": {row: PAPER[row] for row in scores},
+    }
+    _write_notes(workdir / NOTES_FILE, scores, labels)
+    table1_pages.write_tables(workdir, results)
+    table1_pages.write_report(workdir, results, _show(share, codecs, workdir, config["num_shown"]))
+    print(f"{workdir / table1_pages.REPORT_FILE} tells of {len(labels)} notes")
+
+
+def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Codec]]:
+    """Returns the classifier, and the autoencoders that there are."""
+
+    def load(kind: str) -> TrainedModel | None:
+        if config[kind] is None:
+            return None
+        folder = Path(config[kind]).expanduser()
+        trained = load_trained(folder)
+        if trained.config["task"] != kind:
+            raise UserError(
+                f"--config.{kind}={folder} is a model of {trained.config['task']}: "
+                f"name one of {kind}."
+            )
+        return trained
+
+    classifier, wavenet, baseline = (load(kind) for kind in ("classifier", *MODELS))
+    if classifier is None:
+        raise UserError(
+            "there is no --config.classifier: name a run of experiments/configs/classifier.py."
+        )
+    if wavenet is None and baseline is None:
+        raise UserError("there is nothing to judge: name --config.wavenet or --config.spectral.")
+    codecs = {}
+    if wavenet is not None:
+        codecs["wavenet"] = codec.create(wavenet, temperature=config["temperature"])
+    if baseline is not None:
+        codecs["spectral"] = codec.create(
+            baseline,
+            griffin_lim_iterations=config["griffin_lim_iterations"],
+            griffin_lim_momentum=config["griffin_lim_momentum"],
+        )
+    return classifier, codecs
+
+
+def _check_numbers(config: Mapping[str, Any]) -> None:
+    for name, smallest in (("batch_size", 1), ("num_shown", 0), ("seed", 0), ("num_notes", 1)):
+        value = config[name]
+        if value is not None and not smallest <= value < 2**32:
+            raise UserError(f"--config.{name}={value} must be {smallest} or larger.")
+
+
+def _open_share(config: Mapping[str, Any], dataset: Mapping[str, Any]) -> _Share:
+    split = config["split"]
+    notes = input_pipeline.open_split(dataset["name"], dataset["data_dir"], split)
+    if not len(notes):
+        raise UserError(f"the split {split!r} of {dataset['name']!r} has no notes: take another.")
+    count = min(config["num_notes"] or len(notes), len(notes))
+    if count < jax.process_count():
+        raise UserError(f"{count} notes are too few for {jax.process_count()} processes.")
+    evenly = np.unique(np.linspace(0, len(notes) - 1, count).astype(int)).tolist()
+    return _Share(notes, evenly, evenly[jax.process_index() :: jax.process_count()])
+
+
+def _describe(trained: TrainedModel) -> dict[str, Any]:
+    return {
+        "folder": str(trained.folder),
+        "step": trained.step,
+        "fingerprint": trained.fingerprint,
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(trained.params)),
+        "dataset": trained.config["dataset"]["name"],
+    }
+
+
+def _reconstruct(model: Codec, share: _Share, folder: Path, config: Mapping[str, Any]) -> None:
+    """Writes the reconstruction of every note of the share that the folder does not hold yet."""
+    jobs = [
+        Job(
+            example["id"],
+            encode_sound(
+                model,
+                np.asarray(pcm.to_float(example["audio"])),
+                source=example["id"],
+                pitch=int(example["pitch"]),
+            ),
+        )
+        for examples in share.batches(f"encoding ({folder.name})")
+        for example in examples
+    ]
+    generate_files(model, jobs, folder, seed=config["seed"], batch_size=config["batch_size"])
+
+
+def _score(
+    classifier: TrainedModel, codecs: Mapping[str, Codec], share: _Share, workdir: Path
+) -> Scores:
+    """Returns the scores of the share's notes."""
+    judge = Scorer(classifier)
+    columns: dict[str, list[dict[str, np.ndarray]]] = {row: [] for row in (ORIGINAL, *codecs)}
+    predict = Scorer(codecs["wavenet"].trained) if "wavenet" in codecs else None
+    for examples in share.batches("scoring"):
+        audio = np.stack([pcm.to_float(example["audio"]) for example in examples])
+        labels = {name: np.stack([e[name] for e in examples]) for name in _LABELS}
+        columns[ORIGINAL].append(judge(audio, labels))
+        for kind in codecs:
+            paths = [workdir / kind / f"{example['id']}.wav" for example in examples]
+            again = np.stack([files.load(path) for path in paths])
+            distance = np.asarray(log_spectral_distance(audio, again))
+            columns[kind].append(judge(again, labels) | {_DISTANCE: distance})
+        if predict is not None:
+            whole_frames = audio.shape[1] // codecs["wavenet"].hop_length
+            heard = audio[:, : whole_frames * codecs["wavenet"].hop_length]
+            columns["wavenet"][-1][_BITS] = predict(heard, labels)[_BITS]
+    return {
+        row: {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        for row, parts in columns.items()
+    }
+
+
+def _gather(scores: Scores, share: _Share) -> Scores:
+    """Returns the scores of all processes' notes, in the order of the split."""
+    count = jax.process_count()
+    if count == 1:
+        return scores
+    total = len(share.all_indices)
+    most = -(-total // count)
+
+    def one(values: np.ndarray) -> np.ndarray:
+        padded = np.pad(values.astype(np.float32), (0, most - len(values)))
+        # Process p has the notes p, p + count, ...
+        return multihost_utils.process_allgather(padded).T.reshape(-1)[:total]
+
+    return jax.tree.map(one, scores)
+
+
+def _summarise(scores: Scores, labels: Sequence[Note], seed: int) -> dict[str, Any]:
+    """Returns each column's mean over the notes, with its 95 % interval."""
+    instruments = np.array([note.instrument for note in labels])
+    rows: dict[str, Any] = {}
+    for row, columns in scores.items():
+        rows[row] = {}
+        for name in (*_ACCURACIES, _DISTANCE, _BITS):
+            if name in columns:
+                low, high = bootstrap_interval(columns[name], instruments, seed)
+                rows[row][name] = {"mean": float(columns[name].mean()), "low": low, "high": high}
+    return rows
+
+
+def _by_family(scores: Scores, labels: Sequence[Note]) -> dict[str, Any]:
+    """Returns the number of notes and the mean accuracies of every family that there is."""
+    families = np.array([note.family for note in labels])
+    return {
+        family: {
+            "num_notes": int(np.sum(families == family)),
+            "rows": {
+                row: {name: float(columns[name][families == family].mean()) for name in _SHOWN}
+                for row, columns in scores.items()
+            },
+        }
+        for family in sorted(set(families.tolist()))
+    }
+
+
+def _write_notes(path: Path, scores: Scores, labels: Sequence[Note]) -> None:
+    """Writes the scores of every note, a line each."""
+    lines = [
+        json.dumps(
+            {"note": note.id}
+            | {
+                row: {name: round(float(values[i]), 6) for name, values in columns.items()}
+                for row, columns in scores.items()
+            }
+        )
+        for i, note in enumerate(labels)
+    ]
+    page.write(path, "\n".join(lines) + "\n")
+
+
+def _show(
+    share: _Share, codecs: Mapping[str, Codec], workdir: Path, count: int
+) -> list[tuple[Note, list[Path]]]:
+    """Writes the originals of a few notes, and returns those notes with the files of each row."""
+    notes = [note_of(share.notes[i], i) for i in share.indices]
+    shown = choose_notes(notes, count)
+    for note in shown:
+        files.save(workdir / ORIGINAL / f"{note.id}.wav", read_audio(share.notes, note))
+    return [
+        (note, [workdir / row / f"{note.id}.wav" for row in (ORIGINAL, *codecs)]) for note in shown
+    ]

@@ -169,11 +169,12 @@ def _check_numbers(config: Mapping[str, Any]) -> None:
 def _open_share(config: Mapping[str, Any], dataset: Mapping[str, Any]) -> _Share:
     split = config["split"]
     notes = input_pipeline.open_split(dataset["name"], dataset["data_dir"], split)
-    if not len(notes):
-        raise UserError(f"the split {split!r} of {dataset['name']!r} has no notes: take another.")
     count = min(config["num_notes"] or len(notes), len(notes))
-    if count < jax.process_count():
-        raise UserError(f"{count} notes are too few for {jax.process_count()} processes.")
+    if count < max(2, jax.process_count()):
+        raise UserError(
+            f"{count} notes of the split {split!r} of {dataset['name']!r} are too few: take "
+            f"{max(2, jax.process_count())} or more."
+        )
     evenly = np.unique(np.linspace(0, len(notes) - 1, count).astype(int)).tolist()
     return _Share(notes, evenly, evenly[jax.process_index() :: jax.process_count()])
 

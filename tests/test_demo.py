@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import subprocess
@@ -11,9 +12,24 @@ ROOT = Path(__file__).parents[1]
 SOUNDFONTS = sorted(Path("/usr/share/sounds").glob("sf[23]/*.sf[23]"))
 
 
-@pytest.mark.skipif(not SOUNDFONTS, reason="no SoundFont is installed")
-@pytest.mark.skipif(not (ROOT / ".venv").exists(), reason="the demo runs in .venv")
-@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+pytestmark = [
+    pytest.mark.skipif(not SOUNDFONTS, reason="no SoundFont is installed"),
+    pytest.mark.skipif(not (ROOT / ".venv").exists(), reason="the Makefile's tools run in .venv"),
+    pytest.mark.skipif(not shutil.which("make"), reason="make is not installed"),
+]
+
+
+def make(target, *settings):
+    """Runs a target without the Makefile's own setup, which installs what is under test."""
+    command = ["make", "--no-print-directory", target, *settings]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    result = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+    )
+    assert result.returncode == 0, result.stderr
+    return result
+
+
 def test_the_demo_at_a_smaller_size_and_again(tmp_path):
     settings = [
         f"DEMO={tmp_path / 'the demo'}",
@@ -24,14 +40,7 @@ def test_the_demo_at_a_smaller_size_and_again(tmp_path):
         "--config.eval_every_steps=15 --config.crop_samples=1024 --config.eval_batches=1",
         "REPORT_FLAGS=--num_notes=2 --seconds=0.2",
     ]
-    # The Makefile's own setup may not run here: it installs what is under test.
-    command = ["make", "--no-print-directory", ".demo", *settings]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
-
-    first = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
-    )
-    assert first.returncode == 0, first.stderr
+    make(".demo", *settings)
     report = tmp_path / "the demo" / "report" / "report.html"
     page = report.read_text()
     assert page.count("<audio") >= 2 * 2 + 1
@@ -39,9 +48,23 @@ def test_the_demo_at_a_smaller_size_and_again(tmp_path):
     assert last["step"] == 30
     assert last["train/bits_per_sample"] < last["reference/uniform_bits_per_sample"] - 0.5
 
-    second = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
-    )
-    assert second.returncode == 0, second.stderr
+    second = make(".demo", *settings)
     assert "is at step 30: raise" in second.stderr
     assert report.read_text() == page
+
+
+def test_table1_at_a_smaller_size(tmp_path):
+    make(
+        ".table1",
+        f"TABLE1={tmp_path}",
+        "TABLE1_RENDER_FLAGS=--instruments=0,24,40,73 --pitches=60:61:1 --velocities=100",
+        "TABLE1_TRAIN_FLAGS=--config.num_steps=4 --config.optimizer.boundaries='(1,2)' "
+        "--config.eval_batches=1 --config.batch_size=2",
+        "TABLE1_WAVENET_FLAGS=--config.crop_samples=1024 --config.model.decoder_layers=4",
+        "TABLE1_FLAGS=--config.griffin_lim_iterations=2 --config.batch_size=2",
+    )
+    results = json.loads((tmp_path / "results" / "table1.json").read_text())
+    assert results["data"]["num_instruments"] == 1
+    assert list(results["rows"]) == ["original", "wavenet", "spectral"]
+    steps = {name: checkpoint["step"] for name, checkpoint in results["checkpoints"].items()}
+    assert steps == {"wavenet": 4, "spectral": 4, "classifier": 4}

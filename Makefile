@@ -15,7 +15,7 @@ TABLE1 ?= runs/table1
 TABLE1_RENDER_FLAGS ?= --pitches=48:72:1 --velocities=50,100
 TABLE1_TRAIN_FLAGS ?=
 TABLE1_WAVENET_FLAGS ?=
-TABLE1_FLAGS ?= --config.num_notes=250
+TABLE1_FLAGS ?= --config.num_notes=200
 
 BIN := .venv/bin
 INSTALLED := .venv/installed

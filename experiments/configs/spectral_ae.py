@@ -85,7 +85,7 @@ def _make_demo(config: ConfigDict) -> None:
     config.model.pitch_embedding_size = 16
     config.model.batch_norm_decay = 0.95
     config.dataset.name = "nsynth_json/by_instrument"
-    config.num_steps = 1_200
+    config.num_steps = 1_000
     config.averaging_decay = 0.99
     config.optimizer.learning_rates = (3e-3, 1e-3, 3e-4)
-    config.optimizer.boundaries = (700, 1_000)
+    config.optimizer.boundaries = (600, 850)

@@ -94,9 +94,9 @@ def _make_longer(config: ConfigDict) -> None:
     config.dataset.name = "nsynth_json/by_instrument"
     # As the baseline's decoder sees it: learning to hear the pitch takes longer.
     config.model.num_pitches = 128
-    config.num_steps = 3_000
+    config.num_steps = 2_500
     config.optimizer.learning_rates = (4e-3, 1e-3, 2e-4)
-    config.optimizer.boundaries = (2_000, 2_700)
+    config.optimizer.boundaries = (1_600, 2_200)
     config.averaging_decay = 0.995
     config.eval_every_steps = 500
     config.checkpoint_every_steps = 500

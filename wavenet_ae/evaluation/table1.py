@@ -1,6 +1,8 @@
 """Table 1 of Engel et al. 2017: a classifier's accuracy on notes and on their reconstructions.
 
-Every process reconstructs and scores a share of the notes; the first one writes the results.
+Every process reconstructs and scores a share of the notes; the first one writes the results. The
+classifier normalises by its moving statistics (the authors' evaluation: by the batch), so that a
+note's scores do not depend on its neighbours.
 """
 
 import json

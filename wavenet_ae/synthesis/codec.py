@@ -67,6 +67,7 @@ class Codec(Protocol):
 
 
 _CODECS = {"wavenet": WaveNetCodec, "spectral": SpectralCodec}
+TASKS = tuple(_CODECS)
 
 
 def create(trained: TrainedModel, **settings: float | None) -> Codec:
@@ -84,7 +85,7 @@ def create(trained: TrainedModel, **settings: float | None) -> Codec:
     if task not in _CODECS:
         raise UserError(
             f"{trained.folder} is a {task}, which has no embeddings: "
-            f"name a run of {' or '.join(_CODECS)}."
+            f"name a run of {' or '.join(TASKS)}."
         )
     given = {name: value for name, value in settings.items() if value is not None}
     for name in given:

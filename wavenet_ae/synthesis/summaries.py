@@ -28,8 +28,11 @@ def reconstruct_notes(config: Mapping[str, Any], task: Task, state: TrainState) 
         state: of training.
 
     Returns:
-        Each note's original and reconstruction, as sounds and rainbowgrams.
+        Each note's original and reconstruction, as sounds and rainbowgrams; nothing for a model
+        without embeddings.
     """
+    if config["task"] not in codec.TASKS:
+        return Summaries({}, {}, nsynth.SAMPLE_RATE_HZ)
     notes = input_pipeline.open_split(
         config["dataset"]["name"], config["dataset"]["data_dir"], "valid"
     )

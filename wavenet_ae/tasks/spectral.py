@@ -25,6 +25,9 @@ from wavenet_ae.tasks.spectral_loss import frequency_weights, weighted_squared_e
 class SpectralTask:
     """Engel et al. 2017, section 2.2: the squared error, weighted over frequency.
 
+    Batch normalisation goes over what is computed at once: the whole batch on all devices, or,
+    with accumulation, each of its parts.
+
     Attributes:
         model: the autoencoder.
         crop_samples: None, since it sees whole notes.

@@ -8,6 +8,7 @@ The WAV files (16 kHz, 16 bits, mono) are exactly as long as the sounds they com
 embedding of n frames gives n hops. An interrupted call goes on where it stopped.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
@@ -16,6 +17,7 @@ from wavenet_ae.audio import files
 from wavenet_ae.command_line import LARGEST_SEED, define_path, run
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import codec, embeddings
+from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.generate_files import Job, generate_files, read_sounds
 from wavenet_ae.synthesis.spectral_codec import SpectralCodec
 from wavenet_ae.training.trained import load_trained
@@ -30,6 +32,12 @@ _INPUT = define_path(
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _BLEND = flags.DEFINE_list(
     "blend", None, "One weight an input: generates a single sound from the weighted embeddings."
+)
+_INTERPOLATION = flags.DEFINE_enum(
+    "interpolation",
+    "linear",
+    embeddings.INTERPOLATIONS,
+    "Of --blend: a weighted sum, or, for two inputs, along the arc between their vectors.",
 )
 _STRETCH = flags.DEFINE_float("stretch", 1.0, "Factor of the length, at the same pitch.")
 _PITCH = flags.DEFINE_integer(
@@ -63,6 +71,10 @@ _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Sounds generated together.
 def main() -> int:
     """Generates what the flags ask for; the exit code is 1 if a file was refused."""
     output = _OUTPUT.value
+    if _INTERPOLATION.value != "linear" and _BLEND.value is None:
+        raise UserError(
+            f"--interpolation={_INTERPOLATION.value} is a way to --blend: name weights."
+        )
     sources = files.find(_INPUT.value, (*files.SUFFIXES, *embeddings.SUFFIXES), leave_out=output)
     model = codec.create(
         load_trained(_CHECKPOINT.value),
@@ -93,10 +105,29 @@ def _blend(jobs: list[Job]) -> Job:
         weights = [float(weight) for weight in _BLEND.value]
     except ValueError as error:
         raise UserError(f"--blend={','.join(_BLEND.value)} must be numbers, as 0.5,0.5.") from error
-    sound = embeddings.blend([job.sound for job in jobs], weights)
+    sounds, ending = [job.sound for job in jobs], ""
+    if _INTERPOLATION.value == "spherical":
+        sound, ending = _between(sounds, weights), "_spherical"
+    else:
+        sound = embeddings.blend(sounds, weights)
     pairs = zip(jobs, weights, strict=True)
     # Short enough for a file's name, whatever the inputs are called.
-    return Job("_".join(f"{Path(job.name).name[:40]}_{w:g}" for job, w in pairs)[:200], sound)
+    name = "_".join(f"{Path(job.name).name[:40]}_{w:g}" for job, w in pairs)[:200]
+    return Job(name + ending, sound)
+
+
+def _between(sounds: Sequence[EncodedSound], weights: Sequence[float]) -> EncodedSound:
+    if (
+        len(sounds) != 2
+        or len(weights) != 2
+        or not all(0 <= weight <= 1 for weight in weights)
+        or abs(sum(weights) - 1) > 1e-6
+    ):
+        raise UserError(
+            "--interpolation=spherical takes two inputs and two weights from 0 to 1 with the sum "
+            "1, as --blend=0.25,0.75."
+        )
+    return embeddings.interpolate(*sounds, weights[1], "spherical")
 
 
 if __name__ == "__main__":

@@ -129,6 +129,23 @@ def test_generate_from_embeddings_blends_and_stretches(tiny_run, sounds, tmp_pat
     assert list(lengths(tmp_path / "blend").values()) == [300]
 
 
+def test_generate_blends_along_the_arc(tiny_run, tmp_path):
+    for name, axis in (("a", 0), ("b", 1)):
+        np.savez(tmp_path / f"{name}.npz", embedding=np.tile(2 * np.eye(3)[axis], (4, 1)))
+    middle = np.tile([2**0.5, 2**0.5, 0], (4, 1))
+    np.savez(tmp_path / "a_0.5_b_0.5_spherical.npz", embedding=middle)
+    run = (f"--checkpoint={tiny_run}", f"--output={tmp_path}", "--temperature=0")
+    ends = (f"--input={tmp_path / 'a.npz'}", f"--input={tmp_path / 'b.npz'}", "--blend=0.5,0.5")
+    result = tool("generate", *run, *ends, "--interpolation=spherical")
+    assert result.returncode == 0, result.stderr
+    arc = (tmp_path / "a_0.5_b_0.5_spherical.wav").read_bytes()
+    assert tool("generate", *run, *ends).returncode == 0
+    assert (tmp_path / "a_0.5_b_0.5.wav").read_bytes() != arc
+    expected = f"--input={tmp_path / 'a_0.5_b_0.5_spherical.npz'}"
+    assert tool("generate", *run, expected, "--seed=1").returncode == 0
+    assert (tmp_path / "a_0.5_b_0.5_spherical.wav").read_bytes() == arc
+
+
 def test_inputs_are_never_replaced_and_results_are_no_inputs(tiny_run, sounds, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -188,6 +205,22 @@ def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path)
             "generate",
             ["--checkpoint={run}", "--input={sounds}/tone.wav", "--blend=loud"],
             "--blend=loud must be numbers",
+        ),
+        (
+            "generate",
+            ["--checkpoint={run}", "--input={sounds}/tone.wav", "--interpolation=spherical"],
+            "--interpolation=spherical is a way to --blend",
+        ),
+        (
+            "generate",
+            [
+                "--checkpoint={run}",
+                "--input={sounds}/tone.wav",
+                "--input={sounds}/tone.flac",
+                "--blend=1.5,-0.5",
+                "--interpolation=spherical",
+            ],
+            "--interpolation=spherical takes two inputs and two weights",
         ),
         (
             "generate",

@@ -1,3 +1,4 @@
+import itertools
 import types
 
 import numpy as np
@@ -93,6 +94,87 @@ def test_blend_weighs_and_cuts_to_the_shortest():
         embeddings.blend([first, second], [1.0])
     with pytest.raises(UserError, match="no finite number"):
         embeddings.blend([first, second], [1.0, float("nan")])
+
+
+def on_circle(first, second, weight):
+    """Rotates one vector towards another in the plane of both; the norm goes linearly."""
+    along = first / np.linalg.norm(first)
+    across = second - (second @ along) * along
+    across /= np.linalg.norm(across)
+    angle = weight * np.arctan2(second @ across, second @ along)
+    norm = (1 - weight) * np.linalg.norm(first) + weight * np.linalg.norm(second)
+    return norm * (np.cos(angle) * along + np.sin(angle) * across)
+
+
+@pytest.mark.parametrize("weight", [0.1, 0.25, 0.5, 0.9])
+def test_spherical_interpolation_is_a_rotation(weight):
+    rng = np.random.default_rng(0)
+    first, second = sound(rng.normal(size=(6, 3))), sound(7 * rng.normal(size=(6, 3)))
+    point = embeddings.interpolate(first, second, weight, "spherical")
+    assert point.embedding.dtype == np.float32
+    ends = zip(first.embedding.astype(float), second.embedding.astype(float), strict=True)
+    expected = [on_circle(*end, weight) for end in ends]
+    np.testing.assert_allclose(point.embedding, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_spherical_interpolation_has_constant_speed_and_keeps_the_norm():
+    first, second = sound([[0, 2, 0]]), sound([[0, -1, 3**0.5]])  # 120 degrees
+    points = [
+        embeddings.interpolate(first, second, weight, "spherical").embedding[0]
+        for weight in np.linspace(0, 1, 7)
+    ]
+    np.testing.assert_allclose(np.linalg.norm(points, axis=1), 2, rtol=1e-6)
+    turns = [one @ other / 4 for one, other in itertools.pairwise(points)]
+    np.testing.assert_allclose(turns, np.cos(np.pi / 9), rtol=1e-6)
+    np.testing.assert_allclose(points[3], [0, 1, 3**0.5], atol=1e-6)
+    mean = embeddings.interpolate(first, second, 0.5).embedding[0]
+    assert np.linalg.norm(mean) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([0, 0, 0], [1, 2, 3]),
+        ([1, 2, 3], [0, 0, 0]),
+        ([0, 0, 0], [0, 0, 0]),
+        ([1, 2, 3], [1, 2, 3]),
+        ([1, 2, 3], [2, 4, 6]),
+        ([1, 2, 3], [-2, -4, -6]),
+        ([1e-30, 0, 0], [1e-30, 1e-38, 0]),
+        ([1, 2, 3], [1, 2, 3 + 1e-6]),
+    ],
+)
+def test_frames_without_an_arc_go_linearly_and_the_others_do_not(one, other):
+    first, second = sound([one, [1, 0, 0]]), sound([other, [0, 1, 0]])
+    point = embeddings.interpolate(first, second, 0.25, "spherical").embedding
+    line = embeddings.blend([first, second], [0.75, 0.25]).embedding
+    np.testing.assert_array_equal(point[0], line[0])
+    np.testing.assert_allclose(point[1], [np.cos(np.pi / 8), np.sin(np.pi / 8), 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", embeddings.INTERPOLATIONS)
+def test_interpolation_is_exact_at_its_ends(kind):
+    rng = np.random.default_rng(0)
+    first = sound(rng.normal(size=(5, 3)), num_samples=37)
+    second = sound(rng.normal(size=(4, 3)), source="b.wav", pitch=62)
+    for weight, end in ((0, first), (1, second)):
+        point = embeddings.interpolate(first, second, weight, kind)
+        np.testing.assert_array_equal(point.embedding, end.embedding[:4])
+        assert (point.num_samples, point.source, point.pitch) == (32, "a.wav + b.wav", -1)
+
+
+def test_interpolation_is_linear_unless_told():
+    first, second = sound([[0, 0, 4], [2, 2, 2]]), sound([[4, 0, 0], [2, 6, 2]])
+    point = embeddings.interpolate(first, second, 0.75)
+    np.testing.assert_allclose(point.embedding, [[3, 0, 1], [2, 5, 2]])
+
+
+@pytest.mark.parametrize(
+    ("weight", "kind"), [(-0.1, "linear"), (1.1, "spherical"), (np.nan, "linear"), (0.5, "cubic")]
+)
+def test_interpolation_between_the_ends_alone(weight, kind):
+    with pytest.raises(ValueError, match=r"is not from 0 to 1|is none of linear, spherical"):
+        embeddings.interpolate(sound([[1.0]]), sound([[2.0]]), weight, kind)
 
 
 def test_stretch_interpolates_between_the_frames():

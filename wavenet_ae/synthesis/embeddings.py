@@ -14,6 +14,11 @@ from wavenet_ae.synthesis.codec import Codec
 
 SUFFIX = ".npz"
 SUFFIXES = (SUFFIX, ".npy")
+INTERPOLATIONS = ("linear", "spherical")
+
+# Sine of the angle between two frames. Below it an arc is a line (or, where they are opposite, has
+# no plane to lie in), and division by it would leave noise.
+_SMALLEST_SINE = 1e-6
 
 
 class EncodedSound(NamedTuple):
@@ -125,6 +130,53 @@ def blend(sounds: Sequence[EncodedSound], weights: Sequence[float]) -> EncodedSo
         fingerprint=sounds[0].fingerprint,
         pitch=pitches.pop() if len(pitches) == 1 else -1,
     )
+
+
+def interpolate(
+    first: EncodedSound, second: EncodedSound, weight: float, kind: str = "linear"
+) -> EncodedSound:
+    """Returns a point on the way from one embedding to another.
+
+    Args:
+        first: where weight is 0, exactly; both are cut to the shorter.
+        second: where weight is 1, exactly.
+        weight: from 0 to 1.
+        kind: `linear` is the weighted sum of `blend`, as in Engel et al. 2017, section 4.2, which
+            shortens vectors on the way. `spherical` turns every frame's vector at constant angular
+            speed in the plane of both (Shoemake 1985), with a norm that goes linearly from one to
+            the other; frames that span no plane, since one is 0 or they are parallel, go linearly.
+
+    Raises:
+        ValueError: the weight is not from 0 to 1, or there is no such kind.
+    """
+    if kind not in INTERPOLATIONS:
+        raise ValueError(f"kind={kind!r} is none of {', '.join(INTERPOLATIONS)}")
+    if not 0 <= weight <= 1:
+        raise ValueError(f"weight={weight} is not from 0 to 1")
+    point = blend([first, second], [1 - weight, weight])
+    if kind == "linear" or weight in (0, 1):
+        return point
+    frames = len(point.embedding)
+    arc = _on_arc(first.embedding[:frames], second.embedding[:frames], weight, point.embedding)
+    return point._replace(embedding=arc)
+
+
+def _on_arc(
+    first: np.ndarray, second: np.ndarray, weight: float, otherwise: np.ndarray
+) -> np.ndarray:
+    """Interpolates float32 `[frames, channels]` spherically; `otherwise` is for lack of an arc."""
+    ends = [first.astype(np.float64), second.astype(np.float64)]
+    norms = [np.linalg.norm(end, axis=1, keepdims=True) for end in ends]
+    nothing = (norms[0] == 0) | (norms[1] == 0)
+    start, stop = (end / np.where(nothing, 1, norm) for end, norm in zip(ends, norms, strict=True))
+    # The arc cosine of the product of both is inexact where they are nearly parallel.
+    difference, total = (np.linalg.norm(x, axis=1) for x in (start - stop, start + stop))
+    angle = 2 * np.arctan2(difference, total)[:, None]
+    sine = np.sin(angle)
+    has_arc = ~nothing & (sine > _SMALLEST_SINE)
+    turned = np.sin((1 - weight) * angle) * start + np.sin(weight * angle) * stop
+    turned *= ((1 - weight) * norms[0] + weight * norms[1]) / np.where(has_arc, sine, 1)
+    return np.where(has_arc, turned, otherwise).astype(np.float32)
 
 
 def stretch(sound: EncodedSound, factor: float) -> EncodedSound:

@@ -7,7 +7,14 @@ from conftest import DUMMY_NOTES
 
 from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.evaluation import notes
-from wavenet_ae.evaluation.notes import Note, choose_notes, choose_pair, read_audio, read_labels
+from wavenet_ae.evaluation.notes import (
+    Note,
+    choose_notes,
+    choose_pair,
+    choose_pairs,
+    read_audio,
+    read_labels,
+)
 
 NAMES = [
     "bass_synthetic_033-030-050",
@@ -57,6 +64,40 @@ def test_pair_to_blend(names, pair):
     made = [make_note(name) for name in names]
     assert set(ids(choose_pair(made))) == {names[i] for i in pair}
     assert choose_pair(made[:1]) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs"),
+    [
+        # New notes, though old ones are nearer in pitch.
+        ("a_b_0-060 b_b_0-060 c_b_0-061 d_b_0-090", [(0, 1), (2, 3), (0, 2), (1, 3)]),
+        # Different instruments, though one of them again.
+        ("a_b_0-060 a_b_0-061 b_b_0-060", [(0, 2), (1, 2), (0, 1)]),
+        # New families, though old ones are nearer in pitch.
+        (
+            "a_b_0-060 b_b_0-060 a_b_1-061 b_b_1-061 c_b_0-064 d_b_0-067",
+            [(0, 1), (4, 5), (2, 3)],
+        ),
+        # Different families, though old ones.
+        (
+            "a_b_0-060 b_b_0-060 a_b_1-065 b_b_1-066 c_b_0-075 c_b_1-076",
+            [(0, 1), (2, 3), (4, 5)],
+        ),
+    ],
+)
+def test_pairs_to_blend(names, pairs):
+    made = [make_note(f"{name}-100") for name in names.split()]
+    expected = [{made[i] for i in pair} for pair in pairs]
+    for order in (made, made[::-1]):
+        chosen = choose_pairs(order, len(pairs))
+        assert [set(pair) for pair in chosen] == expected
+        assert set(chosen[0]) == set(choose_pair(order))
+
+
+def test_there_are_no_more_pairs_than_there_are():
+    made = [make_note(name) for name in NAMES[:3]]
+    assert len({frozenset(pair) for pair in choose_pairs(made, 9)}) == 3
+    assert choose_pairs(made[:1], 9) == choose_pairs([], 9) == []
 
 
 @pytest.fixture(scope="module")

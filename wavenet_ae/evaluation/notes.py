@@ -1,5 +1,6 @@
 """The notes of a split that a page shows."""
 
+import collections
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -94,18 +95,45 @@ def choose_pair(notes: Sequence[Note]) -> tuple[Note, Note] | None:
     Where not all of it can be had, the order here is the order of importance; like pitches are no
     more than a fifth apart. None if there are fewer than two notes.
     """
+    return next(iter(choose_pairs(notes, 1)), None)
+
+
+def choose_pairs(notes: Sequence[Note], count: int) -> list[tuple[Note, Note]]:
+    """Chooses several pairs to blend, each as `choose_pair` does, of ever new notes and families.
+
+    New notes are less important than different instruments and more so than like pitches; new
+    families come after different ones.
+
+    Args:
+        notes: to choose from, in any order.
+        count: how many.
+
+    Returns:
+        The pairs, all different; fewer if there are fewer.
+    """
+    chosen: list[tuple[Note, Note]] = []
+    used: collections.Counter[Note | str] = collections.Counter()  # notes, and names of families
 
     def rank(pair: tuple[Note, Note]) -> tuple:
         one, other = pair
         distance = abs(one.pitch - other.pitch)
         return (
             one.instrument == other.instrument,
+            used[one] + used[other],
             distance > _FIFTH_SEMITONES,
             one.family == other.family,
+            used[one.family] + used[other.family],
             distance,
             abs(one.pitch + other.pitch - 2 * _MIDDLE_C_MIDI),
             one.id,
             other.id,
         )
 
-    return min(itertools.combinations(notes, 2), key=rank, default=None)
+    left = set(itertools.combinations(notes, 2))
+    while left and len(chosen) < count:
+        pair = min(left, key=rank)
+        left.remove(pair)
+        chosen.append(pair)
+        for note in pair:
+            used.update((note, note.family))
+    return chosen

@@ -41,11 +41,15 @@ def encode_file(codec: Codec, path: Path) -> EncodedSound:
         UserError: the file cannot be read.
     """
     audio = files.load(path)
+    return encode_sound(codec, audio, source=path.name, pitch=pitch_in_name(path))
+
+
+def pitch_in_name(path: Path) -> int:
+    """Returns the MIDI pitch that a file's name tells if it is as NSynth's, else -1."""
     try:
-        pitch = nsynth.parse_note_name(path.stem).pitch
+        return nsynth.parse_note_name(path.stem).pitch
     except ValueError:
-        pitch = -1
-    return encode_sound(codec, audio, source=path.name, pitch=pitch)
+        return -1
 
 
 def encode_files(codec: Codec, sources: Iterable[files.Source], output: Path) -> int:

@@ -59,7 +59,7 @@ def read_sounds(
                 sound = encode_file(codec, source.path)
             if pitch is not None:
                 sound = sound._replace(pitch=pitch)
-            _check_pitch(codec, sound)
+            check_pitch(codec, sound)
         except UserError as error:
             tqdm.write(f"refused: {error}", file=sys.stderr)
             refused += 1
@@ -68,7 +68,8 @@ def read_sounds(
     return jobs, refused
 
 
-def _check_pitch(codec: Codec, sound: EncodedSound) -> None:
+def check_pitch(codec: Codec, sound: EncodedSound) -> None:
+    """Raises a UserError if the model is conditioned on pitch and cannot play the sound's."""
     num_pitches = codec.num_pitches
     if num_pitches and sound.pitch >= num_pitches:
         raise UserError(f"the model knows the pitches 0..{num_pitches - 1}, not {sound.pitch}.")
@@ -102,7 +103,7 @@ def generate_files(
         UserError: a file cannot be written, or the model needs a pitch and a sound has none.
     """
     for job in jobs:
-        _check_pitch(codec, job.sound)
+        check_pitch(codec, job.sound)
     manifest = _Manifest(output)
     digests = {job.name: _digest(codec, job, seed) for job in jobs}
     todo = [job for job in jobs if not manifest.holds(job.name, digests[job.name])]

@@ -1,0 +1,94 @@
+r"""Writes a page of sounds between two notes: mixed, and decoded from blends of their embeddings.
+
+    python experiments/interpolate.py --wavenet=runs/demo/run --output=between
+    python experiments/interpolate.py --wavenet=runs/paper --spectral=runs/baseline \
+        --pair=flute.wav,bass.wav --output=between
+
+The experiment of Engel et al. 2017, section 4.2. Without --pair, notes of like pitches come from
+the dataset of the first run given, from a split that it did not train on. report.html holds its
+sounds and pictures itself; the WAV files (16 kHz, 16 bits, mono) lie beside it. Of a pair, all are
+as long as the longer sound: the shorter one is followed by silence. An interrupted call goes on
+where it stopped, and a second one generates nothing anew.
+"""
+
+from absl import flags
+
+from wavenet_ae.command_line import LARGEST_SEED, define_path, run
+from wavenet_ae.evaluation import interpolation
+from wavenet_ae.synthesis import embeddings
+
+_WAVENET = define_path("wavenet", "A WaveNet's --workdir, or an export.")
+_SPECTRAL = define_path("spectral", "A spectral autoencoder's --workdir, or an export.")
+_OUTPUT = define_path("output", "The folder to write.", required=True)
+_PAIR = flags.DEFINE_multi_string(
+    "pair", [], "Two sound files with a comma between them; can be repeated."
+)
+_SPLIT = flags.DEFINE_string("split", "test", "Without --pair: of the dataset.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "TFDS's folder of datasets; default: the one that the run was trained from."
+)
+_NUM_PAIRS = flags.DEFINE_integer(
+    "num_pairs", 3, "Without --pair: how many to choose.", lower_bound=1, upper_bound=100
+)
+_NUM_WEIGHTS = flags.DEFINE_integer(
+    "num_weights", 5, "Points from one sound to the other, with both ends."
+)
+_INTERPOLATION = flags.DEFINE_enum(
+    "interpolation",
+    "linear",
+    embeddings.INTERPOLATIONS,
+    "Of the embeddings: a weighted sum, or along the arc between their vectors.",
+)
+_PITCH = flags.DEFINE_integer(
+    "pitch", None, "MIDI pitch for models that are conditioned on it; default: the sounds' own."
+)
+_TEMPERATURE = flags.DEFINE_float(
+    "temperature", None, "Of the WaveNet, see generate.py.", lower_bound=0.0
+)
+_GRIFFIN_LIM_ITERATIONS = flags.DEFINE_integer(
+    "griffin_lim_iterations", None, "Of the spectral autoencoder, see generate.py.", lower_bound=0
+)
+_GRIFFIN_LIM_MOMENTUM = flags.DEFINE_float(
+    "griffin_lim_momentum",
+    None,
+    "Of the spectral autoencoder, see generate.py.",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Of the random draws.", lower_bound=0, upper_bound=LARGEST_SEED
+)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Sounds generated together.", lower_bound=1)
+
+
+def main() -> None:
+    """Writes the page that the flags ask for."""
+    spectral = {
+        "griffin_lim_iterations": _GRIFFIN_LIM_ITERATIONS.value,
+        "griffin_lim_momentum": _GRIFFIN_LIM_MOMENTUM.value,
+    }
+    models = interpolation.load_models(
+        {"wavenet": _WAVENET.value, "spectral": _SPECTRAL.value},
+        {"wavenet": {"temperature": _TEMPERATURE.value}, "spectral": spectral},
+    )
+    pairs = interpolation.read_pairs(_PAIR.value) or interpolation.choose_notes(
+        next(iter(models.values())),
+        data_dir=_DATA_DIR.value,
+        split=_SPLIT.value,
+        num_pairs=_NUM_PAIRS.value,
+    )
+    page = interpolation.write_interpolation(
+        models,
+        pairs,
+        _OUTPUT.value,
+        num_weights=_NUM_WEIGHTS.value,
+        interpolation=_INTERPOLATION.value,
+        pitch=_PITCH.value,
+        seed=_SEED.value,
+        batch_size=_BATCH_SIZE.value,
+    )
+    print(f"open {page} in a browser")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,368 @@
+"""Between two sounds: mixing the sounds themselves, against decoding a blend of their embeddings.
+
+Engel et al. 2017, section 4.2: of two notes, the mean of the embeddings is decoded by both models
+and held against the mean of the sounds; here it is a row of weights from one note to the other.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from wavenet_ae import atomic_file
+from wavenet_ae.audio import files
+from wavenet_ae.audio.files import SAMPLE_RATE_HZ
+from wavenet_ae.data import input_pipeline
+from wavenet_ae.errors import UserError
+from wavenet_ae.evaluation import page
+from wavenet_ae.evaluation.notes import Note, choose_pairs, read_audio, read_labels
+from wavenet_ae.synthesis import codec, embeddings
+from wavenet_ae.synthesis.codec import Codec
+from wavenet_ae.synthesis.encode_files import encode_sound, pitch_in_name
+from wavenet_ae.synthesis.generate_files import Job, check_pitch, generate_files
+from wavenet_ae.training.trained import load_trained
+
+PAGE_FILE = "report.html"
+RECORD_FILE = "interpolation.json"
+MIX_FOLDER = "mix"
+ORIGINAL_FOLDER = "original"
+
+_TEMPLATE = "interpolation.html.jinja"
+# What a row of sounds is called, by its folder; the models' folders have the names of their tasks.
+_ROWS = {MIX_FOLDER: "mix", "wavenet": "WaveNet", "spectral": "spectral"}
+# A page holds all sounds, and names of files have three digits for a weight.
+_MOST_WEIGHTS = 101
+
+
+class End(NamedTuple):
+    """One of the two sounds of a pair.
+
+    Attributes:
+        source: the file, or the note of a dataset.
+        audio: float32 `[samples]` at 16 kHz.
+        pitch: MIDI, or -1 where it is not known.
+        split: of a note: the dataset and its split, like `nsynth/full:test`.
+    """
+
+    source: Path | Note
+    audio: np.ndarray
+    pitch: int
+    split: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name, or the note's id."""
+        return self.source.id if isinstance(self.source, Note) else self.source.name
+
+
+class Pair(NamedTuple):
+    """The sound at weight 0 and the sound at weight 1."""
+
+    first: End
+    second: End
+
+    @property
+    def num_samples(self) -> int:
+        """Length of all sounds between the two: the longer one's; the shorter ends in silence."""
+        return max(len(end.audio) for end in self)
+
+
+class _Row(NamedTuple):
+    """A pair and what is generated of it.
+
+    Attributes:
+        name: starts the names of the pair's files; no other pair has it.
+        pair: the two sounds.
+        jobs: by model, one for each weight; the mixes have the same names.
+    """
+
+    name: str
+    pair: Pair
+    jobs: dict[str, list[Job]]
+
+
+def load_models(
+    folders: Mapping[str, Path | None], settings: Mapping[str, Mapping[str, float | None]]
+) -> dict[str, Codec]:
+    """Reads the models to compare.
+
+    Args:
+        folders: by task, `wavenet` or `spectral`: a run or an export, or None for no such model.
+        settings: by task, of `codec.create`; None takes the default.
+
+    Returns:
+        The models by task, in the order of `folders`; at least one.
+
+    Raises:
+        UserError: no folder is given, or one holds no such model, or a setting is out of range or
+            of a model that is not given.
+    """
+    if not any(folders.values()):
+        raise UserError(f"there is no model: name a run by --{' or by --'.join(folders)}.")
+    models = {}
+    for task, folder in folders.items():
+        given = settings.get(task, {})
+        if folder is None:
+            if idle := [name for name, value in given.items() if value is not None]:
+                raise UserError(f"--{idle[0]} needs --{task}: name a run, or leave it out.")
+            continue
+        trained = load_trained(folder)
+        if trained.config["task"] != task:
+            raise UserError(
+                f"{folder} is a run of {trained.config['task']}: --{task} takes one of {task}."
+            )
+        models[task] = codec.create(trained, **given)
+    return models
+
+
+def read_pairs(given: Sequence[str]) -> list[Pair]:
+    """Reads pairs of sound files; a file's name as NSynth's tells its pitch.
+
+    Args:
+        given: each two paths with a comma between them.
+
+    Raises:
+        UserError: there are not two, or a file cannot be read.
+    """
+    pairs = []
+    for text in given:
+        paths = [Path(part.strip()).expanduser() for part in text.split(",") if part.strip()]
+        if len(paths) != 2:
+            raise UserError(f"--pair={text} must be two sound files, as --pair=a.wav,b.wav.")
+        pairs.append(Pair(*(End(path, files.load(path), pitch_in_name(path)) for path in paths)))
+    return pairs
+
+
+def choose_notes(model: Codec, *, data_dir: str | None, split: str, num_pairs: int) -> list[Pair]:
+    """Chooses pairs of notes from the dataset that a model was trained on.
+
+    Args:
+        model: whose run names the dataset.
+        data_dir: TFDS's folder of datasets; None for the one that the run names.
+        split: of the dataset.
+        num_pairs: how many; fewer if the split has fewer.
+
+    Raises:
+        UserError: there is no such dataset or split, or it has fewer than two notes.
+    """
+    dataset = model.trained.config["dataset"]
+    notes = input_pipeline.open_split(dataset["name"], data_dir or dataset["data_dir"], split)
+    if len(notes) < 2:
+        raise UserError(
+            f"a pair needs two notes, and the split {split} has {len(notes)}: take another "
+            "--split, or files by --pair."
+        )
+    chosen = choose_pairs(read_labels(notes), num_pairs)
+    if len(chosen) < num_pairs:
+        print(f"pairs in the split {split}: {len(chosen)}, fewer than --num_pairs={num_pairs}")
+    origin = f"{dataset['name']}:{split}"
+    return [
+        Pair(*(End(note, read_audio(notes, note), note.pitch, origin) for note in pair))
+        for pair in chosen
+    ]
+
+
+def write_interpolation(
+    models: Mapping[str, Codec],
+    pairs: Sequence[Pair],
+    output: Path,
+    *,
+    num_weights: int = 5,
+    interpolation: str = "linear",
+    pitch: int | None = None,
+    seed: int = 0,
+    batch_size: int = 16,
+) -> Path:
+    """Mixes pairs of sounds, decodes what lies between their embeddings, and writes a page.
+
+    Sounds that an earlier call generated from the same weights and settings are taken as they are.
+
+    Args:
+        models: by task, from `load_models`.
+        pairs: from `read_pairs` or `choose_notes`.
+        output: a folder, for `report.html`, `interpolation.json` (settings, checkpoints, files) and
+            the WAV files in `original`, `mix` and a folder for each model.
+        num_weights: points from one sound to the other, evenly spaced, both ends included.
+        interpolation: of the embeddings, see `embeddings.interpolate`; mixes are always linear.
+        pitch: MIDI, for models that are conditioned on it; None takes the sounds' own, and where
+            those differ the nearer one's, from weight 0.5 on the second's.
+        seed: of the generation.
+        batch_size: sounds generated together.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        UserError: there are too few or too many weights, a pitch is not known or no pitch of the
+            model, or the output cannot be written.
+    """
+    if not 2 <= num_weights <= _MOST_WEIGHTS:
+        raise UserError(
+            f"--num_weights={num_weights} must be from 2, both ends, to {_MOST_WEIGHTS}."
+        )
+    weights = [i / (num_weights - 1) for i in range(num_weights)]
+    rows = []
+    for number, pair in enumerate(tqdm(pairs, unit="pair", desc="encoding"), start=1):
+        name = f"{number:02d}_{_safe(pair.first.name)}_{_safe(pair.second.name)}"
+        jobs = {
+            task: _between(model, pair, name, weights, interpolation, pitch)
+            for task, model in models.items()
+        }
+        rows.append(_Row(name, pair, jobs))
+    # All that can be refused has been refused: only now is anything written.
+    for row in rows:
+        _write_originals_and_mixes(output, row, weights)
+    for task, model in models.items():
+        jobs = [job for row in rows for job in row.jobs[task]]
+        generate_files(model, jobs, output / task, seed=seed, batch_size=batch_size)
+    settings = {"interpolation": interpolation, "pitch": pitch, "seed": seed, "weights": weights}
+    _write_page(output / PAGE_FILE, models, rows, settings)
+    record = {
+        "models": {task: _describe(model) for task, model in models.items()},
+        "pairs": [_list_files(row, weights) for row in rows],
+        "settings": settings,
+    }
+    with atomic_file.replacing(output / RECORD_FILE) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
+    return output / PAGE_FILE
+
+
+def _safe(name: str) -> str:
+    """Returns a file's name without its suffix, short, and good in names of files and in HTML."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", Path(name).stem)[:40]
+
+
+def _padded(end: End, num_samples: int) -> np.ndarray:
+    return np.pad(end.audio, (0, num_samples - len(end.audio)))
+
+
+def _between(
+    model: Codec,
+    pair: Pair,
+    name: str,
+    weights: Sequence[float],
+    interpolation: str,
+    pitch: int | None,
+) -> list[Job]:
+    """Returns what a model generates of a pair, one sound for each weight."""
+    ends = []
+    for end in pair:
+        audio, told = _padded(end, pair.num_samples), end.pitch if pitch is None else pitch
+        ends.append(encode_sound(model, audio, source=end.name, pitch=told))
+        check_pitch(model, ends[-1])
+    return [
+        Job(
+            _numbered(name, weight),
+            # A decoder can play but one pitch.
+            embeddings.interpolate(*ends, weight, interpolation)._replace(
+                pitch=ends[0 if weight < 0.5 else 1].pitch
+            ),
+        )
+        for weight in weights
+    ]
+
+
+def _numbered(name: str, weight: float) -> str:
+    return f"{name}_{weight:.3f}"
+
+
+def _write_originals_and_mixes(output: Path, row: _Row, weights: Sequence[float]) -> None:
+    for end, place in zip(row.pair, Pair._fields, strict=True):
+        files.save(output / ORIGINAL_FOLDER / f"{row.name}_{place}.wav", end.audio)
+    first, second = (_padded(end, row.pair.num_samples) for end in row.pair)
+    for weight in weights:
+        path = output / MIX_FOLDER / f"{_numbered(row.name, weight)}.wav"
+        files.save(path, (1 - weight) * first + weight * second)
+
+
+def _describe(model: Codec) -> dict[str, Any]:
+    return {
+        "checkpoint": str(model.trained.folder),
+        "step": model.trained.step,
+        "fingerprint": model.trained.fingerprint,
+        "num_pitches": model.num_pitches,
+        "settings": dict(model.settings),
+    }
+
+
+def _list_files(row: _Row, weights: Sequence[float]) -> dict[str, Any]:
+    """Returns a pair's files, relative to the output, and the pitches for models that need one."""
+    names = [_numbered(row.name, weight) for weight in weights]
+    told = next(iter(row.jobs.values()))
+    return {
+        place: {
+            "source": end.name if isinstance(end.source, Note) else str(end.source),
+            "split": end.split,
+            "original": f"{ORIGINAL_FOLDER}/{row.name}_{place}.wav",
+            "num_samples": len(end.audio),
+        }
+        for place, end in row.pair._asdict().items()
+    } | {
+        "num_samples": row.pair.num_samples,
+        "pitches": [job.sound.pitch if job.sound.pitch >= 0 else None for job in told],
+        "sounds": {f: [f"{f}/{name}.wav" for name in names] for f in (MIX_FOLDER, *row.jobs)},
+    }
+
+
+def _write_page(
+    path: Path, models: Mapping[str, Codec], rows: Sequence[_Row], settings: Mapping[str, Any]
+) -> None:
+    text = page.render(
+        _TEMPLATE,
+        pairs=[
+            _show(path.parent, row, settings["weights"])
+            for row in tqdm(rows, unit="pair", desc="drawing")
+        ],
+        models=[_cells(task, model) for task, model in models.items()],
+        has_levels="spectral" not in models,
+        is_told_pitch=any(model.num_pitches for model in models.values()),
+        **settings,
+    )
+    page.write(path, text)
+
+
+def _show(output: Path, row: _Row, weights: Sequence[float]) -> dict[str, Any]:
+    """Returns what the page shows of a pair."""
+
+    def read(folder: str, name: str) -> page.Sound:
+        return page.read_sound(output / folder / f"{name}.wav", folder)
+
+    told = next(iter(row.jobs.values()))
+    return {
+        "ends": [
+            {
+                "name": end.name,
+                "note": end.source if isinstance(end.source, Note) else None,
+                "split": end.split,
+                "sound": read(ORIGINAL_FOLDER, f"{row.name}_{place}"),
+                "silence_s": (row.pair.num_samples - len(end.audio)) / SAMPLE_RATE_HZ,
+            }
+            for place, end in row.pair._asdict().items()
+        ],
+        "grid": [
+            [
+                (read(folder, _numbered(row.name, weight)), f"{row_name}, {100 * weight:.3g} %")
+                for weight in weights
+            ]
+            for folder, row_name in _ROWS.items()
+            if folder in (MIX_FOLDER, *row.jobs)
+        ],
+        "pitches": [told[0].sound.pitch, told[-1].sound.pitch],
+    }
+
+
+def _cells(task: str, model: Codec) -> tuple[str, ...]:
+    """Returns a model's row in the table of models."""
+    settings = {name.replace("_", " "): value for name, value in model.settings.items()}
+    return (
+        _ROWS[task],
+        f"{model.trained.step:,}",
+        f"{model.embedding_size} numbers for {1000 * model.hop_length / SAMPLE_RATE_HZ:g} ms",
+        "told" if model.num_pitches else "not told",
+        ", ".join(f"{name} {value:g}" for name, value in settings.items()),
+        model.trained.fingerprint,
+    )

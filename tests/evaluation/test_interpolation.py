@@ -218,8 +218,8 @@ def test_record_names_settings_checkpoints_and_files(output, tiny_run, spectral_
         "weights": WEIGHTS,
     }
     wavenet, spectral = (record["models"][task] for task in ("wavenet", "spectral"))
-    assert (wavenet["checkpoint"], wavenet["step"]) == (str(tiny_run), 4)
-    assert (spectral["checkpoint"], spectral["step"]) == (str(spectral_run), 7)
+    assert (wavenet["folder"], wavenet["step"]) == (str(tiny_run), 4)
+    assert (spectral["folder"], spectral["step"]) == (str(spectral_run), 7)
     assert spectral["fingerprint"] == trained.load_trained(spectral_run).fingerprint
     assert (wavenet["num_pitches"], spectral["num_pitches"]) == (0, 128)
     assert wavenet["settings"] == {"temperature": 1.0}
@@ -365,8 +365,8 @@ def test_command_line_takes_all_settings(spectral_run, tmp_path):
     ("folders", "settings", "message"),
     [
         ({}, {}, "there is no model: name a run by --wavenet or by --spectral"),
-        ({"wavenet": "spectral"}, {}, "is a run of spectral: --wavenet takes one of wavenet"),
-        ({"spectral": "wavenet"}, {}, "is a run of wavenet: --spectral takes one of spectral"),
+        ({"wavenet": "spectral"}, {}, "is a model of spectral: name one of wavenet"),
+        ({"spectral": "wavenet"}, {}, "is a model of wavenet: name one of spectral"),
         ({"wavenet": "nowhere"}, {}, "is no run of training"),
         ({"wavenet": "wavenet"}, {"spectral": QUICK}, "--griffin_lim_iterations needs --spectral"),
         ({"spectral": "spectral"}, {"wavenet": {"temperature": 0.0}}, "--temperature needs --wave"),

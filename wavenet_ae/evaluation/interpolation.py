@@ -110,12 +110,7 @@ def load_models(
             if idle := [name for name, value in given.items() if value is not None]:
                 raise UserError(f"--{idle[0]} needs --{task}: name a run, or leave it out.")
             continue
-        trained = load_trained(folder)
-        if trained.config["task"] != task:
-            raise UserError(
-                f"{folder} is a run of {trained.config['task']}: --{task} takes one of {task}."
-            )
-        models[task] = codec.create(trained, **given)
+        models[task] = codec.create(load_trained(folder, task), **given)
     return models
 
 
@@ -280,10 +275,7 @@ def _write_originals_and_mixes(output: Path, row: _Row, weights: Sequence[float]
 
 
 def _describe(model: Codec) -> dict[str, Any]:
-    return {
-        "checkpoint": str(model.trained.folder),
-        "step": model.trained.step,
-        "fingerprint": model.trained.fingerprint,
+    return model.trained.describe() | {
         "num_pitches": model.num_pitches,
         "settings": dict(model.settings),
     }

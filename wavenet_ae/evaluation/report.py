@@ -65,9 +65,7 @@ def write_report(
     """
     if not 0 < seconds < math.inf:
         raise UserError(f"--seconds={seconds} must be a number above 0.")
-    trained = load_trained(workdir)
-    if trained.config["task"] != "wavenet":
-        raise UserError(f"{workdir} is a run of {trained.config['task']}: name one of wavenet.")
+    trained = load_trained(workdir, "wavenet")
     model = codec.create(trained, temperature=temperature)
     training_facts = _training_facts(trained, _open(trained, data_dir, "train"))
     loss_facts = _loss_facts(_read_bits(workdir))

@@ -107,7 +107,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
             "num_instruments": len({note.instrument for note in labels}),
         },
         "checkpoints": {
-            name: _describe(trained)
+            name: trained.describe()
             for name, trained in [
                 *((kind, model.trained) for kind, model in codecs.items()),
                 ("classifier", classifier),
@@ -133,14 +133,7 @@ def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Cod
     def load(kind: str) -> TrainedModel | None:
         if config[kind] is None:
             return None
-        folder = Path(config[kind]).expanduser()
-        trained = load_trained(folder)
-        if trained.config["task"] != kind:
-            raise UserError(
-                f"--config.{kind}={folder} is a model of {trained.config['task']}: "
-                f"name one of {kind}."
-            )
-        return trained
+        return load_trained(Path(config[kind]).expanduser(), kind)
 
     classifier, wavenet, baseline = (load(kind) for kind in ("classifier", *MODELS))
     if classifier is None:
@@ -179,16 +172,6 @@ def _open_share(config: Mapping[str, Any], dataset: Mapping[str, Any]) -> _Share
         )
     evenly = np.unique(np.linspace(0, len(notes) - 1, count).astype(int)).tolist()
     return _Share(notes, evenly, evenly[jax.process_index() :: jax.process_count()])
-
-
-def _describe(trained: TrainedModel) -> dict[str, Any]:
-    return {
-        "folder": str(trained.folder),
-        "step": trained.step,
-        "fingerprint": trained.fingerprint,
-        "parameters": sum(leaf.size for leaf in jax.tree.leaves(trained.params)),
-        "dataset": trained.config["dataset"]["name"],
-    }
 
 
 def _reconstruct(model: Codec, share: _Share, folder: Path, config: Mapping[str, Any]) -> None:

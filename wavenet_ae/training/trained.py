@@ -44,6 +44,17 @@ class TrainedModel(NamedTuple):
     step: int
     fingerprint: str
 
+    def describe(self) -> dict[str, Any]:
+        """Returns what results say of the model that they were made with."""
+        return {
+            "folder": str(self.folder),
+            "task": self.config["task"],
+            "step": self.step,
+            "fingerprint": self.fingerprint,
+            "parameters": sum(leaf.size for leaf in jax.tree.leaves(self.params)),
+            "dataset": self.config["dataset"]["name"],
+        }
+
 
 def read_config(workdir: Path) -> dict[str, Any]:
     """Reads a run's resolved configuration.
@@ -75,12 +86,13 @@ def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(model, name) for name in names if name not in passing}
 
 
-def load_trained(folder: Path) -> TrainedModel:
+def load_trained(folder: Path, task: str | None = None) -> TrainedModel:
     """Reads averaged weights.
 
     Args:
         folder: a run, of which the newest checkpoint is taken; one of a run's checkpoints
             (`RUN/checkpoints/STEP`); or an exported folder.
+        task: `wavenet`, `spectral` or `classifier` where it must be a model of this one.
 
     Raises:
         UserError: the folder holds no run, or no weights yet, or weights of another model.
@@ -89,13 +101,15 @@ def load_trained(folder: Path) -> TrainedModel:
     if folder.parent.name == checkpoint.FOLDER and folder.name.isdigit():
         folder, step = folder.parent.parent, int(folder.name)
     config = read_config(folder)
+    if task not in (None, config["task"]):
+        raise UserError(f"{folder} is a model of {config['task']}: name one of {task}.")
     try:
-        task = tasks.create(config)
+        made = tasks.create(config)
     except UserError as error:
         raise UserError(
             f"{folder / CONFIG_FILE} is of no model that this version has: {error}"
         ) from error
-    params, model_state = jax.eval_shape(task.init, jax.random.key(0))
+    params, model_state = jax.eval_shape(made.init, jax.random.key(0))
     if (folder / WEIGHTS_FILE).exists():
         params, model_state, step = _read_safetensors(folder, params, model_state)
     elif checkpoint.has_checkpoint(folder):
@@ -103,7 +117,7 @@ def load_trained(folder: Path) -> TrainedModel:
     else:
         raise UserError(f"the run {folder} has no checkpoint yet: let it train for longer.")
     fingerprint = _fingerprint(config, params, model_state)
-    return TrainedModel(folder, config, task, params, model_state, step, fingerprint)
+    return TrainedModel(folder, config, made, params, model_state, step, fingerprint)
 
 
 def save_imported(

@@ -1,0 +1,157 @@
+"""Many notes of a split: their labels, and their embeddings, which are kept on the disk."""
+
+import hashlib
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from wavenet_ae import atomic_file
+from wavenet_ae.audio import pcm
+from wavenet_ae.data import input_pipeline
+from wavenet_ae.errors import UserError
+from wavenet_ae.synthesis.codec import Codec
+
+# Notes whose embeddings share a file: what an interruption costs at most.
+_PART_NOTES = 256
+
+
+class SplitNotes(NamedTuple):
+    """Notes of a split, without their sounds.
+
+    Attributes:
+        split: its name.
+        dataset: the whole split, as `input_pipeline.open_split` gives it.
+        indices: int `[notes]`, their places in it.
+        ids: str `[notes]`.
+        instruments: str `[notes]`.
+        velocities: int `[notes]`, MIDI.
+        labels: by name `pitch` (MIDI), `family` and `source` (places in `nsynth.FAMILIES` and
+            `nsynth.SOURCES`), each int `[notes]`, and `quality`, bool `[notes, 10]`.
+        digests: of the ids and sounds, one for every part that is encoded together.
+    """
+
+    split: str
+    dataset: Sequence[dict[str, Any]]
+    indices: np.ndarray
+    ids: np.ndarray
+    instruments: np.ndarray
+    velocities: np.ndarray
+    labels: Mapping[str, np.ndarray]
+    digests: Sequence[str]
+
+
+def read_split(name: str, data_dir: str, split: str, num_notes: int | None) -> SplitNotes:
+    """Reads the labels of notes that are evenly spaced over a split.
+
+    Args:
+        name: of the dataset, as `input_pipeline.open_split` takes it.
+        data_dir: TFDS's folder of datasets.
+        split: of the dataset.
+        num_notes: how many; all of them where there are not more, or where it is None.
+
+    Raises:
+        UserError: there is no such split, or it has fewer than two notes.
+    """
+    dataset = input_pipeline.open_split(name, data_dir, split)
+    if len(dataset) < 2:
+        raise UserError(
+            f"the split {split!r} of {name!r} in {data_dir} has {len(dataset)} notes, and a score "
+            "takes two at least: name another split or dataset."
+        )
+    count = len(dataset) if num_notes is None else min(num_notes, len(dataset))
+    indices = np.linspace(0, len(dataset) - 1, count).round().astype(int)
+    notes, digests, digest = [], [], hashlib.sha256()
+    for place, index in enumerate(tqdm(indices.tolist(), unit="note", desc=f"reading {split}")):
+        note = dataset[index]
+        audio = note["audio"]
+        notes.append({key: value for key, value in note.items() if key != "audio"})
+        digest.update(f"{note['id']} {audio.dtype} {audio.shape}".encode())
+        digest.update(audio.tobytes())
+        if (place + 1) % _PART_NOTES == 0 or place + 1 == count:
+            digests.append(digest.hexdigest()[:16])
+            digest = hashlib.sha256()
+    columns = {key: np.array([note[key] for note in notes]) for key in notes[0]}
+    labels = {key: columns[key] for key in ("pitch", "family", "source")}
+    return SplitNotes(
+        split=split,
+        dataset=dataset,
+        indices=indices,
+        ids=columns["id"],
+        instruments=np.array([note["id"].rsplit("-", 2)[0] for note in notes]),
+        velocities=columns["velocity"],
+        labels={**labels, "quality": columns["qualities"]},
+        digests=digests,
+    )
+
+
+def encode_split(codec: Codec, notes: SplitNotes, folder: Path, batch_size: int) -> np.ndarray:
+    """Encodes notes, but for those that an earlier call encoded with the same weights.
+
+    Args:
+        codec: the model.
+        notes: from `read_split`.
+        folder: of the embeddings; a file's place in it is a function of the model, the notes'
+            names and their sounds, so that models, datasets and numbers of notes share a folder.
+        batch_size: notes encoded at once.
+
+    Returns:
+        float32 `[notes, frames, embedding_size]`.
+
+    Raises:
+        UserError: the embeddings are not finite, or a file cannot be written.
+    """
+    trained = codec.trained
+    parts = []
+    with tqdm(
+        total=len(notes.indices), unit="note", desc=f"encoding {notes.split} by {trained.folder}"
+    ) as bar:
+        for part, digest in enumerate(notes.digests):
+            rows = slice(part * _PART_NOTES, (part + 1) * _PART_NOTES)
+            path = folder / trained.fingerprint / f"{notes.split}_{digest}.npz"
+            embeddings = _read(path, codec)
+            if embeddings is None:
+                embeddings = _encode(codec, notes, notes.indices[rows], batch_size, bar)
+                with atomic_file.replacing(path) as temporary, temporary.open("wb") as file:
+                    np.savez(file, embeddings=embeddings, ids=notes.ids[rows])
+            else:
+                bar.update(len(embeddings))
+            parts.append(embeddings)
+    return np.concatenate(parts)
+
+
+def _encode(
+    codec: Codec, notes: SplitNotes, indices: np.ndarray, batch_size: int, bar: tqdm
+) -> np.ndarray:
+    batches = []
+    # Smaller batches at the end are filled up, so that one compiled program serves all.
+    batch_size = min(batch_size, len(notes.indices))
+    for first in range(0, len(indices), batch_size):
+        rows = indices[first : first + batch_size]
+        sounds = [pcm.to_float(notes.dataset[index]["audio"]) for index in rows.tolist()]
+        filled = np.stack([sounds[min(i, len(rows) - 1)] for i in range(batch_size)])
+        encoded = codec.encode(filled)[: len(rows)]
+        if not np.isfinite(encoded).all():
+            raise UserError(
+                f"{codec.trained.folder} encodes notes of the split {notes.split!r} as NaN or "
+                "infinity: name an earlier checkpoint, RUN/checkpoints/STEP."
+            )
+        batches.append(encoded)
+        bar.update(len(rows))
+    return np.concatenate(batches)
+
+
+def _read(path: Path, codec: Codec) -> np.ndarray | None:
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file:
+            embeddings = np.load(file)["embeddings"]
+    except (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
+        tqdm.write(f"{path} cannot be read ({error}): its notes are encoded anew", file=sys.stderr)
+        return None
+    return embeddings if embeddings.shape[-1] == codec.embedding_size else None

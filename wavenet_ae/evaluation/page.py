@@ -1,6 +1,7 @@
-"""HTML pages that hold their sounds and pictures themselves."""
+"""HTML pages that hold their sounds and pictures themselves, and tables in Markdown."""
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,6 +71,13 @@ def _environment() -> jinja2.Environment:
         "loudness": lambda v: next(word for most, word in _LOUDNESS.items() if v <= most),
     }
     return environment
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table in Markdown, without a line break at its end; numbers stand at the right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    escaped = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
 
 
 def write(path: Path, text: str) -> None:

@@ -40,11 +40,11 @@ def write_tables(folder: Path, results: Results) -> None:
     text = [
         "# Reconstruction of notes",
         f"{_sentence(results)} In brackets the paper's numbers, on NSynth.",
-        _markdown(*_accuracy_table(results)),
+        page.markdown_table(*_accuracy_table(results)),
         f"## By family ({data['num_notes']:,} notes)",
-        _markdown(*_family_table(results)),
+        page.markdown_table(*_family_table(results)),
         "## Made of",
-        _markdown(*_checkpoint_table(results)),
+        page.markdown_table(*_checkpoint_table(results)),
     ]
     page.write(folder / TABLE_FILE, "\n\n".join(text) + "\n")
 
@@ -152,9 +152,3 @@ def _checkpoint_table(results: Results) -> tuple[list[str], list[list[str]]]:
         for kind, checkpoint in results["checkpoints"].items()
     ]
     return header, rows
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    escaped = ([cell.replace("|", "\\|") for cell in line] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)

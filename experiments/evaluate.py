@@ -13,13 +13,14 @@ from ml_collections import config_flags
 
 from wavenet_ae.command_line import define_path, run
 from wavenet_ae.errors import UserError
+from wavenet_ae.evaluation.linear_probe import run_linear_probe
 from wavenet_ae.evaluation.table1 import evaluate_table1
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment: table1.py.")
+_CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment: FILE.py.")
 _WORKDIR = define_path("workdir", "The folder of the results.", required=True)
 flags.mark_flag_as_required("config")
 
-_EXPERIMENTS = {"table1": evaluate_table1}
+_EXPERIMENTS = {"table1": evaluate_table1, "linear_probe": run_linear_probe}
 
 
 def main() -> None:

@@ -103,6 +103,29 @@ def draw_embedding(sound: EncodedSound, limit: float) -> Markup:
     return _svg(label, f"embedding-{sound.source}", (4.2, 2.8), draw)
 
 
+def draw_correlation(matrix: np.ndarray, pitches: np.ndarray, label: str, prefix: str) -> Markup:
+    """Draws correlation coefficients between the notes of an instrument.
+
+    Args:
+        matrix: `[pitches, pitches]`, from -1 to 1; NaN, where a note has no variance, is left out.
+        pitches: int `[pitches]`, MIDI, ascending.
+        label: says what is correlated.
+        prefix: starts the figure's ids.
+    """
+    places = np.unique(np.linspace(0, len(pitches) - 1, 9).round().astype(int))
+    names = librosa.midi_to_note(pitches[places])
+
+    def draw(axes: Axes) -> None:
+        image = axes.imshow(
+            matrix, origin="lower", interpolation="none", cmap="RdBu_r", vmin=-1, vmax=1
+        )
+        axes.figure.colorbar(image, label="correlation")
+        axes.set_xticks(places, names, rotation=90)
+        axes.set_yticks(places, names)
+
+    return _svg(f"Correlation of {label}.", prefix, (4.2, 3.4), draw)
+
+
 def _svg(
     label: str, prefix: str, size_inches: tuple[float, float], draw: Callable[[Axes], None]
 ) -> Markup:

@@ -1,0 +1,246 @@
+"""What a linear classifier reads off embeddings (Engel et al. 2017, Table 2).
+
+An encoder whose decoder is told the pitch need not encode it. How far pitch and timbre come apart
+shows in what a linear classifier finds of each in the embeddings.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
+
+from wavenet_ae.errors import UserError
+from wavenet_ae.evaluation import linear_classifier
+from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_split, read_split
+from wavenet_ae.evaluation.intervals import bootstrap_interval
+from wavenet_ae.evaluation.linear_probe_page import SLOTS, draw, write
+from wavenet_ae.synthesis import codec
+from wavenet_ae.synthesis.codec import Codec
+from wavenet_ae.training.trained import load_trained
+
+EMBEDDINGS_FOLDER = "embeddings"
+LABELS = ("pitch", "family", "quality", "source")
+
+
+def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
+    """Encodes notes by every model, classifies them, and writes the scores.
+
+    Args:
+        config: see `experiments/configs/linear_probe.py`.
+        workdir: a folder, for `linear_probe.json`, `linear_probe.md`, `report.html` and the
+            `embeddings`, of which an interrupted or a second call encodes none again.
+
+    Raises:
+        UserError: a setting is wrong, a model or a split is not there or is not what the setting
+            says, there is nothing to learn, or a file cannot be written.
+    """
+    _check(config)
+    codecs = _load_models(config["models"])
+    first = next(iter(codecs.values())).trained.config["dataset"]
+    name = config["dataset"]["name"] or first["name"]
+    data_dir = config["dataset"]["data_dir"] or first["data_dir"]
+    train = read_split(name, data_dir, config["train_split"], config["num_train_notes"])
+    test = read_split(name, data_dir, config["test_split"], config["num_test_notes"])
+    _check_classes(train, config["labels"])
+    remarks = _remarks(codecs, train, test)
+    for sentence in remarks:
+        print(sentence)
+    results, drawings = {}, {}
+    folder = workdir / EMBEDDINGS_FOLDER
+    for key, model in codecs.items():
+        embeddings = [
+            encode_split(model, notes, folder, config["batch_size"]) for notes in (train, test)
+        ]
+        results[key] = _describe(model, embeddings[1]) | {"scores": {}}
+        drawings[key] = {}
+        for kind in _kinds(embeddings[1]):
+            features = [_features(part, kind) for part in embeddings]
+            results[key]["scores"][kind] = _classify(
+                *features, train, test, config, f"classifying {key}, {kind}"
+            )
+            drawings[key][kind] = draw(features[1], test, key, kind)
+    chance = {label: _chance(train.labels[label], test.labels[label]) for label in config["labels"]}
+    document = {
+        "dataset": {
+            "name": name,
+            "data_dir": str(data_dir),
+            "train": _describe_split(train),
+            "test": _describe_split(test),
+        },
+        "models": results,
+        "always_the_most_frequent": chance,
+        "interval": "95 %, percentile bootstrap over the instruments of the test notes",
+        "remarks": remarks,
+        "config": dict(config),
+    }
+    print(f"open {write(workdir, document, drawings)} in a browser")
+
+
+def _check(config: Mapping[str, Any]) -> None:
+    given = [key for key in SLOTS if config["models"].get(key) is not None]
+    if not given:
+        choice = ", ".join(f"--config.models.{key}=RUN" for key in SLOTS)
+        raise UserError(f"no model is given: give one of {choice} at least.")
+    for name, least in (("num_train_notes", 2), ("num_test_notes", 2), ("batch_size", 1)):
+        value = config[name]
+        if value is None and name != "batch_size":
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise UserError(f"config.{name}={value!r} must be a whole number, {least} or larger.")
+    if not isinstance(config["seed"], int) or config["seed"] < 0:
+        raise UserError(f"config.seed={config['seed']!r} must be a whole number, 0 or larger.")
+    penalties = config["l2_penalties"]
+    if not penalties or not all(
+        isinstance(penalty, int | float) and 0 < penalty < np.inf for penalty in penalties
+    ):
+        raise UserError(f"config.l2_penalties={penalties} must be one or more numbers above 0.")
+    if not config["labels"] or not set(config["labels"]) <= set(LABELS):
+        raise UserError(f"config.labels={config['labels']} must be some of {', '.join(LABELS)}.")
+    if config["train_split"] == config["test_split"]:
+        raise UserError(
+            f"config.train_split and config.test_split are both {config['test_split']!r}: "
+            "name a split to test on that the classifiers did not learn from."
+        )
+
+
+def _load_models(folders: Mapping[str, str | None]) -> dict[str, Codec]:
+    codecs = {}
+    for key, slot in SLOTS.items():
+        if folders.get(key) is None:
+            continue
+        model = codec.create(load_trained(Path(folders[key]).expanduser()))
+        folder, task = model.trained.folder, model.trained.config["task"]
+        if task != slot.task:
+            raise UserError(
+                f"config.models.{key}: {folder} is a run of {task}: name a run of {slot.task}."
+            )
+        if bool(model.num_pitches) != slot.sees_pitch:
+            other = next(k for k, s in SLOTS.items() if s.task == task and k != key)
+            raise UserError(
+                f"config.models.{key}: {folder} was trained "
+                f"{'with' if model.num_pitches else 'without'} pitch conditioning: give it as "
+                f"--config.models.{other}."
+            )
+        codecs[key] = model
+    return codecs
+
+
+def _check_classes(train: SplitNotes, labels: Sequence[str]) -> None:
+    for label in labels:
+        # A quality may be nobody's.
+        if label != "quality" and (train.labels[label] == train.labels[label][0]).all():
+            raise UserError(
+                f"all {len(train.ids)} notes of the split {train.split!r} have the same {label}, "
+                "so that there is nothing to learn: leave it out of --config.labels, or name "
+                "another split or dataset."
+            )
+
+
+def _remarks(codecs: Mapping[str, Codec], train: SplitNotes, test: SplitNotes) -> list[str]:
+    """Returns sentences on what limits the comparison."""
+    sentences = []
+    data = {key: model.trained.config["dataset"] for key, model in codecs.items()}
+    if len({(source["name"], str(source["data_dir"])) for source in data.values()}) > 1:
+        told = (
+            f"{SLOTS[key].title} from {source['name']} in {source['data_dir']}"
+            for key, source in data.items()
+        )
+        sentences.append(f"The models were trained from different datasets: {'; '.join(told)}.")
+    shared = len(np.intersect1d(train.instruments, test.instruments))
+    if shared:
+        sentences.append(
+            f"{shared} of the {len(np.unique(test.instruments))} instruments of the test notes are "
+            "among those of the training notes, too: the scores do not tell of new instruments."
+        )
+    for label in ("pitch", "family", "source"):
+        unseen = int((~np.isin(test.labels[label], train.labels[label])).sum())
+        if unseen:
+            sentences.append(
+                f"{unseen:,} of the {len(test.ids):,} test notes have a {label} that no training "
+                "note has, and count as wrong."
+            )
+    return sentences
+
+
+def _kinds(embeddings: np.ndarray) -> tuple[str, ...]:
+    # The mean of one frame is the frame.
+    return ("full",) if embeddings.shape[1] == 1 else ("time_averaged", "full")
+
+
+def _features(embeddings: np.ndarray, kind: str) -> np.ndarray:
+    if kind == "time_averaged":
+        return embeddings.mean(axis=1)
+    return embeddings.reshape(len(embeddings), -1)
+
+
+def _classify(
+    train_features: np.ndarray,
+    test_features: np.ndarray,
+    train: SplitNotes,
+    test: SplitNotes,
+    config: Mapping[str, Any],
+    title: str,
+) -> dict[str, dict[str, Any]]:
+    """Returns the scores by label.
+
+    `accuracy` is the share of notes, or for the qualities of all (note, quality) pairs, that are
+    answered right; `l2_penalties` has one entry for every classifier.
+    """
+    scaler = StandardScaler().fit(train_features)
+    inputs, asked = scaler.transform(train_features), scaler.transform(test_features)
+    seed = config["seed"]
+    # A binary classifier for each quality, one of many classes for each other label.
+    tasks = {
+        label: np.reshape(train.labels[label], (len(inputs), -1)).T for label in config["labels"]
+    }
+    scores = {}
+    with tqdm(total=sum(map(len, tasks.values())), unit="classifier", desc=title) as bar:
+        for label, columns in tasks.items():
+            answers = []
+            for column in columns:
+                answer = linear_classifier.predict(
+                    inputs, column, train.instruments, asked, config["l2_penalties"], seed
+                )
+                answers.append(answer)
+                bar.update()
+            truth = np.reshape(test.labels[label], (len(asked), -1))
+            right = np.stack([answer.labels for answer in answers], axis=1) == truth
+            scores[label] = {
+                "accuracy": float(right.mean()),
+                "interval": bootstrap_interval(right.mean(axis=1), test.instruments, seed),
+                "always_the_most_frequent": _chance(train.labels[label], test.labels[label]),
+                "l2_penalties": [answer.l2_penalty for answer in answers],
+                "converged": all(answer.converged for answer in answers),
+            }
+    return scores
+
+
+def _chance(train_labels: np.ndarray, test_labels: np.ndarray) -> float:
+    """Returns the accuracy of always answering training's most frequent class, or no quality."""
+    if test_labels.dtype == bool:
+        return float((~test_labels).mean())
+    return float((test_labels == np.bincount(train_labels).argmax()).mean())
+
+
+def _describe(model: Codec, embeddings: np.ndarray) -> dict[str, Any]:
+    trained = model.trained
+    return {
+        "checkpoint": str(trained.folder),
+        "step": trained.step,
+        "fingerprint": trained.fingerprint,
+        "trained_from": dict(trained.config["dataset"]),
+        "frames": embeddings.shape[1],
+        "embedding_size": embeddings.shape[2],
+    }
+
+
+def _describe_split(notes: SplitNotes) -> dict[str, Any]:
+    return {
+        "split": notes.split,
+        "notes": len(notes.ids),
+        "notes_in_split": len(notes.dataset),
+        "instruments": len(np.unique(notes.instruments)),
+    }

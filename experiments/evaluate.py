@@ -25,7 +25,10 @@ _EXPERIMENTS = {"table1": evaluate_table1, "linear_probe": run_linear_probe}
 
 def main() -> None:
     """Runs what the flags ask for."""
-    config = json.loads(_CONFIG.value.to_json())
+    try:
+        config = json.loads(_CONFIG.value.to_json())
+    except OSError as error:
+        raise UserError(f"the --config cannot be read: {str(error).splitlines()[-1]}") from error
     name = config.get("experiment")
     if name not in _EXPERIMENTS:
         raise UserError(

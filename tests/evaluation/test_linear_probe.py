@@ -370,8 +370,8 @@ def test_models_of_different_data_and_known_instruments_are_told(runs, data_dir,
     [
         ({"models": {}}, "no model is given: give one of --config.models.wavenet=RUN, "),
         ({"models": {"wavenet": "missing"}}, "missing is no run of training"),
-        ({"models": {"wavenet": "classifier"}}, "is a classifier, which has no embeddings"),
-        ({"models": {"spectral": "wavenet"}}, "is a run of wavenet: name a run of spectral"),
+        ({"models": {"wavenet": "classifier"}}, "is a model of classifier: name one of wavenet"),
+        ({"models": {"spectral": "wavenet"}}, "is a model of wavenet: name one of spectral"),
         (
             {"models": {"wavenet": "wavenet_pitch"}},
             "with pitch conditioning: give it as --config.models.wavenet_pitch",
@@ -409,7 +409,7 @@ def test_mistakes_get_one_sentence(config, runs, tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"models.wavenet": "classifier"}, "which has no embeddings"),
+        ({"models.wavenet": "classifier"}, "is a model of classifier"),
         ({"config": "missing.py"}, "the --config cannot be read"),
         ({"config": "classifier.py:demo"}, "the --config is no evaluation"),
     ],

@@ -111,14 +111,10 @@ def _load_models(folders: Mapping[str, str | None]) -> dict[str, Codec]:
     for key, slot in SLOTS.items():
         if folders.get(key) is None:
             continue
-        model = codec.create(load_trained(Path(folders[key]).expanduser()))
-        folder, task = model.trained.folder, model.trained.config["task"]
-        if task != slot.task:
-            raise UserError(
-                f"config.models.{key}: {folder} is a run of {task}: name a run of {slot.task}."
-            )
+        folder = Path(folders[key]).expanduser()
+        model = codec.create(load_trained(folder, slot.task))
         if bool(model.num_pitches) != slot.sees_pitch:
-            other = next(k for k, s in SLOTS.items() if s.task == task and k != key)
+            other = next(k for k, s in SLOTS.items() if s.task == slot.task and k != key)
             raise UserError(
                 f"config.models.{key}: {folder} was trained "
                 f"{'with' if model.num_pitches else 'without'} pitch conditioning: give it as "
@@ -226,12 +222,7 @@ def _chance(train_labels: np.ndarray, test_labels: np.ndarray) -> float:
 
 
 def _describe(model: Codec, embeddings: np.ndarray) -> dict[str, Any]:
-    trained = model.trained
-    return {
-        "checkpoint": str(trained.folder),
-        "step": trained.step,
-        "fingerprint": trained.fingerprint,
-        "trained_from": dict(trained.config["dataset"]),
+    return model.trained.describe() | {
         "frames": embeddings.shape[1],
         "embedding_size": embeddings.shape[2],
     }

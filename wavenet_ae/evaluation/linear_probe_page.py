@@ -166,10 +166,10 @@ def _model_rows(document: Mapping[str, Any]) -> list[list[str]]:
     return [
         [
             SLOTS[slot].title,
-            result["checkpoint"],
+            result["folder"],
             f"{result['step']:,}",
             f"{result['frames']} x {result['embedding_size']}",
-            result["trained_from"]["name"],
+            result["dataset"],
             result["fingerprint"],
         ]
         for slot, result in document["models"].items()

@@ -31,8 +31,12 @@ def check_dtype(model: nn.Module) -> None:
         raise UserError(f"config.model.dtype={model.dtype!r} must be float32 or bfloat16.")
 
 
-def check_batch_norm(model: nn.Module) -> None:
-    """Raises a UserError where the decay of moving statistics is not from 0 to below 1."""
+def check_spectral_layers(model: nn.Module) -> None:
+    """Raises a UserError where the layers of a spectral model cannot be made."""
+    check_positive(
+        model, [f"{size}_channels" for size in ("narrow", "middle", "wide", "bottleneck")]
+    )
+    check_dtype(model)
     if not 0 <= model.batch_norm_decay < 1:
         raise UserError(
             f"config.model.batch_norm_decay={model.batch_norm_decay} must be 0 or more and below 1."

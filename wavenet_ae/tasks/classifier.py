@@ -13,7 +13,7 @@ from wavenet_ae.audio import representations
 from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
 from wavenet_ae.models.classifier import Classifier, Logits
-from wavenet_ae.tasks.checks import check_batch_norm, check_dtype, check_positive
+from wavenet_ae.tasks.checks import check_spectral_layers
 from wavenet_ae.tasks.spectral import apply, split_variables
 
 _NUM_LABELS = {
@@ -40,10 +40,7 @@ class ClassifierTask:
     model: Classifier
 
     def __post_init__(self):
-        sizes = ("narrow", "middle", "wide", "bottleneck")
-        check_positive(self.model, [f"{size}_channels" for size in sizes])
-        check_batch_norm(self.model)
-        check_dtype(self.model)
+        check_spectral_layers(self.model)
         for name, number in _NUM_LABELS.items():
             if getattr(self.model, name) != number:
                 raise UserError(

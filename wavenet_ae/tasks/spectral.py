@@ -12,12 +12,7 @@ import numpy as np
 from wavenet_ae.audio import representations
 from wavenet_ae.errors import UserError
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
-from wavenet_ae.tasks.checks import (
-    check_batch_norm,
-    check_dtype,
-    check_num_pitches,
-    check_positive,
-)
+from wavenet_ae.tasks.checks import check_num_pitches, check_positive, check_spectral_layers
 from wavenet_ae.tasks.spectral_loss import frequency_weights, weighted_squared_error
 
 
@@ -39,12 +34,9 @@ class SpectralTask:
     model: SpectralAutoencoder
 
     def __post_init__(self):
-        sizes = ("narrow", "middle", "wide", "bottleneck")
-        check_positive(self.model, [f"{size}_channels" for size in sizes])
+        check_spectral_layers(self.model)
         check_positive(self.model, ("embedding_size", "pitch_embedding_size"))
         check_num_pitches(self.model)
-        check_batch_norm(self.model)
-        check_dtype(self.model)
         if self.model.representation not in representations.REPRESENTATIONS:
             raise UserError(
                 f"config.model.representation={self.model.representation!r} is unknown: use one "

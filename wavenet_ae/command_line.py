@@ -38,6 +38,32 @@ def define_path(
     return holder
 
 
+def define_distributed() -> None:
+    """Defines the flags of a tool that several processes run together; `run` connects them."""
+    flags.DEFINE_bool(
+        "distributed",
+        False,
+        "Run as one of several processes, all started with the same command. On Cloud TPU, with "
+        "Slurm or Open MPI they find each other; elsewhere the next three flags tell how.",
+    )
+    flags.DEFINE_string("coordinator_address", None, "HOST:PORT of the first process.")
+    flags.DEFINE_integer("num_processes", None, "How many there are.", lower_bound=1)
+    flags.DEFINE_integer("process_id", None, "Which one this is, from 0.", lower_bound=0)
+
+
+def _connect() -> None:
+    import jax  # tools that refuse their flags start without it
+
+    names = ("coordinator_address", "num_processes", "process_id")
+    try:
+        jax.distributed.initialize(**{name: flags.FLAGS[name].value for name in names})
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"the processes cannot be connected ({str(error).splitlines()[0].rstrip('.')}): give "
+            f"{', '.join(f'--{name}' for name in names)} to each."
+        ) from error
+
+
 def run(main: Callable[[], int | None]) -> None:
     """Parses the flags, runs `main` and exits.
 
@@ -58,6 +84,8 @@ def run(main: Callable[[], int | None]) -> None:
         # Cleaning up is the same for both ways of asking to stop.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
+            if "distributed" in flags.FLAGS and flags.FLAGS.distributed:
+                _connect()
             return main()
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)

@@ -1,4 +1,7 @@
 import json
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -15,6 +18,7 @@ from wavenet_ae.evaluation.table1 import evaluate_table1
 from wavenet_ae.synthesis import codec, generate_files, sampler
 from wavenet_ae.training.trained import load_trained, save_imported
 
+ROOT = Path(__file__).parents[2]
 CHANNELS = {
     "narrow_channels": 2,
     "middle_channels": 3,
@@ -78,6 +82,10 @@ def read(workdir):
     return json.loads((workdir / "table1.json").read_text())
 
 
+def read_lines(workdir):
+    return [json.loads(line) for line in (workdir / "notes.jsonl").read_text().splitlines()]
+
+
 def judged(runs, audio, notes):
     """The classifier's answers, found without the package's own scoring."""
     trained = load_trained(runs["classifier"])
@@ -104,7 +112,7 @@ def test_rows_are_the_classifiers_answers_on_notes_and_reconstructions(finished,
             found = results["rows"][row][column]
             assert found["mean"] == pytest.approx(float(expected[column].mean()), abs=1e-6)
             assert found["low"] <= found["mean"] <= found["high"]
-    lines = [json.loads(line) for line in (finished / "notes.jsonl").read_text().splitlines()]
+    lines = read_lines(finished)
     assert [line["note"] for line in lines] == [note["id"] for note in notes]
     for column, mean in (
         (c, results["rows"]["spectral"][c]["mean"]) for c in lines[0]["spectral"] if c != "loss"
@@ -190,6 +198,49 @@ def test_processes_share_the_notes(config, monkeypatch, runs, notes):
     )
     gathered = table1._gather(ours[0], shares[0])
     np.testing.assert_array_equal(gathered["original"]["x"], [0, 1, 2, 3])
+
+
+def test_two_processes_give_what_one_gives(finished, config, tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    overrides = {**config, **{f"dataset.{k}": v for k, v in config["dataset"].items()}}
+    settings = [
+        f"--config.{name}={value}"
+        for name, value in overrides.items()
+        if value is not None and name not in ("experiment", "dataset")
+    ]
+    workdirs = [tmp_path / "first", tmp_path / "second"]  # no need to share a disk
+    processes = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                ROOT / "experiments" / "evaluate.py",
+                f"--config={ROOT / 'experiments' / 'configs' / 'table1.py'}",
+                f"--workdir={workdir}",
+                "--distributed",
+                f"--coordinator_address={address}",
+                "--num_processes=2",
+                f"--process_id={index}",
+                *settings,
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index, workdir in enumerate(workdirs)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors
+    # Batches of other sizes round differently.
+    ours, theirs = (read_lines(folder) for folder in (workdirs[0], finished))
+    assert [line["note"] for line in ours] == [line["note"] for line in theirs]
+    for mine, other in zip(ours, theirs, strict=True):
+        for row in ("original", "wavenet", "spectral"):
+            assert mine[row] == pytest.approx(other[row], rel=1e-3)
+    # Each made its own half, and one of them wrote.
+    assert [len(list(w.glob("spectral/*.wav"))) for w in workdirs] == [2, 2]
+    assert not (workdirs[1] / "table1.json").exists()
 
 
 def test_distance_of_spectra():

@@ -1,13 +1,13 @@
 import itertools
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import entry_points
 import jax
 import numpy as np
 import pytest
 import soundfile
+from entry_points import assert_refused
 from html_page import Page, wav
 
 from wavenet_ae import tasks
@@ -19,7 +19,6 @@ from wavenet_ae.synthesis import embeddings, generate_files
 from wavenet_ae.synthesis.encode_files import encode_sound
 from wavenet_ae.training import trained
 
-ROOT = Path(__file__).parents[2]
 LONG, SHORT = 1000, 700
 QUICK = {"griffin_lim_iterations": 1}
 
@@ -281,7 +280,8 @@ def test_notes_are_chosen_from_the_runs_dataset(models, tmp_path, generated, cap
     assert first.source.instrument != second.source.instrument
     assert first.pitch == second.pitch == first.source.pitch
     expected, _ = soundfile.read(
-        ROOT / "wavenet_ae/data/nsynth_json/dummy_data/audio" / f"{first.name}.wav", dtype="float32"
+        entry_points.ROOT / "wavenet_ae/data/nsynth_json/dummy_data/audio" / f"{first.name}.wav",
+        dtype="float32",
     )
     np.testing.assert_array_equal(first.audio, expected)
 
@@ -306,19 +306,11 @@ def test_long_names_and_many_pairs_of_one_name_keep_apart(models, generated, tmp
     assert max(map(len, names)) < 100
 
 
-def run_interpolate(*flags):
-    return subprocess.run(
-        [sys.executable, ROOT / "experiments" / "interpolate.py", *map(str, flags)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_command_line_generates_nothing_twice(output, tiny_run, spectral_run, pair_flag, sounds):
     before = contents(output)
     same = sounds / "a-060-100.wav"
-    process = run_interpolate(
+    process = entry_points.run(
+        "interpolate",
         f"--wavenet={tiny_run}",
         f"--spectral={spectral_run}",
         f"--pair={pair_flag}",
@@ -334,7 +326,8 @@ def test_command_line_generates_nothing_twice(output, tiny_run, spectral_run, pa
 
 
 def test_command_line_takes_all_settings(spectral_run, tmp_path):
-    process = run_interpolate(
+    process = entry_points.run(
+        "interpolate",
         f"--spectral={spectral_run}",
         "--split=train",
         "--num_pairs=1",
@@ -413,9 +406,6 @@ def test_splits_without_a_pair(models):
 )
 def test_command_line_errors_are_one_line(tiny_run, pair_flag, tmp_path, flags, message):
     filled = [flag.format(run=tiny_run, pair=pair_flag) for flag in flags]
-    process = run_interpolate(*filled, f"--output={tmp_path / 'out'}")
-    assert process.returncode == 1
-    assert process.stderr.startswith("error: ")
-    assert message in process.stderr
-    assert process.stderr.count("\n") == 1
+    process = entry_points.run("interpolate", *filled, f"--output={tmp_path / 'out'}")
+    assert_refused(process, message)
     assert not (tmp_path / "out").exists()

@@ -1,13 +1,12 @@
 import io
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
+import entry_points
 import numpy as np
 import pytest
 import soundfile
+from entry_points import assert_refused
 from html_page import Page, wav
 from sine_notes import write_notes
 
@@ -18,7 +17,6 @@ from wavenet_ae.evaluation.report import write_report
 from wavenet_ae.synthesis import generate_files
 from wavenet_ae.training import loop
 
-ROOT = Path(__file__).parents[2]
 NUM_SAMPLES = 2000
 SECONDS = NUM_SAMPLES / 16_000
 SPLITS = {
@@ -241,26 +239,15 @@ def test_what_is_missing_is_named(workdir, tmp_path):
         write_report(workdir, tmp_path / "file", seconds=0.01)
 
 
-def run_report(*flags):
-    return subprocess.run(
-        [sys.executable, ROOT / "experiments" / "report.py", *flags],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_command_line(output, workdir):
     page = (output / "report.html").read_bytes()
     flags = (f"--checkpoint={workdir}", f"--output={output}", "--num_notes=3")
-    process = run_report(*flags, f"--seconds={SECONDS}")
+    process = entry_points.run("report", *flags, f"--seconds={SECONDS}")
     assert process.returncode == 0, process.stderr
     assert process.stdout.endswith(f"open {output / 'report.html'} in a browser\n")
     assert (output / "report.html").read_bytes() == page
 
 
 def test_command_line_errors_are_one_line(tmp_path):
-    process = run_report(f"--checkpoint={tmp_path}", f"--output={tmp_path / 'out'}")
-    assert process.returncode == 1
-    assert process.stderr.startswith(f"error: {tmp_path} is no run of training")
-    assert process.stderr.count("\n") == 1
+    process = entry_points.run("report", f"--checkpoint={tmp_path}", f"--output={tmp_path / 'out'}")
+    assert_refused(process, f"error: {tmp_path} is no run of training")

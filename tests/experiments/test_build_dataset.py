@@ -1,24 +1,18 @@
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import entry_points
 import pytest
+from entry_points import assert_refused
 
 from wavenet_ae.data import nsynth_json
 
-ROOT = Path(__file__).parents[2]
 DUMMY_DATA = Path(nsynth_json.__file__).parent / "dummy_data"
 
 
 def build_dataset(*flags):
-    return subprocess.run(
-        [sys.executable, ROOT / "experiments" / "build_dataset.py", *flags],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return entry_points.run("build_dataset", *flags)
 
 
 @pytest.fixture
@@ -48,9 +42,7 @@ def test_builds_once_notices_changes_and_overwrites(folder, tmp_path):
     examples.popitem()
     (folder / "examples.json").write_text(json.dumps(examples))
     process = build_dataset(*flags)
-    assert process.returncode == 1
-    assert process.stderr.startswith(f"error: {path} was built from other notes")
-    assert process.stderr.count("\n") == 1
+    assert_refused(process, f"error: {path} was built from other notes")
 
     process = build_dataset(*flags, "--overwrite")
     assert process.returncode == 0
@@ -59,9 +51,7 @@ def test_builds_once_notices_changes_and_overwrites(folder, tmp_path):
 
 def test_user_errors_are_one_line(tmp_path):
     process = build_dataset(f"--notes={tmp_path}", f"--data_dir={tmp_path}")
-    assert process.returncode == 1
-    assert process.stderr.startswith(f"error: {tmp_path / 'examples.json'} does not exist")
-    assert process.stderr.count("\n") == 1
+    assert_refused(process, f"error: {tmp_path / 'examples.json'} does not exist")
 
 
 def test_missing_flag_is_named():

@@ -1,16 +1,13 @@
-import json
-from pathlib import Path
-
 import jax
 import pytest
 from absl import flags
+from entry_points import CONFIGS, load_config
 from ml_collections import config_flags
 
 from wavenet_ae import tasks
 from wavenet_ae.errors import UserError
 from wavenet_ae.training.state import learning_rate_schedule
 
-CONFIGS = Path(__file__).parents[2] / "experiments" / "configs"
 PARAMETERS = {
     # The authors' graph counts 262,656 more: a projection that reaches no output.
     "wavenet_ae.py": 61_541_392,
@@ -19,20 +16,13 @@ PARAMETERS = {
 }
 
 
-def load(name):
-    path, _, variant = name.partition(":")
-    scope = {}
-    exec(compile((CONFIGS / path).read_text(), path, "exec"), scope)
-    return json.loads(scope["get_config"](variant).to_json())
-
-
 def test_every_config_is_counted():
     assert {name.split(":")[0] for name in PARAMETERS} == {p.name for p in CONFIGS.glob("*.py")}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_configs_build_with_their_exact_parameter_count(name):
-    config = load(name)
+    config = load_config(name)
     params, _ = jax.eval_shape(tasks.create(config).init, jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == PARAMETERS[name]
     learning_rate_schedule(config["optimizer"])
@@ -41,7 +31,7 @@ def test_configs_build_with_their_exact_parameter_count(name):
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_configs_have_the_common_names(name):
-    config = load(name)
+    config = load_config(name)
     for key in (
         "seed",
         "num_steps",
@@ -55,7 +45,7 @@ def test_configs_have_the_common_names(name):
 
 
 def test_the_default_is_the_paper():
-    config = load("wavenet_ae.py")
+    config = load_config("wavenet_ae.py")
     assert (config["num_steps"], config["batch_size"], config["crop_samples"]) == (
         250_000,
         32,
@@ -72,7 +62,7 @@ def test_the_default_is_the_paper():
 
 def test_unknown_variants_are_refused():
     with pytest.raises(UserError, match="no variant 'large': use small or demo"):
-        load("wavenet_ae.py:large")
+        load_config("wavenet_ae.py:large")
 
 
 def test_settings_can_be_overridden(monkeypatch):

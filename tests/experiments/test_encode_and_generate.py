@@ -1,24 +1,11 @@
-import subprocess
-import sys
-from pathlib import Path
-
+import entry_points
 import numpy as np
 import pytest
 import soundfile
 
 from wavenet_ae.audio import files
 
-ROOT = Path(__file__).parents[2]
 HOP = 64  # of the tiny model
-
-
-def tool(name, *flags):
-    return subprocess.run(
-        [sys.executable, ROOT / "experiments" / f"{name}.py", *map(str, flags)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +47,9 @@ EXPECTED = {
 
 
 def test_encode_writes_one_embedding_a_sound_and_names_what_it_refuses(tiny_run, sounds, tmp_path):
-    result = tool("encode", f"--checkpoint={tiny_run}", f"--input={sounds}", f"--output={tmp_path}")
+    result = entry_points.run(
+        "encode", f"--checkpoint={tiny_run}", f"--input={sounds}", f"--output={tmp_path}"
+    )
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     for name, reason in (
@@ -88,7 +77,7 @@ def test_encode_writes_one_embedding_a_sound_and_names_what_it_refuses(tiny_run,
 
 def test_generate_from_sounds_and_again(tiny_run, sounds, tmp_path):
     flags = (f"--checkpoint={tiny_run}", f"--input={sounds}", f"--output={tmp_path}")
-    first = tool("generate", *flags, "--batch_size=2")
+    first = entry_points.run("generate", *flags, "--batch_size=2")
     assert first.returncode == 1  # three files were refused
     assert first.stderr.count("refused: ") == 3
     assert lengths(tmp_path) == EXPECTED
@@ -99,13 +88,13 @@ def test_generate_from_sounds_and_again(tiny_run, sounds, tmp_path):
     kept, lost = tmp_path / "one.wav", tmp_path / "tone.wav"
     before = kept.stat().st_mtime_ns
     lost.unlink()
-    second = tool("generate", *flags, "--batch_size=5")
+    second = entry_points.run("generate", *flags, "--batch_size=5")
     assert "4 of 5 sounds are in" in second.stdout
     assert kept.stat().st_mtime_ns == before
     assert lost.read_bytes() == contents[lost]
 
     # Other settings make other sounds.
-    third = tool("generate", *flags, "--seed=1")
+    third = entry_points.run("generate", *flags, "--seed=1")
     assert "already" not in third.stdout
     assert (tmp_path / "tone.wav").read_bytes() != contents[lost]
 
@@ -114,17 +103,19 @@ def test_generate_from_embeddings_blends_and_stretches(tiny_run, sounds, tmp_pat
     checkpoint = f"--checkpoint={tiny_run}"
     good = [f"--input={sounds / name}" for name in ("tone.wav", "tone.flac")]
     encoded, output = tmp_path / "encoded", tmp_path / "output"
-    assert tool("encode", checkpoint, *good, f"--output={encoded}").returncode == 0
+    assert entry_points.run("encode", checkpoint, *good, f"--output={encoded}").returncode == 0
     run = (checkpoint, f"--input={encoded}", f"--output={output}")
 
-    assert tool("generate", *run).returncode == 0
+    assert entry_points.run("generate", *run).returncode == 0
     assert lengths(output) == {"tone.wav": 16 * HOP, "tone_2.wav": 5 * HOP}
 
-    result = tool("generate", *run, "--blend=0.25,0.75", "--stretch=2")
+    result = entry_points.run("generate", *run, "--blend=0.25,0.75", "--stretch=2")
     assert result.returncode == 0, result.stderr
     assert lengths(output)["tone_0.25_tone_2_0.75.wav"] == 2 * 5 * HOP
 
-    result = tool("generate", checkpoint, *good, "--blend=1,0", f"--output={tmp_path / 'blend'}")
+    result = entry_points.run(
+        "generate", checkpoint, *good, "--blend=1,0", f"--output={tmp_path / 'blend'}"
+    )
     assert result.returncode == 0
     assert list(lengths(tmp_path / "blend").values()) == [300]
 
@@ -136,13 +127,13 @@ def test_generate_blends_along_the_arc(tiny_run, tmp_path):
     np.savez(tmp_path / "a_0.5_b_0.5_spherical.npz", embedding=middle)
     run = (f"--checkpoint={tiny_run}", f"--output={tmp_path}", "--temperature=0")
     ends = (f"--input={tmp_path / 'a.npz'}", f"--input={tmp_path / 'b.npz'}", "--blend=0.5,0.5")
-    result = tool("generate", *run, *ends, "--interpolation=spherical")
+    result = entry_points.run("generate", *run, *ends, "--interpolation=spherical")
     assert result.returncode == 0, result.stderr
     arc = (tmp_path / "a_0.5_b_0.5_spherical.wav").read_bytes()
-    assert tool("generate", *run, *ends).returncode == 0
+    assert entry_points.run("generate", *run, *ends).returncode == 0
     assert (tmp_path / "a_0.5_b_0.5.wav").read_bytes() != arc
     expected = f"--input={tmp_path / 'a_0.5_b_0.5_spherical.npz'}"
-    assert tool("generate", *run, expected, "--seed=1").returncode == 0
+    assert entry_points.run("generate", *run, expected, "--seed=1").returncode == 0
     assert (tmp_path / "a_0.5_b_0.5_spherical.wav").read_bytes() == arc
 
 
@@ -153,13 +144,13 @@ def test_inputs_are_never_replaced_and_results_are_no_inputs(tiny_run, sounds, t
     (folder / "tone.wav").write_bytes(original)
     run = (f"--checkpoint={tiny_run}", f"--input={folder}")
 
-    result = tool("generate", *run, f"--output={folder}")
+    result = entry_points.run("generate", *run, f"--output={folder}")
     assert result.returncode == 1
     assert "would replace the inputs" in result.stderr
     assert (folder / "tone.wav").read_bytes() == original
 
     for _ in range(2):
-        assert tool("generate", *run, f"--output={folder / 'out'}").returncode == 0
+        assert entry_points.run("generate", *run, f"--output={folder / 'out'}").returncode == 0
     assert lengths(folder) == {"tone.wav": 1000, "out/tone.wav": 1000}
 
 
@@ -167,7 +158,7 @@ def test_home_is_expanded_and_long_names_work(tiny_run, sounds, tmp_path, monkey
     monkeypatch.setenv("HOME", str(tmp_path))
     name = "n" * 245
     (tmp_path / f"{name}.wav").write_bytes((sounds / "one.wav").read_bytes())
-    result = tool(
+    result = entry_points.run(
         "encode", f"--checkpoint={tiny_run}", f"--input=~/{name}.wav", "--output=~/encoded"
     )
     assert result.returncode == 0, result.stderr
@@ -176,7 +167,7 @@ def test_home_is_expanded_and_long_names_work(tiny_run, sounds, tmp_path, monkey
 
 def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path):
     for seed in (1, 2):
-        result = tool(
+        result = entry_points.run(
             "generate",
             f"--checkpoint={tiny_run}",
             f"--input={sounds / 'tone.wav'}",
@@ -252,7 +243,7 @@ def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path)
 )
 def test_mistakes_get_one_sentence(tiny_run, sounds, tmp_path, name, flags, reason):
     filled = [flag.format(run=tiny_run, sounds=sounds, tmp=tmp_path) for flag in flags]
-    result = tool(name, *filled, f"--output={tmp_path / 'out'}")
+    result = entry_points.run(name, *filled, f"--output={tmp_path / 'out'}")
     assert result.returncode != 0
     assert reason in result.stderr
     assert "Traceback" not in result.stderr

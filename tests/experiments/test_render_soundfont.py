@@ -1,11 +1,10 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import entry_points
 import pytest
+from entry_points import assert_refused
 
-ROOT = Path(__file__).parents[2]
 FONTS = (
     Path("/usr/share/sounds/sf2/sf_GMbank.sf2"),
     Path("/usr/share/sounds/sf3/FluidR3Mono_GM.sf3"),
@@ -20,16 +19,6 @@ def font_path() -> Path:
     pytest.skip("no General MIDI SoundFont is installed")
 
 
-def _call(*flags: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "experiments/render_soundfont.py", *flags],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_renders_and_then_has_nothing_to_do(font_path, tmp_path):
     flags = (
         f"--soundfont={font_path}",
@@ -38,7 +27,7 @@ def test_renders_and_then_has_nothing_to_do(font_path, tmp_path):
         "--pitches=60:72:12",
         "--velocities=100",
     )
-    result = _call(*flags)
+    result = entry_points.run("render_soundfont", *flags)
     assert result.returncode == 0, result.stderr
     assert "4 notes of 2 instruments" in result.stdout
     assert "rendering" in result.stderr  # the progress
@@ -50,7 +39,7 @@ def test_renders_and_then_has_nothing_to_do(font_path, tmp_path):
         "flute_acoustic_001-060-100",
         "flute_acoustic_001-072-100",
     ]
-    again = _call(*flags)
+    again = entry_points.run("render_soundfont", *flags)
     assert again.returncode == 0
     assert "nothing to do" in again.stdout
     assert again.stderr == ""
@@ -71,9 +60,6 @@ def test_renders_and_then_has_nothing_to_do(font_path, tmp_path):
 )
 def test_a_mistake_is_one_line(font_path, tmp_path, flags, message):
     defaults = [f"--soundfont={font_path}", f"--output={tmp_path / 'notes'}"]
-    result = _call(*defaults, *flags)
-    assert result.returncode == 1
-    assert result.stderr.startswith("error: ")
-    assert result.stderr.count("\n") == 1
-    assert message in result.stderr
+    result = entry_points.run("render_soundfont", *defaults, *flags)
+    assert_refused(result, message)
     assert not (tmp_path / "notes").exists()

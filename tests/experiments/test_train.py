@@ -1,11 +1,8 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
 
+import entry_points
 import pytest
 
-ROOT = Path(__file__).parents[2]
 TINY = {
     "model.encoder_channels": 4,
     "model.encoder_layers": 2,
@@ -19,26 +16,14 @@ TINY = {
 }
 
 
-def train(*arguments, config="wavenet_ae.py:demo", **settings):
-    return subprocess.run(
-        [
-            sys.executable,
-            ROOT / "experiments" / "train.py",
-            f"--config={ROOT / 'experiments' / 'configs' / config}",
-            *arguments,
-            *(f"--config.{name}={value}" for name, value in settings.items()),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_trains_then_resumes_then_has_nothing_to_do(data_dir, tmp_path):
     flags = {**TINY, "dataset.data_dir": data_dir}
     workdir = f"--workdir={tmp_path / 'run'}"
 
-    first = train(workdir, **flags, summarize_every_steps=2)
+    def train(**settings):
+        return entry_points.train("wavenet_ae.py:demo", workdir, **settings)
+
+    first = train(**flags, summarize_every_steps=2)
     assert first.returncode == 0, first.stderr
     assert "compiled the training step" in first.stderr
     assert "Traceback" not in first.stderr
@@ -47,15 +32,15 @@ def test_trains_then_resumes_then_has_nothing_to_do(data_dir, tmp_path):
     events = next((tmp_path / "run").glob("events*")).read_bytes()
     assert b"reconstruction" in events
 
-    second = train(workdir, **{**flags, "num_steps": 3})
+    second = train(**{**flags, "num_steps": 3})
     assert second.returncode == 0
     assert "at step 2 of 3" in second.stderr
 
-    third = train(workdir, **{**flags, "num_steps": 3})
+    third = train(**{**flags, "num_steps": 3})
     assert third.returncode == 0
     assert "is at step 3: raise --config.num_steps" in third.stderr
 
-    other = train(workdir, **{**flags, "model.skip_channels": 5})
+    other = train(**{**flags, "model.skip_channels": 5})
     assert other.returncode == 1
     assert (
         other.stderr.strip()
@@ -75,7 +60,7 @@ def test_trains_then_resumes_then_has_nothing_to_do(data_dir, tmp_path):
     ],
 )
 def test_mistakes_get_one_sentence(tmp_path, config, settings, reason):
-    result = train(f"--workdir={tmp_path / 'run'}", config=config, **settings)
+    result = entry_points.train(config, f"--workdir={tmp_path / 'run'}", **settings)
     assert result.returncode != 0
     assert reason in result.stderr
     assert "Traceback" not in result.stderr

@@ -1,10 +1,10 @@
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import authors
+import entry_points
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,16 +18,6 @@ from wavenet_ae.training.trained import load_trained
 
 CHECKPOINT = authors.FOLDER / "wavenet_checkpoint"
 PREFIX = CHECKPOINT / "model.ckpt-3"
-ROOT = Path(__file__).parents[2]
-
-
-def tool(name, *flags):
-    return subprocess.run(
-        [sys.executable, ROOT / "experiments" / f"{name}.py", *map(str, flags)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +36,7 @@ def edited(variables, monkeypatch):
 @pytest.fixture(scope="module")
 def raw_workdir(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("imported") / "raw"
-    result = tool(
+    result = entry_points.run(
         "import_magenta", f"--checkpoint={PREFIX}", f"--workdir={workdir}", "--weights=raw"
     )
     assert result.returncode == 0, result.stderr
@@ -96,12 +86,12 @@ def test_encode_and_generate_work_with_the_import_as_the_authors_code_does(raw_w
     for i, audio in enumerate(oracle["wav"]):
         soundfile.write(tmp_path / f"{i}.wav", audio, 16_000, subtype="FLOAT")
     flags = (f"--checkpoint={raw_workdir}", f"--input={tmp_path}", f"--output={tmp_path / 'out'}")
-    assert tool("encode", *flags).returncode == 0
+    assert entry_points.run("encode", *flags).returncode == 0
     for i in range(2):
         with np.load(tmp_path / "out" / f"{i}.npz") as arrays:
             # Values up to 45, through 30 layers in float32.
             np.testing.assert_allclose(arrays["embedding"], after["encoding"][i], atol=1e-4)
-    assert tool("generate", *flags).returncode == 0
+    assert entry_points.run("generate", *flags).returncode == 0
     assert soundfile.info(tmp_path / "out" / "0.wav").frames == 2048
 
     trained = load_trained(raw_workdir)
@@ -111,35 +101,35 @@ def test_encode_and_generate_work_with_the_import_as_the_authors_code_does(raw_w
 
 
 def test_training_starts_from_the_import(raw_workdir, data_dir, tmp_path):
-    def train(*more):
-        return tool(
-            "train",
-            f"--config={ROOT / 'experiments' / 'configs' / 'wavenet_ae.py'}:demo",
-            f"--config.dataset.data_dir={data_dir}",
-            "--config.num_steps=1",
-            "--config.crop_samples=512",
-            "--config.optimizer.boundaries=()",
-            "--config.optimizer.learning_rates=(0.0,)",
-            *more,
-        )
-
-    sizes = [
-        f"--config.model.{name}={value}"
+    settings = {
+        "dataset.data_dir": data_dir,
+        "num_steps": 1,
+        "crop_samples": 512,
+        "optimizer.boundaries": (),
+        "optimizer.learning_rates": (0.0,),
+        "init_from": raw_workdir,
+    }
+    sizes = {
+        f"model.{name}": value
         for name, value in load_trained(raw_workdir).config["model"].items()
         if name.endswith(("channels", "layers"))
-    ]
-    start = f"--config.init_from={raw_workdir}"
-    result = train(start, *sizes, f"--workdir={tmp_path / 'run'}")
+    }
+
+    def train(workdir, **changes):
+        flag = f"--workdir={workdir}"
+        return entry_points.train("wavenet_ae.py:demo", flag, **{**settings, **changes})
+
+    result = train(tmp_path / "run", **sizes)
     assert result.returncode == 0, result.stderr
     assert "starting from the weights of" in result.stderr
     before, after = (load_trained(folder).params for folder in (raw_workdir, tmp_path / "run"))
     jax.tree.map(np.testing.assert_array_equal, before, after)
 
-    result = train(start, f"--workdir={tmp_path / 'other'}")
+    result = train(tmp_path / "other")
     assert result.returncode == 1
     assert "has encoder_channels=16, and this run has encoder_channels=32" in result.stderr
 
-    result = train(*sizes, f"--workdir={raw_workdir}", "--config.num_steps=9")
+    result = train(raw_workdir, **sizes, num_steps=9)
     assert result.returncode == 1
     assert "with no state of training to go on from" in result.stderr
     assert "Traceback" not in result.stderr
@@ -213,7 +203,9 @@ def empty(folder):
 def test_damaged_checkpoints_get_one_sentence_and_leave_nothing(tmp_path, damage, reason):
     folder = Path(shutil.copytree(CHECKPOINT, tmp_path / "checkpoint"))
     damage(folder)
-    result = tool("import_magenta", f"--checkpoint={folder}", f"--workdir={tmp_path / 'run'}")
+    result = entry_points.run(
+        "import_magenta", f"--checkpoint={folder}", f"--workdir={tmp_path / 'run'}"
+    )
     assert result.returncode == 1
     assert reason in result.stderr
     assert "Traceback" not in result.stderr
@@ -229,7 +221,9 @@ def test_foreign_checkpoints_are_refused(edited):
 
 def test_a_workdir_that_is_there_is_left_alone(raw_workdir):
     before = (raw_workdir / "config.json").read_bytes()
-    result = tool("import_magenta", f"--checkpoint={PREFIX}", f"--workdir={raw_workdir}")
+    result = entry_points.run(
+        "import_magenta", f"--checkpoint={PREFIX}", f"--workdir={raw_workdir}"
+    )
     assert result.returncode == 1
     assert "is there already: name a new --workdir" in result.stderr
     assert (raw_workdir / "config.json").read_bytes() == before

@@ -1,9 +1,8 @@
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import entry_points
 import jax
 import numpy as np
 import pytest
@@ -12,23 +11,11 @@ import safetensors.numpy
 from wavenet_ae.errors import UserError
 from wavenet_ae.training.trained import export, load_trained
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
 def exported(tiny_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export") / "model"
-    result = subprocess.run(
-        [
-            sys.executable,
-            ROOT / "experiments" / "export.py",
-            f"--checkpoint={tiny_run}",
-            f"--output={folder}",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = entry_points.run("export", f"--checkpoint={tiny_run}", f"--output={folder}")
     assert result.returncode == 0, result.stderr
     return folder
 
@@ -57,17 +44,11 @@ def test_the_folder_has_the_layout_of_the_hub(exported, tmp_path):
 
 def test_the_tools_take_an_export(exported, tmp_path):
     np.savez(tmp_path / "a.npz", embedding=np.ones((2, 3)))
-    result = subprocess.run(
-        [
-            sys.executable,
-            ROOT / "experiments" / "generate.py",
-            f"--checkpoint={exported}",
-            f"--input={tmp_path / 'a.npz'}",
-            f"--output={tmp_path}",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+    result = entry_points.run(
+        "generate",
+        f"--checkpoint={exported}",
+        f"--input={tmp_path / 'a.npz'}",
+        f"--output={tmp_path}",
     )
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "a.wav").exists()

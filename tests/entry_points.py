@@ -1,0 +1,46 @@
+"""The entry points in `experiments/`, started as a user does, and their configurations."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "experiments" / "configs"
+
+
+def run(name: str, *flags: object) -> subprocess.CompletedProcess[str]:
+    """Runs `experiments/NAME.py`, whatever its exit code will be."""
+    return subprocess.run(
+        [sys.executable, ROOT / "experiments" / f"{name}.py", *map(str, flags)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def train(config: str, *flags: object, **settings: object) -> subprocess.CompletedProcess[str]:
+    """Runs `train.py` with a configuration, `FILE.py[:variants]`, and changes of its settings."""
+    changes = [f"--config.{name}={value}" for name, value in settings.items()]
+    return run("train", f"--config={CONFIGS / config}", *flags, *changes)
+
+
+def load_config(name: str, **settings: Any) -> dict[str, Any]:
+    """Reads a configuration, `FILE.py[:variants]`, as `train.py` resolves it."""
+    path, _, variants = name.partition(":")
+    scope: dict[str, Any] = {}
+    exec(compile((CONFIGS / path).read_text(), path, "exec"), scope)
+    config = scope["get_config"](variants)
+    with config.unlocked():
+        config.update_from_flattened_dict(settings)
+    return json.loads(config.to_json())
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], reason: str) -> None:
+    """Asserts that a mistake ended in one sentence with its reason, and in exit code 1."""
+    assert result.returncode == 1
+    assert reason in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1

@@ -22,7 +22,7 @@ Without pitch: `--config.model.num_pitches=0`. Another representation:
 from configs import common
 from ml_collections import ConfigDict
 
-_EMBEDDING_SIZES = (64, 128, 256, 512, 1024, 1984)
+_SIZE_VARIANTS = {f"z{size}": size for size in (64, 128, 256, 512, 1024, 1984)}
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -47,17 +47,17 @@ def get_config(variants: str = "") -> ConfigDict:
     config.optimizer.b1 = 0.5
     config.summarize_every_steps = 50_000
 
-    for variant in filter(None, variants.split(",")):
+    # The size of the embedding last, since the other variants have one of their own.
+    for variant in sorted(filter(None, variants.split(",")), key=_SIZE_VARIANTS.__contains__):
         match variant:
             case "small":
                 _make_small(config)
             case "demo":
                 _make_demo(config)
-            case _ if variant in [f"z{size}" for size in _EMBEDDING_SIZES]:
-                config.model.embedding_size = int(variant[1:])
+            case _ if variant in _SIZE_VARIANTS:
+                config.model.embedding_size = _SIZE_VARIANTS[variant]
             case _:
-                sizes = (f"z{size}" for size in _EMBEDDING_SIZES)
-                raise common.unknown_variant(variant, "small", "demo", *sizes)
+                raise common.unknown_variant(variant, "small", "demo", *_SIZE_VARIANTS)
     return config.lock()
 
 

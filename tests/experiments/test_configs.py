@@ -13,11 +13,33 @@ PARAMETERS = {
     "wavenet_ae.py": 61_541_392,
     "wavenet_ae.py:small": 4_626_960,
     "wavenet_ae.py:demo": 274_608,
+    # Each of 20 layers and the head has a projection of the pitch to 64 channels.
+    "wavenet_ae.py:table1": 274_608 + 21 * 128 * 64,
+    "spectral_ae.py": 36_761_665,
+    "spectral_ae.py:small": 2_348_065,
+    "spectral_ae.py:demo": 519_433,
+    # A number of the embedding more has 1024 weights and a shift in the encoder, 1024 weights in
+    # the decoder.
+    "spectral_ae.py:z64": 36_761_665 - 1920 * 2049,
+    "spectral_ae.py:z128": 36_761_665 - 1856 * 2049,
+    "spectral_ae.py:z256": 36_761_665 - 1728 * 2049,
+    "spectral_ae.py:z512": 36_761_665 - 1472 * 2049,
+    "spectral_ae.py:z1024": 36_761_665 - 960 * 2049,
+    "spectral_ae.py:z1984": 36_761_665,
+    "spectral_ae.py:demo,z64": 519_433 - 64 * 257,
+    "spectral_ae.py:z64,demo": 519_433 - 64 * 257,
+    # The baseline's encoder with 152 numbers in place of 1984.
+    "classifier.py": 16_196_288 - 1832 * 1025,
+    "classifier.py:small": 925_528,
+    "classifier.py:demo": 241_656,
 }
+# What trainings have in common, and an evaluation.
+NO_TRAININGS = {"common.py", "table1.py"}
 
 
 def test_every_config_is_counted():
-    assert {name.split(":")[0] for name in PARAMETERS} == {p.name for p in CONFIGS.glob("*.py")}
+    trainings = {path.name for path in CONFIGS.glob("*.py")} - NO_TRAININGS
+    assert {name.split(":")[0] for name in PARAMETERS} == trainings
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -26,7 +48,7 @@ def test_configs_build_with_their_exact_parameter_count(name):
     params, _ = jax.eval_shape(tasks.create(config).init, jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == PARAMETERS[name]
     learning_rate_schedule(config["optimizer"])
-    assert config["optimizer"]["boundaries"][-1] < config["num_steps"]
+    assert max(config["optimizer"]["boundaries"], default=0) < config["num_steps"]
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -44,7 +66,7 @@ def test_configs_have_the_common_names(name):
     assert {"name", "data_dir"} <= config["dataset"].keys()
 
 
-def test_the_default_is_the_paper():
+def test_the_wavenets_default_is_the_paper():
     config = load_config("wavenet_ae.py")
     assert (config["num_steps"], config["batch_size"], config["crop_samples"]) == (
         250_000,
@@ -60,9 +82,38 @@ def test_the_default_is_the_paper():
             assert float(rate(step - 1)) > value
 
 
-def test_unknown_variants_are_refused():
-    with pytest.raises(UserError, match="no variant 'large': use small or demo"):
-        load_config("wavenet_ae.py:large")
+def test_the_baselines_default_is_the_paper():
+    config = load_config("spectral_ae.py")
+    assert (config["num_steps"], config["batch_size"]) == (200_000, 8)
+    assert config["optimizer"]["learning_rates"] == [1e-4]
+    assert (config["optimizer"]["b1"], config["optimizer"]["clip_norm"]) == (0.5, None)
+    assert config["model"]["batch_norm_decay"] == 0.999
+    assert config["model"]["representation"] == "log_magnitude"
+    assert config["averaging_decay"] == 0
+
+
+def test_the_classifiers_default_is_the_paper():
+    config = load_config("classifier.py")
+    assert config["batch_size"] == 32
+    assert config["optimizer"]["learning_rates"] == [1e-4]
+    assert (config["optimizer"]["b1"], config["optimizer"]["clip_norm"]) == (0.5, None)
+    assert config["model"]["batch_norm_decay"] == 0.999
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("wavenet_ae.py:large", "small, demo or table1"),
+        ("spectral_ae.py:large", "small, demo, z64, z128, z256, z512, z1024 or z1984"),
+        ("spectral_ae.py:demo,large", "small, demo, z64"),
+        ("spectral_ae.py:z100", "small, demo, z64"),
+        ("classifier.py:large", "small or demo"),
+    ],
+)
+def test_unknown_variants_are_refused(name, known):
+    variant = name.partition(":")[2].split(",")[-1]
+    with pytest.raises(UserError, match=f"no variant '{variant}': use {known}"):
+        load_config(name)
 
 
 def test_settings_can_be_overridden(monkeypatch):

@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from wavenet_ae.models.initializers import scaled_uniform
+
 Initializer = Callable[..., jax.Array]
 
 # The authors' initialisation: uniform with variance 1 / fan-in.
-uniform_unit_scaling: Initializer = nn.initializers.variance_scaling(1.0, "fan_in", "uniform")
+uniform_unit_scaling: Initializer = scaled_uniform("fan_in")
 
 
 class Conv(nn.Module):

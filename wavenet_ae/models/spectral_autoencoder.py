@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from wavenet_ae.audio.representations import NETWORK_SHAPE, NUM_CHANNELS, Representation
+from wavenet_ae.models.initializers import scaled_uniform
 from wavenet_ae.models.transposed import TransposedConv
 
 
@@ -79,7 +80,7 @@ class NormalizedConv(nn.Module):
                 *shape,
                 padding="SAME",
                 use_bias=False,  # the normalisation would take it away
-                kernel_init=nn.initializers.glorot_uniform(),
+                kernel_init=scaled_uniform("fan_avg"),
                 dtype=self.dtype,
             )
         self.norm = BatchNorm(self.features, self.batch_norm_decay)
@@ -192,7 +193,7 @@ class SpectralDecoder(nn.Module):
         self.output = nn.Conv(
             NUM_CHANNELS[self.representation],
             (1, 1),
-            kernel_init=nn.initializers.glorot_uniform(),
+            kernel_init=scaled_uniform("fan_avg"),
             dtype=self.dtype,
         )
 

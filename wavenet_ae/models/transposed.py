@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from wavenet_ae.models.initializers import scaled_uniform
+
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
@@ -31,7 +33,7 @@ class TransposedConv(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps `[batch, height, width, channels]` to `[batch, ..., features]`."""
         shape = (*self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.glorot_uniform(), shape)
+        kernel = self.param("kernel", scaled_uniform("fan_avg"), shape)
         x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
         # XLA's CPU code multiplies by the zeros between the samples of a dilated input.
         return jax.lax.platform_dependent(

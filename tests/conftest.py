@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import entry_points
 import jax
 import pytest
 
@@ -19,7 +20,8 @@ def pytest_configure(config):
     # Many tests compile the same programs: one cache for all processes of this session.
     cache = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="xla-"))
     jax.config.update("jax_compilation_cache_dir", cache)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    seconds = os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", float(seconds))
 
 
 def pytest_unconfigure(config):
@@ -95,3 +97,51 @@ def tiny_run(tiny_config, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("run")
     train_and_evaluate(json.loads(tiny_config), workdir, no_summaries)
     return workdir
+
+
+# Sizes of the authors' arrays: one compiled program serves all tests that train the baseline.
+_SPECTRAL_SETTINGS = {
+    "model.narrow_channels": 8,
+    "model.middle_channels": 12,
+    "model.wide_channels": 16,
+    "model.bottleneck_channels": 24,
+    "model.embedding_size": 20,
+    "model.num_pitches": 128,
+    "model.pitch_embedding_size": 128,
+}
+_CLASSIFIER_SETTINGS = {
+    "model.narrow_channels": 2,
+    "model.middle_channels": 3,
+    "model.wide_channels": 4,
+    "model.bottleneck_channels": 5,
+}
+_NOTE_SETTINGS = {
+    "dataset.name": "nsynth_json/by_note",
+    "num_steps": 4,
+    "batch_size": 8,
+    "optimizer.learning_rates": (1e-3, 1e-4),
+    "optimizer.boundaries": (3,),
+    "log_every_steps": 2,
+    "eval_every_steps": 4,
+    "checkpoint_every_steps": 2,
+}
+
+
+@pytest.fixture(scope="session")
+def note_settings(data_dir):
+    """Configurations of whole notes and the changes that make each train in seconds, by task."""
+    data = {**_NOTE_SETTINGS, "dataset.data_dir": str(data_dir)}
+    return {
+        "spectral": ("spectral_ae.py:demo", {**data, **_SPECTRAL_SETTINGS}),
+        "classifier": ("classifier.py:demo", {**data, **_CLASSIFIER_SETTINGS}),
+    }
+
+
+@pytest.fixture(scope="session")
+def note_runs(note_settings, tmp_path_factory):
+    """Workdirs of runs from the command line, by task; with checkpoints of the steps 2 and 4."""
+    folder = tmp_path_factory.mktemp("note_runs")
+    for task, (config, settings) in note_settings.items():
+        result = entry_points.train(config, f"--workdir={folder / task}", **settings)
+        assert result.returncode == 0, result.stderr
+    return {task: folder / task for task in note_settings}

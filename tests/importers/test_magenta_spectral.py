@@ -1,12 +1,17 @@
 import authors
+import entry_points
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import soundfile
+from first_step import assert_first_step
 
+from wavenet_ae.audio import files, representations
 from wavenet_ae.errors import UserError
 from wavenet_ae.importers import magenta
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
+from wavenet_ae.training.trained import load_trained
 
 PREFIX = authors.FOLDER / "spectral_checkpoint" / "model.ckpt-0"
 PITCH = "decoder/PitchEmbedding/embedding_weights"
@@ -58,11 +63,19 @@ def test_model_sizes_and_values_are_read_off_the_checkpoint(path, variables):
     assert fits(imported)
 
 
-def test_the_import_encodes_and_decodes_as_the_authors_code_does():
-    imported = magenta.import_checkpoint(PREFIX)
-    oracle = authors.load("spectral_initial.npz")
-    model = SpectralAutoencoder(**imported.model)
-    variables = {"params": imported.params, **imported.model_state}
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("imported") / "baseline"
+    flags = (f"--checkpoint={PREFIX.parent}", f"--workdir={workdir}")
+    result = entry_points.run("import_magenta", *flags)
+    assert result.returncode == 0, result.stderr
+    assert f"{workdir}: raw weights of step 0, " in result.stdout
+    return workdir
+
+
+def test_the_import_encodes_and_decodes_as_the_authors_code_does(workdir):
+    oracle, trained = authors.load("spectral_initial.npz"), load_trained(workdir)
+    model, variables = trained.task.model, {"params": trained.params, **trained.model_state}
     high, low = oracle["spectrogram_bytes"]
     spectrogram = jnp.asarray((256.0 * high + low) / 65535, jnp.float32)
     pitch = oracle["pitch"][:, 0].astype(np.int32)
@@ -70,6 +83,41 @@ def test_the_import_encodes_and_decodes_as_the_authors_code_does():
     xhat = jax.jit(lambda z: model.apply(variables, z, pitch, method="decode"))(z)
     np.testing.assert_allclose(z, oracle["z_eval"][:, 0, 0], atol=5e-7)
     np.testing.assert_allclose(xhat[:, ::7, ::5], oracle["xhat_eval"], atol=5e-7)
+
+
+def test_encode_and_generate_work_with_the_import(workdir, variables, tmp_path):
+    audio = authors.load("spectrograms.npz")["audio"]
+    soundfile.write(tmp_path / "note.wav", audio[0], 16_000, subtype="FLOAT")
+    flags = (f"--checkpoint={workdir}", f"--output={tmp_path / 'out'}")
+    result = entry_points.run("encode", *flags, f"--input={tmp_path / 'note.wav'}")
+    assert result.returncode == 0, result.stderr
+    with np.load(tmp_path / "out" / "note.npz") as arrays:
+        embedding = arrays["embedding"]
+    given = {
+        "params": authors.spectral_params(variables),
+        **authors.spectral_statistics(variables),
+    }
+    seen = representations.from_audio(audio, "log_magnitude")
+    model = authors.SPECTRAL_MODEL
+    expected = jax.jit(lambda x: model.apply(given, x, method="encode"))(seen)
+    np.testing.assert_allclose(embedding, expected, atol=5e-7)
+    assert embedding.std() > 0.01
+
+    flags += ("--pitch=60", "--griffin_lim_iterations=2")
+    result = entry_points.run("generate", *flags, f"--input={tmp_path / 'out' / 'note.npz'}")
+    assert result.returncode == 0, result.stderr
+    generated = files.load(tmp_path / "out" / "note.wav")
+    assert generated.shape == (64_000,)
+    assert np.abs(generated).max() == pytest.approx(1, abs=1e-3)
+
+
+def test_training_starts_from_the_import(workdir, note_settings, tmp_path):
+    config, settings = note_settings["spectral"]
+    settings = {**settings, "num_steps": 1, "log_every_steps": 1, "init_from": workdir}
+    result = entry_points.train(config, f"--workdir={tmp_path / 'run'}", **settings)
+    assert result.returncode == 0, result.stderr
+    assert f"starting from the weights of {workdir}, step 0" in result.stderr
+    assert_first_step(tmp_path / "run", load_trained(workdir))
 
 
 def test_a_wavenet_checkpoint_says_so():

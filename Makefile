@@ -1,4 +1,4 @@
-# The two commands of the README are `make demo` and `make test`.
+# The commands of the README: `make demo`, `make table1` and `make test`.
 
 PYTHON ?= python3
 SOUNDFONT ?= $(firstword $(wildcard \

@@ -3,8 +3,8 @@
     python experiments/evaluate.py --config=experiments/configs/table1.py --workdir=runs/table1 \
         --config.wavenet=WORKDIR --config.spectral=WORKDIR --config.classifier=WORKDIR
 
-The configurations say what they need and what they write. With --distributed the notes are shared
-by several processes.
+The configurations say what they need and what they write. With --distributed the notes of
+table1.py are shared by several processes.
 """
 
 import json

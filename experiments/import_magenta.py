@@ -13,6 +13,7 @@ from absl import flags
 from configs import spectral_ae, wavenet_ae
 
 from wavenet_ae.command_line import define_path, run
+from wavenet_ae.errors import UserError
 from wavenet_ae.importers.magenta import import_checkpoint
 from wavenet_ae.training.trained import save_imported
 
@@ -25,21 +26,20 @@ _WEIGHTS = flags.DEFINE_enum(
     "weights", "averaged", ["averaged", "raw"], "Moving averages, if there are any, or raw weights."
 )
 _DILATION_CYCLE = flags.DEFINE_integer(
-    "dilation_cycle", 10, "Layer i has dilation 2 ** (i mod this).", lower_bound=1
+    "dilation_cycle", None, "WaveNet: layer i has dilation 2 ** (i mod this); 10.", lower_bound=1
 )
 _HOP_LENGTH = flags.DEFINE_integer(
-    "hop_length", 512, "Samples to a frame of the embedding.", lower_bound=1
+    "hop_length", None, "WaveNet: samples to a frame of the embedding; 512.", lower_bound=1
 )
 
 
 def main() -> None:
     """Imports the checkpoint that the flags name."""
-    imported = import_checkpoint(
-        _CHECKPOINT.value,
-        weights=_WEIGHTS.value,
-        dilation_cycle=_DILATION_CYCLE.value,
-        hop_length=_HOP_LENGTH.value,
-    )
+    sizes = {"dilation_cycle": _DILATION_CYCLE.value, "hop_length": _HOP_LENGTH.value}
+    sizes = {name: size for name, size in sizes.items() if size is not None}
+    imported = import_checkpoint(_CHECKPOINT.value, weights=_WEIGHTS.value, **sizes)
+    if sizes and imported.task != "wavenet":
+        raise UserError(f"--{next(iter(sizes))} is for WaveNets, this is a {imported.task} model.")
     config = json.loads(_CONFIGS[imported.task].get_config().to_json())
     config["model"] |= {"num_pitches": 0, "dtype": "float32"} | imported.model
     trained = save_imported(

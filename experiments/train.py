@@ -27,6 +27,8 @@ def main() -> None:
         config = json.loads(_CONFIG.value.to_json())
     except OSError as error:
         raise UserError(f"the --config cannot be read: {str(error).splitlines()[-1]}") from error
+    if "task" not in config:
+        raise UserError("the --config is of no training: take one of experiments/configs.")
     train_and_evaluate(config, _WORKDIR.value, reconstruct_notes)
 
 

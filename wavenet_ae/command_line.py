@@ -52,11 +52,19 @@ def define_distributed() -> None:
 
 
 def _connect() -> None:
-    import jax  # tools that refuse their flags start without it
-
     names = ("coordinator_address", "num_processes", "process_id")
+    given = {name: flags.FLAGS[name].value for name in names}
+    if not flags.FLAGS.distributed:
+        if idle := [name for name in names if given[name] is not None]:
+            raise UserError(f"--{idle[0]} is for --distributed: add it.")
+        return
+    import jax  # tools that refuse their flags start without it
+    from jax.experimental import multihost_utils
+
     try:
-        jax.distributed.initialize(**{name: flags.FLAGS[name].value for name in names})
+        jax.distributed.initialize(**given)
+        # The first meeting waits for half a minute alone: before any work, when all are here.
+        multihost_utils.sync_global_devices("connected")
     except (RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"the processes cannot be connected ({str(error).splitlines()[0].rstrip('.')}): give "
@@ -84,7 +92,7 @@ def run(main: Callable[[], int | None]) -> None:
         # Cleaning up is the same for both ways of asking to stop.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            if "distributed" in flags.FLAGS and flags.FLAGS.distributed:
+            if "distributed" in flags.FLAGS:
                 _connect()
             return main()
         except UserError as error:

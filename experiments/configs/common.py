@@ -55,6 +55,5 @@ def demo(config: ConfigDict) -> None:
 
 def unknown_variant(variant: str, *known: str) -> UserError:
     """Returns what to raise for a variant that a configuration does not have."""
-    return UserError(
-        f"the configuration has no variant {variant!r}: use {', '.join(known[:-1])} or {known[-1]}."
-    )
+    choice = f"use {', '.join(known[:-1])} or {known[-1]}" if known else "leave it out"
+    return UserError(f"the configuration has no variant {variant!r}: {choice}.")

@@ -10,11 +10,14 @@ If the decoder is told the pitch, less of it is expected in the embeddings. The 
 once: give the command again to go on after an interruption.
 """
 
+from configs import common
 from ml_collections import ConfigDict, config_dict
 
 
-def get_config() -> ConfigDict:
-    """Returns the configuration."""
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the configuration; it has no variants."""
+    if variant:
+        raise common.unknown_variant(variant)
     config = ConfigDict()
     config.experiment = "linear_probe"
     config.seed = 0

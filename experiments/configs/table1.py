@@ -10,11 +10,14 @@ baseline 46.9 % and 85.2 %.
 Without `--config.wavenet` or without `--config.spectral` the table lacks that row.
 """
 
+from configs import common
 from ml_collections import ConfigDict, config_dict
 
 
-def get_config() -> ConfigDict:
-    """Returns the configuration."""
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the configuration; it has no variants."""
+    if variant:
+        raise common.unknown_variant(variant)
     config = ConfigDict()
     config.experiment = "table1"
     config.wavenet = config_dict.placeholder(str)  # a run, an import or an export

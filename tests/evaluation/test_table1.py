@@ -7,12 +7,15 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from html_page import Page, wav
 
 from wavenet_ae import tasks
 from wavenet_ae.audio import files, pcm
 from wavenet_ae.data import input_pipeline
+from wavenet_ae.data.input_pipeline import ProcessShare
 from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import table1
+from wavenet_ae.evaluation.embedded_split import read_split
 from wavenet_ae.evaluation.scores import log_spectral_distance
 from wavenet_ae.evaluation.table1 import evaluate_table1
 from wavenet_ae.synthesis import codec, generate_files, sampler
@@ -164,8 +167,17 @@ def test_results_say_what_they_are_of(finished, notes):
     assert "[79.6]" in table
     assert "This is not NSynth" in table
     assert f"{100 * none:.1f}" in table
-    page = (finished / "report.html").read_text()
-    assert page.count("<audio") == 2 * 3  # notes x rows
+    assert "| spectral | 7 |" in table
+    page = Page((finished / "report.html").read_text())
+    players = page.all("audio")
+    assert [player["aria-label"] for player in players] == 2 * [
+        "original notes",
+        "WaveNet",
+        "spectral baseline",
+    ]
+    sounds = [wav(player["src"]) for player in players]
+    for row, sound in zip(("original", "wavenet", "spectral"), sounds, strict=False):
+        assert sound in [path.read_bytes() for path in (finished / row).glob("*.wav")]
 
 
 def test_a_second_call_goes_on_where_the_first_stopped(finished, config, monkeypatch, capsys):
@@ -182,22 +194,23 @@ def test_a_second_call_goes_on_where_the_first_stopped(finished, config, monkeyp
     assert "3 of 4 sounds are in" in capsys.readouterr().out
 
 
-def test_processes_share_the_notes(config, monkeypatch, runs, notes):
-    """Two processes' shares, put together, are the whole split in its order."""
-    dataset = json.loads((runs["classifier"] / "config.json").read_text())["dataset"]
+def test_three_processes_share_the_notes(monkeypatch, tiny_config):
+    """Their shares, put together, are the whole split in its order."""
+    dataset = json.loads(tiny_config)["dataset"]
+    where = (dataset["name"], dataset["data_dir"], "train", None)
+    shares = [read_split(*where, ProcessShare(index, 3)) for index in range(3)]
+    assert [share.indices.tolist() for share in shares] == [[0, 3], [1], [2]]
+    gathered = {
+        # What each process brings to the two meetings: how many notes, and a padded column.
+        (): [2, 1, 1],
+        (2,): [[0.0, 3.0], [1.0, 0.0], [2.0, 0.0]],
+    }
     monkeypatch.setattr(jax, "process_count", lambda: 3)
-    shares = []
-    for index in range(3):
-        monkeypatch.setattr(jax, "process_index", lambda index=index: index)
-        shares.append(table1._open_share(config, dataset))
-    assert [share.indices for share in shares] == [[0, 3], [1], [2]]
-    ours = [{"original": {"x": np.array(share.indices, np.float32)}} for share in shares]
-    padded = [np.pad(s["original"]["x"], (0, 2 - len(s["original"]["x"]))) for s in ours]
     monkeypatch.setattr(
-        table1.multihost_utils, "process_allgather", lambda values: np.stack(padded)
+        table1.multihost_utils, "process_allgather", lambda v: np.array(gathered[np.shape(v)])
     )
-    gathered = table1._gather(ours[0], shares[0])
-    np.testing.assert_array_equal(gathered["original"]["x"], [0, 1, 2, 3])
+    mine = {"original": {"loss": shares[0].indices.astype(np.float32)}}
+    np.testing.assert_array_equal(table1._gather(mine)["original"]["loss"], [0, 1, 2, 3])
 
 
 def test_two_processes_give_what_one_gives(finished, config, tmp_path):
@@ -232,6 +245,7 @@ def test_two_processes_give_what_one_gives(finished, config, tmp_path):
     for process in processes:
         _, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors
+    assert list(read(workdirs[0])["rows"]) == ["original", "wavenet", "spectral"]
     # Batches of other sizes round differently.
     ours, theirs = (read_lines(folder) for folder in (workdirs[0], finished))
     assert [line["note"] for line in ours] == [line["note"] for line in theirs]
@@ -268,10 +282,10 @@ def test_distance_of_spectra():
         ({"wavenet": "spectral"}, "spectral is a model of spectral: name one of wavenet"),
         ({"classifier": "wavenet"}, "is a model of wavenet: name one of classifier"),
         ({"split": "holdout"}, "has no split 'holdout'"),
-        ({"split": "test"}, "1 notes of the split 'test' .* are too few"),
+        ({"split": "test"}, "split 'test' of .* there are 1 notes, and a score takes 2"),
         ({"dataset": {"name": "mnist2", "data_dir": None}}, "TFDS knows no dataset 'mnist2'"),
         ({"batch_size": 0}, "--config.batch_size=0 must be 1 or larger"),
-        ({"temperature": -1.0}, "--temperature=-1.0 must be"),
+        ({"temperature": -1.0}, "temperature=-1.0 must be"),
         ({"spectral": "missing"}, "missing is no run of training"),
     ],
 )

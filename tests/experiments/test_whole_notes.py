@@ -72,7 +72,7 @@ def test_the_log_has_references_and_validation(note_runs):
     *_, last = read_metrics(note_runs["classifier"])
     # The placeholder's four notes, twice in a batch: three instruments, two pitches, one quality
     # a note.
-    assert last["reference/no_quality_accuracy"] == pytest.approx(0.9)
+    assert last["train/no_quality_accuracy"] == pytest.approx(0.9)
     assert last["reference/most_frequent_pitch_accuracy"] == 0.5
     for name in ("pitch", "family", "source"):
         assert 0 < last[f"reference/most_frequent_{name}_accuracy"] <= 1
@@ -148,7 +148,7 @@ def test_generate_needs_pitches_and_goes_on_where_it_stopped(note_runs, sounds, 
     ("flag", "reason"),
     [
         ("--stretch=2", "--stretch: "),
-        ("--temperature=0.5", "--temperature is no setting of"),
+        ("--temperature=0.5", "temperature is no setting of"),
     ],
 )
 def test_what_the_baseline_cannot_do_is_one_sentence(note_runs, sounds, tmp_path, flag, reason):

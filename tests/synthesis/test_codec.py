@@ -133,11 +133,11 @@ def test_embeddings_serve_as_codecs_say(wavenet, baseline):
 @pytest.mark.parametrize(
     ("config", "settings", "message"),
     [
-        (WAVENET, {"griffin_lim_iterations": 3}, "--griffin_lim_iterations is no setting of run"),
-        (SPECTRAL, {"temperature": 1.0}, "--temperature is no setting of run, which is a spectral"),
-        (WAVENET, {"temperature": float("nan")}, "--temperature=nan must be"),
-        (SPECTRAL, {"griffin_lim_iterations": -1}, "--griffin_lim_iterations=-1 must be"),
-        (SPECTRAL, {"griffin_lim_momentum": 2.0}, "--griffin_lim_momentum=2.0 must be"),
+        (WAVENET, {"griffin_lim_iterations": 3}, "griffin_lim_iterations is no setting of run"),
+        (SPECTRAL, {"temperature": 1.0}, "temperature is no setting of run, which is a spectral"),
+        (WAVENET, {"temperature": float("nan")}, "temperature=nan must be"),
+        (SPECTRAL, {"griffin_lim_iterations": -1}, "griffin_lim_iterations=-1 must be"),
+        (SPECTRAL, {"griffin_lim_momentum": 2.0}, "griffin_lim_momentum=2.0 must be"),
         ({"task": "classifier"}, {}, "run is a classifier, which has no embeddings"),
     ],
 )

@@ -132,7 +132,6 @@ def test_references_do_not_look_at_the_notes(task):
     ]
     assert task.references(iter(batches)) == pytest.approx(
         {
-            "no_quality_accuracy": 1 - 6 / 50,
             "most_frequent_pitch_accuracy": 3 / 5,
             "most_frequent_family_accuracy": 2 / 5,
             "most_frequent_source_accuracy": 4 / 5,

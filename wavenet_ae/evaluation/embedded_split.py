@@ -13,11 +13,13 @@ from tqdm import tqdm
 from wavenet_ae import atomic_file
 from wavenet_ae.audio import pcm
 from wavenet_ae.data import input_pipeline
+from wavenet_ae.data.input_pipeline import ProcessShare
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis.codec import Codec
 
 # Notes whose embeddings share a file: what an interruption costs at most.
 _PART_NOTES = 256
+_WHOLE = ProcessShare()
 
 
 class SplitNotes(NamedTuple):
@@ -45,7 +47,13 @@ class SplitNotes(NamedTuple):
     digests: Sequence[str]
 
 
-def read_split(name: str, data_dir: str, split: str, num_notes: int | None) -> SplitNotes:
+def read_split(
+    name: str,
+    data_dir: str,
+    split: str,
+    num_notes: int | None,
+    share: ProcessShare = _WHOLE,
+) -> SplitNotes:
     """Reads the labels of notes that are evenly spaced over a split.
 
     Args:
@@ -53,18 +61,21 @@ def read_split(name: str, data_dir: str, split: str, num_notes: int | None) -> S
         data_dir: TFDS's folder of datasets.
         split: of the dataset.
         num_notes: how many; all of them where there are not more, or where it is None.
+        share: of the notes; process p of n gets the notes p, p + n, ...
 
     Raises:
-        UserError: there is no such split, or it has fewer than two notes.
+        UserError: there is no such split, or it has fewer than two notes, or fewer than processes.
     """
     dataset = input_pipeline.open_split(name, data_dir, split)
-    if len(dataset) < 2:
-        raise UserError(
-            f"the split {split!r} of {name!r} in {data_dir} has {len(dataset)} notes, and a score "
-            "takes two at least: name another split or dataset."
-        )
     count = len(dataset) if num_notes is None else min(num_notes, len(dataset))
+    least = max(2, share.count)
+    if count < least:
+        raise UserError(
+            f"of the split {split!r} of {name!r} in {data_dir} there are {count} notes, and a "
+            f"score takes {least} at least: name another split or dataset, or more notes."
+        )
     indices = np.linspace(0, len(dataset) - 1, count).round().astype(int)
+    indices = indices[share.index :: share.count]
     notes, digests, digest = [], [], hashlib.sha256()
     for place, index in enumerate(tqdm(indices.tolist(), unit="note", desc=f"reading {split}")):
         note = dataset[index]
@@ -72,7 +83,7 @@ def read_split(name: str, data_dir: str, split: str, num_notes: int | None) -> S
         notes.append({key: value for key, value in note.items() if key != "audio"})
         digest.update(f"{note['id']} {audio.dtype} {audio.shape}".encode())
         digest.update(audio.tobytes())
-        if (place + 1) % _PART_NOTES == 0 or place + 1 == count:
+        if (place + 1) % _PART_NOTES == 0 or place + 1 == len(indices):
             digests.append(digest.hexdigest()[:16])
             digest = hashlib.sha256()
     columns = {key: np.array([note[key] for note in notes]) for key in notes[0]}

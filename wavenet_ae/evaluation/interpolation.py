@@ -276,7 +276,6 @@ def _write_originals_and_mixes(output: Path, row: _Row, weights: Sequence[float]
 
 def _describe(model: Codec) -> dict[str, Any]:
     return model.trained.describe() | {
-        "num_pitches": model.num_pitches,
         "settings": dict(model.settings),
     }
 
@@ -310,7 +309,7 @@ def _write_page(
             for row in tqdm(rows, unit="pair", desc="drawing")
         ],
         models=[_cells(task, model) for task, model in models.items()],
-        has_levels="spectral" not in models,
+        has_levels=all(model.keeps_level for model in models.values()),
         is_told_pitch=any(model.num_pitches for model in models.values()),
         **settings,
     )

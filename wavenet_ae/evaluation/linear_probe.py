@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
@@ -37,6 +38,8 @@ def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
         UserError: a setting is wrong, a model or a split is not there or is not what the setting
             says, there is nothing to learn, or a file cannot be written.
     """
+    if jax.process_count() > 1:
+        raise UserError("linear_probe is for one process: leave out --distributed.")
     _check(config)
     codecs = _load_models(config["models"])
     first = next(iter(codecs.values())).trained.config["dataset"]

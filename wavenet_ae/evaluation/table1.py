@@ -6,9 +6,9 @@ note's scores do not depend on its neighbours.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,15 +16,17 @@ from jax.experimental import multihost_utils
 from tqdm import tqdm
 
 from wavenet_ae.audio import files, pcm
-from wavenet_ae.data import input_pipeline, nsynth
+from wavenet_ae.data import nsynth
+from wavenet_ae.data.input_pipeline import ProcessShare
 from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import page, table1_pages
+from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_split, read_split
 from wavenet_ae.evaluation.intervals import bootstrap_interval
 from wavenet_ae.evaluation.notes import Note, choose_notes, note_of, read_audio
 from wavenet_ae.evaluation.scores import Scorer, log_spectral_distance
 from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.codec import Codec
-from wavenet_ae.synthesis.encode_files import encode_sound
+from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.generate_files import Job, generate_files
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
@@ -50,29 +52,6 @@ _ROWS_PER_DEVICE = 8
 Scores = dict[str, dict[str, np.ndarray]]
 
 
-class _Share(NamedTuple):
-    """The notes that this process works on.
-
-    Attributes:
-        notes: the split.
-        all_indices: of all processes' notes in it, rising.
-        indices: of this process's.
-    """
-
-    notes: Sequence[Mapping[str, Any]]
-    all_indices: list[int]
-    indices: list[int]
-
-    def batches(self, description: str) -> Iterator[list[Mapping[str, Any]]]:
-        """Yields lists of examples, with a progress bar."""
-        size = _ROWS_PER_DEVICE * jax.local_device_count()
-        with tqdm(total=len(self.indices), unit="note", desc=description) as bar:
-            for first in range(0, len(self.indices), size):
-                examples = [self.notes[i] for i in self.indices[first : first + size]]
-                yield examples
-                bar.update(len(examples))
-
-
 def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
     """Reconstructs the notes of a split with both models, and scores notes and reconstructions.
 
@@ -91,20 +70,22 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
     classifier, codecs = _load_models(config)
     dataset = dict(classifier.config["dataset"])
     dataset |= {name: value for name, value in config["dataset"].items() if value is not None}
-    share = _open_share(config, dataset)
+    where = (dataset["name"], dataset["data_dir"], config["split"], config["num_notes"])
+    share = ProcessShare(jax.process_index(), jax.process_count())
+    notes = read_split(*where, share)
     for kind, model in codecs.items():
-        _reconstruct(model, share, workdir / kind, config)
-    scores = _gather(_score(classifier, codecs, share, workdir), share)
+        _reconstruct(model, notes, workdir, kind, config)
+    scores = _gather(_score(classifier, codecs, notes, workdir))
     if jax.process_index() != 0:
         return
-    labels = [note_of(share.notes[i], i) for i in share.all_indices]
+    everything = notes if share.count == 1 else read_split(*where)
     results = {
         "data": {
             "name": dataset["name"],
             "data_dir": dataset["data_dir"],
             "split": config["split"],
-            "num_notes": len(labels),
-            "num_instruments": len({note.instrument for note in labels}),
+            "num_notes": len(everything.ids),
+            "num_instruments": len(np.unique(everything.instruments)),
         },
         "checkpoints": {
             name: trained.describe()
@@ -115,16 +96,15 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
         },
         "settings": {"seed": config["seed"]}
         | {name: value for model in codecs.values() for name, value in model.settings.items()},
-        "no_quality_accuracy": 1
-        - sum(len(note.qualities) for note in labels) / (len(labels) * len(nsynth.QUALITIES)),
-        "rows": _summarise(scores, labels, config["seed"]),
-        "families": _by_family(scores, labels),
+        "no_quality_accuracy": float(1 - everything.labels["quality"].mean()),
+        "rows": _summarise(scores, everything.instruments, config["seed"]),
+        "families": _by_family(scores, everything.labels["family"]),
         "paper": {row: PAPER[row] for row in scores},
     }
-    _write_notes(workdir / NOTES_FILE, scores, labels)
+    _write_notes(workdir / NOTES_FILE, scores, everything.ids)
     table1_pages.write_tables(workdir, results)
-    table1_pages.write_report(workdir, results, _show(share, codecs, workdir, config["num_shown"]))
-    print(f"{workdir / table1_pages.REPORT_FILE} tells of {len(labels)} notes")
+    table1_pages.write_report(workdir, results, _show(notes, codecs, workdir, config["num_shown"]))
+    print(f"{workdir / table1_pages.REPORT_FILE} tells of {len(everything.ids)} notes")
 
 
 def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Codec]]:
@@ -161,45 +141,43 @@ def _check_numbers(config: Mapping[str, Any]) -> None:
             raise UserError(f"--config.{name}={value} must be {smallest} or larger.")
 
 
-def _open_share(config: Mapping[str, Any], dataset: Mapping[str, Any]) -> _Share:
-    split = config["split"]
-    notes = input_pipeline.open_split(dataset["name"], dataset["data_dir"], split)
-    count = min(config["num_notes"] or len(notes), len(notes))
-    if count < max(2, jax.process_count()):
-        raise UserError(
-            f"{count} notes of the split {split!r} of {dataset['name']!r} are too few: take "
-            f"{max(2, jax.process_count())} or more."
-        )
-    evenly = np.unique(np.linspace(0, len(notes) - 1, count).astype(int)).tolist()
-    return _Share(notes, evenly, evenly[jax.process_index() :: jax.process_count()])
-
-
-def _reconstruct(model: Codec, share: _Share, folder: Path, config: Mapping[str, Any]) -> None:
-    """Writes the reconstruction of every note of the share that the folder does not hold yet."""
+def _reconstruct(
+    model: Codec, notes: SplitNotes, workdir: Path, kind: str, config: Mapping[str, Any]
+) -> None:
+    """Writes the reconstructions that the workdir does not hold yet."""
+    size = _ROWS_PER_DEVICE * jax.local_device_count()
+    encoded = encode_split(model, notes, workdir / "embeddings", size)
     jobs = [
         Job(
-            example["id"],
-            encode_sound(
-                model,
-                np.asarray(pcm.to_float(example["audio"])),
-                source=example["id"],
-                pitch=int(example["pitch"]),
+            note_id,
+            EncodedSound(
+                embedding=embedding,
+                hop_length=model.hop_length,
+                num_samples=nsynth.NOTE_SAMPLES,
+                source=note_id,
+                fingerprint=model.trained.fingerprint,
+                pitch=int(pitch),
             ),
         )
-        for examples in share.batches(f"encoding ({folder.name})")
-        for example in examples
+        for note_id, embedding, pitch in zip(
+            notes.ids.tolist(), encoded, notes.labels["pitch"], strict=True
+        )
     ]
-    generate_files(model, jobs, folder, seed=config["seed"], batch_size=config["batch_size"])
+    generate_files(
+        model, jobs, workdir / kind, seed=config["seed"], batch_size=config["batch_size"]
+    )
 
 
 def _score(
-    classifier: TrainedModel, codecs: Mapping[str, Codec], share: _Share, workdir: Path
+    classifier: TrainedModel, codecs: Mapping[str, Codec], notes: SplitNotes, workdir: Path
 ) -> Scores:
-    """Returns the scores of the share's notes."""
+    """Returns the scores of these notes and of their reconstructions."""
     judge = Scorer(classifier)
     columns: dict[str, list[dict[str, np.ndarray]]] = {row: [] for row in (ORIGINAL, *codecs)}
     predict = Scorer(codecs["wavenet"].trained) if "wavenet" in codecs else None
-    for examples in share.batches("scoring"):
+    size = _ROWS_PER_DEVICE * jax.local_device_count()
+    for first in tqdm(range(0, len(notes.ids), size), unit="batch", desc="scoring"):
+        examples = [notes.dataset[i] for i in notes.indices[first : first + size].tolist()]
         audio = np.stack([pcm.to_float(example["audio"]) for example in examples])
         labels = {name: np.stack([e[name] for e in examples]) for name in _LABELS}
         columns[ORIGINAL].append(judge(audio, labels))
@@ -209,8 +187,8 @@ def _score(
             distance = np.asarray(log_spectral_distance(audio, again))
             columns[kind].append(judge(again, labels) | {_DISTANCE: distance})
         if predict is not None:
-            whole_frames = audio.shape[1] // codecs["wavenet"].hop_length
-            heard = audio[:, : whole_frames * codecs["wavenet"].hop_length]
+            hop = codecs["wavenet"].hop_length
+            heard = audio[:, : audio.shape[1] // hop * hop]  # whole frames
             columns["wavenet"][-1][_BITS] = predict(heard, labels)[_BITS]
     return {
         row: {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -218,25 +196,28 @@ def _score(
     }
 
 
-def _gather(scores: Scores, share: _Share) -> Scores:
+def _gather(scores: Scores) -> Scores:
     """Returns the scores of all processes' notes, in the order of the split."""
     count = jax.process_count()
     if count == 1:
         return scores
-    total = len(share.all_indices)
-    most = -(-total // count)
+    here = len(scores[ORIGINAL]["loss"])
+    shares = multihost_utils.process_allgather(np.array(here)).tolist()
 
     def one(values: np.ndarray) -> np.ndarray:
-        padded = np.pad(values.astype(np.float32), (0, most - len(values)))
+        padded = np.pad(values.astype(np.float32), (0, max(shares) - here))
         # Process p has the notes p, p + count, ...
-        return multihost_utils.process_allgather(padded).T.reshape(-1)[:total]
+        return multihost_utils.process_allgather(padded).T.reshape(-1)[: sum(shares)]
 
-    return jax.tree.map(one, scores)
+    # Not jax.tree.map, which would sort the rows.
+    return {
+        row: {name: one(values) for name, values in columns.items()}
+        for row, columns in scores.items()
+    }
 
 
-def _summarise(scores: Scores, labels: Sequence[Note], seed: int) -> dict[str, Any]:
+def _summarise(scores: Scores, instruments: np.ndarray, seed: int) -> dict[str, Any]:
     """Returns each column's mean over the notes, with its 95 % interval."""
-    instruments = np.array([note.instrument for note in labels])
     rows: dict[str, Any] = {}
     for row, columns in scores.items():
         rows[row] = {}
@@ -247,44 +228,43 @@ def _summarise(scores: Scores, labels: Sequence[Note], seed: int) -> dict[str, A
     return rows
 
 
-def _by_family(scores: Scores, labels: Sequence[Note]) -> dict[str, Any]:
+def _by_family(scores: Scores, families: np.ndarray) -> dict[str, Any]:
     """Returns the number of notes and the mean accuracies of every family that there is."""
-    families = np.array([note.family for note in labels])
     return {
-        family: {
+        nsynth.FAMILIES[family]: {
             "num_notes": int(np.sum(families == family)),
             "rows": {
                 row: {name: float(columns[name][families == family].mean()) for name in _SHOWN}
                 for row, columns in scores.items()
             },
         }
-        for family in sorted(set(families.tolist()))
+        for family in np.unique(families).tolist()
     }
 
 
-def _write_notes(path: Path, scores: Scores, labels: Sequence[Note]) -> None:
+def _write_notes(path: Path, scores: Scores, ids: np.ndarray) -> None:
     """Writes the scores of every note, a line each."""
     lines = [
         json.dumps(
-            {"note": note.id}
+            {"note": note_id}
             | {
                 row: {name: round(float(values[i]), 6) for name, values in columns.items()}
                 for row, columns in scores.items()
             }
         )
-        for i, note in enumerate(labels)
+        for i, note_id in enumerate(ids.tolist())
     ]
     page.write(path, "\n".join(lines) + "\n")
 
 
 def _show(
-    share: _Share, codecs: Mapping[str, Codec], workdir: Path, count: int
-) -> list[tuple[Note, list[Path]]]:
-    """Writes the originals of a few notes, and returns those notes with the files of each row."""
-    notes = [note_of(share.notes[i], i) for i in share.indices]
-    shown = choose_notes(notes, count)
+    notes: SplitNotes, codecs: Mapping[str, Codec], workdir: Path, count: int
+) -> list[tuple[Note, dict[str, Path]]]:
+    """Writes the originals of a few notes, and returns those notes with the file of each row."""
+    shown = choose_notes([note_of(notes.dataset[i], i) for i in notes.indices.tolist()], count)
     for note in shown:
-        files.save(workdir / ORIGINAL / f"{note.id}.wav", read_audio(share.notes, note))
+        files.save(workdir / ORIGINAL / f"{note.id}.wav", read_audio(notes.dataset, note))
     return [
-        (note, [workdir / row / f"{note.id}.wav" for row in (ORIGINAL, *codecs)]) for note in shown
+        (note, {row: workdir / row / f"{note.id}.wav" for row in (ORIGINAL, *codecs)})
+        for note in shown
     ]

@@ -50,24 +50,17 @@ def write_tables(folder: Path, results: Results) -> None:
 
 
 def write_report(
-    folder: Path, results: Results, shown: Sequence[tuple[Note, Sequence[Path]]]
+    folder: Path, results: Results, shown: Sequence[tuple[Note, Mapping[str, Path]]]
 ) -> None:
     """Writes `report.html`: the tables, and notes to hear beside their reconstructions.
 
     Args:
         folder: of the page.
         results: as for `write_tables`.
-        shown: notes, each with one WAV file for every row of the table.
+        shown: notes, each with a WAV file by row of the table.
     """
-    names = [_ROWS[row] for row in results["rows"]]
     sounds = [
-        (
-            note,
-            [
-                (page.read_sound(path, f"{path.parent.name}"), name)
-                for path, name in zip(paths, names, strict=True)
-            ],
-        )
+        (note, [(page.read_sound(path, row), _ROWS[row]) for row, path in paths.items()])
         for note, paths in shown
     ]
     text = page.render(
@@ -86,10 +79,11 @@ def _sentence(results: Results) -> str:
     nsynth = "" if data["name"].startswith("nsynth/") else " This is not NSynth."
     if data["name"] == "nsynth_json/published":
         nsynth = ""
+    resampled = "instruments" if data["num_instruments"] > 1 else "notes"
     return (
         f"{data['num_notes']:,} notes of {data['num_instruments']} instruments, the split "
         f"{data['split']} of {data['name']}; in parentheses 95 % intervals, from resampled "
-        f"instruments.{nsynth}"
+        f"{resampled}.{nsynth}"
     )
 
 
@@ -139,16 +133,19 @@ def _family_table(results: Results) -> tuple[list[str], list[list[str]]]:
 
 
 def _checkpoint_table(results: Results) -> tuple[list[str], list[list[str]]]:
-    header = ["checkpoint", "step", "parameters", "trained on", "fingerprint", "folder"]
-    rows = [
-        [
-            kind,
-            f"{checkpoint['step']:,}",
-            f"{checkpoint['parameters']:,}",
-            checkpoint["dataset"],
-            checkpoint["fingerprint"],
-            checkpoint["folder"],
-        ]
-        for kind, checkpoint in results["checkpoints"].items()
-    ]
+    header = ["checkpoint", "step", "parameters", "pitch", "trained on", "fingerprint", "folder"]
+    rows = []
+    for kind, checkpoint in results["checkpoints"].items():
+        told = "told" if checkpoint["num_pitches"] else "not told"
+        rows.append(
+            [
+                kind,
+                f"{checkpoint['step']:,}",
+                f"{checkpoint['parameters']:,}",
+                _NOTHING if kind == "classifier" else told,
+                checkpoint["dataset"],
+                checkpoint["fingerprint"],
+                checkpoint["folder"],
+            ]
+        )
     return header, rows

@@ -20,6 +20,7 @@ class Codec(Protocol):
         hop_length: samples that a frame of an embedding stands for.
         embedding_size: numbers in a frame.
         num_pitches: 0, or how many pitches the decoder knows and must be told one of.
+        keeps_level: whether loud sounds come back louder than soft ones; else the peak is 1.
         settings: what the decoder's sound depends on beside the weights, by name.
     """
 
@@ -33,6 +34,9 @@ class Codec(Protocol):
 
     @property
     def num_pitches(self) -> int: ...
+
+    @property
+    def keeps_level(self) -> bool: ...
 
     @property
     def settings(self) -> Mapping[str, float]: ...
@@ -91,7 +95,6 @@ def create(trained: TrainedModel, **settings: float | None) -> Codec:
     for name in given:
         if name not in _CODECS[task].__dataclass_fields__:
             raise UserError(
-                f"--{name} is no setting of {trained.folder}, which is a {task} model: "
-                "leave it out."
+                f"{name} is no setting of {trained.folder}, which is a {task} model: leave it out."
             )
     return _CODECS[task](trained, **given)

@@ -1,6 +1,5 @@
 """Embeddings of sounds: keeping, blending and stretching them."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -117,7 +116,7 @@ def blend(sounds: Sequence[EncodedSound], weights: Sequence[float]) -> EncodedSo
     """
     if len(sounds) != len(weights):
         raise UserError(f"--blend has {len(weights)} weights for {len(sounds)} inputs.")
-    if not all(math.isfinite(weight) for weight in weights):
+    if not np.isfinite(np.float32(weights)).all():
         raise UserError("--blend has a weight that is no finite number.")
     frames = min(len(sound.embedding) for sound in sounds)
     pairs = zip(sounds, weights, strict=True)

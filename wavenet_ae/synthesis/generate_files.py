@@ -6,11 +6,13 @@ import json
 import sys
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
+import soundfile
 from tqdm import tqdm
 
 from wavenet_ae import atomic_file
@@ -106,7 +108,7 @@ def generate_files(
         check_pitch(codec, job.sound)
     manifest = _Manifest(output)
     digests = {job.name: _digest(codec, job, seed) for job in jobs}
-    todo = [job for job in jobs if not manifest.holds(job.name, digests[job.name])]
+    todo = [job for job in jobs if not manifest.holds(job, digests[job.name])]
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} sounds are in {output} already")
     if not todo:
@@ -120,8 +122,7 @@ def generate_files(
             batch = todo[first : first + batch_size]
             num_rows = min(batch_size, len(todo))
             _generate_batch(codec, batch, num_rows, output, seed, bar)
-            for job in batch:
-                manifest.add(job.name, digests[job.name])
+            manifest.add({job.name: digests[job.name] for job in batch})
     rate = total / (time.monotonic() - started)
     print(f"{len(todo)} sounds in {output}, {rate:,.0f} samples/s with the compilation")
 
@@ -151,6 +152,11 @@ def _generate_batch(
         writers = [stack.enter_context(files.Writer(output / f"{job.name}.wav")) for job in batch]
         left = [job.sound.num_samples for job in batch]
         for chunk in codec.generate(embedding, keys, pitch):
+            if not np.isfinite(chunk).all():
+                raise UserError(
+                    f"{codec.trained.folder} decodes {batch[0].name} or one beside it to NaN or "
+                    "infinity: look at the embeddings, or name an earlier checkpoint."
+                )
             for row, writer in enumerate(writers):
                 piece = chunk[row, : left[row]]
                 writer.write(piece)
@@ -171,21 +177,34 @@ def _digest(codec: Codec, job: Job, seed: int) -> str:
 
 
 class _Manifest:
-    """The digests of the sounds that a folder holds."""
+    """The digests of the sounds that a folder holds; every process that writes there has a file."""
 
     def __init__(self, output: Path):
         self._output = output
+        index = jax.process_index()
+        self._path = output / (MANIFEST_FILE if not index else f"generated-{index}.json")
+        self._others: dict[str, str] = {}
+        for path in output.glob("generated*.json"):
+            if path != self._path:
+                self._others |= self._read(path)
+        self._own = self._read(self._path)
+
+    @staticmethod
+    def _read(path: Path) -> dict[str, str]:
         try:
-            digests = json.loads((output / MANIFEST_FILE).read_text())
+            digests = json.loads(path.read_text())
         except (OSError, ValueError):
             digests = {}
         # Where it is not there, or damaged, there is nothing to go on from.
-        self._digests = digests if isinstance(digests, dict) else {}
+        return digests if isinstance(digests, dict) else {}
 
-    def holds(self, name: str, digest: str) -> bool:
-        return self._digests.get(name) == digest and (self._output / f"{name}.wav").exists()
+    def holds(self, job: Job, digest: str) -> bool:
+        path = self._output / f"{job.name}.wav"
+        if digest not in (self._own.get(job.name), self._others.get(job.name)):
+            return False
+        return path.exists() and soundfile.info(path).frames == job.sound.num_samples
 
-    def add(self, name: str, digest: str) -> None:
-        self._digests[name] = digest
-        with atomic_file.replacing(self._output / MANIFEST_FILE) as temporary:
-            temporary.write_text(json.dumps(self._digests, indent=1, sort_keys=True) + "\n")
+    def add(self, digests: Mapping[str, str]) -> None:
+        self._own |= digests
+        with atomic_file.replacing(self._path) as temporary:
+            temporary.write_text(json.dumps(self._own, indent=1, sort_keys=True) + "\n")

@@ -15,7 +15,7 @@ from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
 from wavenet_ae.training import sharding
 from wavenet_ae.training.trained import TrainedModel
 
-# Notes that a device encodes at a time: a bounded memory.
+# Notes that a device encodes or decodes at a time: a bounded memory.
 _ROWS_PER_DEVICE = 16
 
 
@@ -24,7 +24,8 @@ class SpectralCodec:
     """See `Codec`; runs on the devices of this process.
 
     The model sees a note of 4 s as a whole: a shorter sound is followed by silence, a longer one
-    is cut into notes, each with a vector of its own and, once decoded, a level of its own.
+    is cut into notes, each with a vector of its own and, once decoded, a level of its own where the
+    representation has none.
 
     Attributes:
         trained: the model.
@@ -39,12 +40,12 @@ class SpectralCodec:
     def __post_init__(self):
         if not 0 <= self.griffin_lim_iterations <= 1_000_000:
             raise UserError(
-                f"--griffin_lim_iterations={self.griffin_lim_iterations} must be a whole number "
+                f"griffin_lim_iterations={self.griffin_lim_iterations} must be a whole number "
                 "from 0 to 1,000,000."
             )
         if not 0 <= self.griffin_lim_momentum <= 1:
             raise UserError(
-                f"--griffin_lim_momentum={self.griffin_lim_momentum} must be a number from 0 to 1."
+                f"griffin_lim_momentum={self.griffin_lim_momentum} must be a number from 0 to 1."
             )
 
     @property
@@ -64,7 +65,13 @@ class SpectralCodec:
         return self.model.num_pitches
 
     @property
+    def keeps_level(self) -> bool:
+        return self.model.representation == "real_and_imaginary"
+
+    @property
     def settings(self) -> Mapping[str, float]:
+        if self.model.representation != "log_magnitude":
+            return {}  # it has a phase
         return {
             "griffin_lim_iterations": self.griffin_lim_iterations,
             "griffin_lim_momentum": self.griffin_lim_momentum,
@@ -98,23 +105,37 @@ class SpectralCodec:
     def generate(
         self, embedding: np.ndarray, keys: jax.Array, pitch: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
-        """Streams sounds, 4 s at a time, each with its peak at 1; see `Codec.generate`."""
-        num_rows = len(embedding)
-        rows = sharding.padded_rows(num_rows, self._mesh)
-        split = sharding.batch_sharded(self._mesh)
-        keys = jax.device_put(keys[rows], split)
-        pitch = None if pitch is None else jax.device_put(np.asarray(pitch, np.int32)[rows], split)
+        """Streams sounds, 4 s at a time; see `Codec.generate` and `representations.to_audio`."""
+        most = _ROWS_PER_DEVICE * self._mesh.size
         for note in range(embedding.shape[1]):
-            z = jax.device_put(embedding[rows, note].astype(np.float32), split)
-            audio = representations.to_audio(
-                _decode(self.model, self._variables, z, pitch),
-                self.model.representation,
-                self.hop_length,
-                jax.vmap(jax.random.fold_in, (0, None))(keys, note),
-                num_iterations=self.griffin_lim_iterations,
-                momentum=self.griffin_lim_momentum,
-            )
-            yield np.asarray(audio)[:num_rows]
+            parts = [
+                self._decode(
+                    embedding[first : first + most, note],
+                    keys[first : first + most],
+                    None if pitch is None else pitch[first : first + most],
+                    note,
+                )
+                for first in range(0, len(embedding), most)
+            ]
+            yield np.concatenate(parts)
+
+    def _decode(
+        self, z: np.ndarray, keys: jax.Array, pitch: np.ndarray | None, note: int
+    ) -> np.ndarray:
+        """Returns the sounds `[batch, 64000]` of vectors `[batch, embedding_size]`."""
+        rows = sharding.padded_rows(len(z), self._mesh)
+        split = sharding.batch_sharded(self._mesh)
+        pitch = None if pitch is None else jax.device_put(np.asarray(pitch, np.int32)[rows], split)
+        keys = jax.device_put(keys[rows], split)
+        audio = representations.to_audio(
+            _decode(self.model, self._variables, jax.device_put(z[rows], split), pitch),
+            self.model.representation,
+            self.hop_length,
+            jax.vmap(jax.random.fold_in, (0, None))(keys, note),
+            num_iterations=self.griffin_lim_iterations,
+            momentum=self.griffin_lim_momentum,
+        )
+        return np.asarray(audio)[: len(z)]
 
 
 @functools.partial(jax.jit, static_argnums=0)

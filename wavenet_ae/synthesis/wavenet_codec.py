@@ -34,7 +34,7 @@ class WaveNetCodec:
 
     def __post_init__(self):
         if not 0 <= self.temperature < math.inf:
-            raise UserError(f"--temperature={self.temperature} must be a number, 0 or larger.")
+            raise UserError(f"temperature={self.temperature} must be a number, 0 or larger.")
 
     @property
     def model(self) -> WaveNetAutoencoder:
@@ -51,6 +51,10 @@ class WaveNetCodec:
     @property
     def num_pitches(self) -> int:
         return self.model.num_pitches
+
+    @property
+    def keeps_level(self) -> bool:
+        return True
 
     @property
     def settings(self) -> Mapping[str, float]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax.numpy as jnp
 
+from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
 
 
@@ -17,8 +18,8 @@ def check_positive(model: nn.Module, names: Sequence[str]) -> None:
 
 
 def check_num_pitches(model: nn.Module) -> None:
-    """Raises a UserError where `num_pitches` is neither 0 nor a number of pitches."""
-    if not isinstance(model.num_pitches, int) or model.num_pitches < 0:
+    """Raises a UserError where `num_pitches` is neither 0 nor has room for all of MIDI's."""
+    if not isinstance(model.num_pitches, int) or 0 != model.num_pitches < nsynth.NUM_PITCHES:
         raise UserError(
             f"config.model.num_pitches={model.num_pitches!r} must be a whole number: "
             "0, or 128 for MIDI."

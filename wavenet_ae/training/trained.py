@@ -21,6 +21,14 @@ from wavenet_ae.training import checkpoint
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 _CARD_FILE = "README.md"
+_CODEC_USE = """\
+    python experiments/encode.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=EMBEDDINGS
+    python experiments/generate.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=RECONSTRUCTED
+"""
+_CLASSIFIER_USE = """\
+    python experiments/evaluate.py --config=experiments/configs/table1.py --workdir=RESULTS \\
+        --config.classifier=THIS_FOLDER --config.wavenet=RUN --config.spectral=RUN
+"""
 
 
 class TrainedModel(NamedTuple):
@@ -52,7 +60,9 @@ class TrainedModel(NamedTuple):
             "step": self.step,
             "fingerprint": self.fingerprint,
             "parameters": sum(leaf.size for leaf in jax.tree.leaves(self.params)),
+            "num_pitches": self.task.model.num_pitches,
             "dataset": self.config["dataset"]["name"],
+            "data_dir": self.config["dataset"]["data_dir"],
         }
 
 
@@ -217,12 +227,15 @@ def _fingerprint(config: Mapping[str, Any], params: Any, model_state: Any) -> st
 
 
 def _model_card(trained: TrainedModel, tensors: Mapping[str, np.ndarray]) -> str:
+    use, tag = _CODEC_USE, "audio-to-audio"
+    if trained.config["task"] == "classifier":
+        use, tag = _CLASSIFIER_USE, "audio-classification"
     config, crop = trained.config, trained.task.crop_samples
     settings = "\n".join(f"| {k} | {v} |" for k, v in sorted(architecture(config).items()))
     return f"""---
 library_name: wavenet_ae
 license: apache-2.0
-pipeline_tag: audio-to-audio
+pipeline_tag: {tag}
 tags: [audio, music, wavenet, nsynth, jax, flax]
 ---
 
@@ -239,6 +252,4 @@ Data: {config["dataset"]["name"]}. Training: {trained.step:,} updates of {config
 {"notes" if crop is None else f"x {crop} samples"}. Fingerprint: {trained.fingerprint}.
 Written by wavenet_ae {wavenet_ae.__version__}.
 
-    python experiments/encode.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=EMBEDDINGS
-    python experiments/generate.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=RECONSTRUCTED
-"""
+{use}"""

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,16 @@ def run(name: str, *flags: object) -> subprocess.CompletedProcess[str]:
 
 def train(config: str, *flags: object, **settings: object) -> subprocess.CompletedProcess[str]:
     """Runs `train.py` with a configuration, `FILE.py[:variants]`, and changes of its settings."""
-    changes = [f"--config.{name}={value}" for name, value in settings.items()]
-    return run("train", f"--config={CONFIGS / config}", *flags, *changes)
+    return run("train", f"--config={CONFIGS / config}", *flags, *_changes(settings))
+
+
+def evaluate(config: str, *flags: object, **settings: object) -> subprocess.CompletedProcess[str]:
+    """Runs `evaluate.py` as `train` runs `train.py`."""
+    return run("evaluate", f"--config={CONFIGS / config}", *flags, *_changes(settings))
+
+
+def _changes(settings: Mapping[str, object]) -> list[str]:
+    return [f"--config.{name}={value}" for name, value in settings.items()]
 
 
 def load_config(name: str, **settings: Any) -> dict[str, Any]:

@@ -1,11 +1,10 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
 
+import entry_points
 import jax
 import numpy as np
 import pytest
+from entry_points import assert_refused
 from html_page import Page
 from sine_notes import write_notes
 
@@ -21,7 +20,6 @@ from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.wavenet_codec import WaveNetCodec
 from wavenet_ae.training.trained import load_trained, save_imported
 
-ROOT = Path(__file__).parents[2]
 CHANNELS = {
     "narrow_channels": 2,
     "middle_channels": 3,
@@ -107,21 +105,6 @@ def encoded(monkeypatch):
 
     monkeypatch.setattr(WaveNetCodec, "encode", counted)
     return sizes
-
-
-def evaluate(workdir, config="linear_probe.py", **settings):
-    return subprocess.run(
-        [
-            sys.executable,
-            ROOT / "experiments" / "evaluate.py",
-            f"--config={ROOT / 'experiments' / 'configs' / config}",
-            f"--workdir={workdir}",
-            *(f"--config.{name}={value}" for name, value in settings.items()),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def read(workdir):
@@ -211,7 +194,7 @@ def test_command_line_from_notes_to_table(config, runs, notes_dir, tmp_path):
         "batch_size": 4,
         "l2_penalties": "(1.0, 0.01)",
     }
-    result = evaluate(tmp_path, **settings)
+    result = entry_points.evaluate("linear_probe.py", f"--workdir={tmp_path}", **settings)
     assert result.returncode == 0, result.stderr
     assert "1 of the 5 test notes have a pitch that no training note has" in result.stdout
     assert "different datasets" not in result.stdout
@@ -407,18 +390,15 @@ def test_mistakes_get_one_sentence(config, runs, tmp_path, changes, message):
 
 
 @pytest.mark.parametrize(
-    ("settings", "reason"),
+    ("config", "settings", "reason"),
     [
-        ({"models.wavenet": "classifier"}, "is a model of classifier"),
-        ({"config": "missing.py"}, "the --config cannot be read"),
-        ({"config": "classifier.py:demo"}, "the --config is no evaluation"),
+        ("linear_probe.py", {"models.wavenet": "classifier"}, "is a model of classifier"),
+        ("missing.py", {}, "the --config cannot be read"),
+        ("classifier.py:demo", {}, "the --config is no evaluation"),
     ],
 )
-def test_mistakes_end_the_command_with_code_1(runs, tmp_path, settings, reason):
-    named = {name: runs.get(value, value) for name, value in settings.items()}
-    result = evaluate(tmp_path / "out", **named)
-    assert result.returncode == 1
-    assert result.stderr.startswith("error: ")
-    assert reason in result.stderr
-    assert "Traceback" not in result.stderr
+def test_mistakes_end_the_command_with_code_1(runs, tmp_path, config, settings, reason):
+    named = {name: runs[value] for name, value in settings.items()}
+    result = entry_points.evaluate(config, f"--workdir={tmp_path / 'out'}", **named)
+    assert_refused(result, reason)
     assert not (tmp_path / "out").exists()

@@ -1,3 +1,5 @@
+import runpy
+
 import jax
 import pytest
 from absl import flags
@@ -33,12 +35,15 @@ PARAMETERS = {
     "classifier.py:small": 925_528,
     "classifier.py:demo": 241_656,
 }
-# What trainings have in common, and an evaluation.
-NO_TRAININGS = {"common.py", "table1.py"}
 
 
-def test_every_config_is_counted():
-    trainings = {path.name for path in CONFIGS.glob("*.py")} - NO_TRAININGS
+def is_training(path):
+    get_config = runpy.run_path(str(path)).get("get_config")
+    return get_config is not None and "task" in get_config()
+
+
+def test_every_training_is_counted():
+    trainings = {path.name for path in CONFIGS.glob("*.py") if is_training(path)}
     assert {name.split(":")[0] for name in PARAMETERS} == trainings
 
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-import soundfile
 from tqdm import tqdm
 
 from wavenet_ae import atomic_file
@@ -108,7 +107,7 @@ def generate_files(
         check_pitch(codec, job.sound)
     manifest = _Manifest(output)
     digests = {job.name: _digest(codec, job, seed) for job in jobs}
-    todo = [job for job in jobs if not manifest.holds(job, digests[job.name])]
+    todo = [job for job in jobs if not manifest.holds(job.name, digests[job.name])]
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} sounds are in {output} already")
     if not todo:
@@ -177,34 +176,40 @@ def _digest(codec: Codec, job: Job, seed: int) -> str:
 
 
 class _Manifest:
-    """The digests of the sounds that a folder holds; every process that writes there has a file."""
+    """What the sounds in a folder were made from, and what they hold.
+
+    Every process that writes there has a file of its own, so that none loses another's lines.
+    """
 
     def __init__(self, output: Path):
         self._output = output
         index = jax.process_index()
         self._path = output / (MANIFEST_FILE if not index else f"generated-{index}.json")
-        self._others: dict[str, str] = {}
-        for path in output.glob("generated*.json"):
-            if path != self._path:
-                self._others |= self._read(path)
+        others = [path for path in output.glob("generated*.json") if path != self._path]
+        self._others = [self._read(path) for path in others]
         self._own = self._read(self._path)
 
     @staticmethod
     def _read(path: Path) -> dict[str, str]:
         try:
-            digests = json.loads(path.read_text())
+            lines = json.loads(path.read_text())
         except (OSError, ValueError):
-            digests = {}
+            lines = {}
         # Where it is not there, or damaged, there is nothing to go on from.
-        return digests if isinstance(digests, dict) else {}
+        return lines if isinstance(lines, dict) else {}
 
-    def holds(self, job: Job, digest: str) -> bool:
-        path = self._output / f"{job.name}.wav"
-        if digest not in (self._own.get(job.name), self._others.get(job.name)):
-            return False
-        return path.exists() and soundfile.info(path).frames == job.sound.num_samples
+    def _line(self, name: str, digest: str) -> str | None:
+        """Returns the line of a sound that was made from what has this digest."""
+        path = self._output / f"{name}.wav"
+        if not path.exists():
+            return None
+        return f"{digest} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+
+    def holds(self, name: str, digest: str) -> bool:
+        lines = [lines[name] for lines in (self._own, *self._others) if name in lines]
+        return bool(lines) and self._line(name, digest) in lines
 
     def add(self, digests: Mapping[str, str]) -> None:
-        self._own |= digests
+        self._own |= {name: self._line(name, digest) for name, digest in digests.items()}
         with atomic_file.replacing(self._path) as temporary:
             temporary.write_text(json.dumps(self._own, indent=1, sort_keys=True) + "\n")

@@ -1,0 +1,51 @@
+import jax
+import numpy as np
+import pytest
+import soundfile
+
+from wavenet_ae.synthesis.generate_files import _Manifest
+
+
+@pytest.fixture
+def process(monkeypatch):
+    return lambda index: monkeypatch.setattr(jax, "process_index", lambda: index)
+
+
+def test_processes_of_one_folder_keep_each_others_sounds(tmp_path, process):
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", np.zeros(4), 16_000)
+    manifests = []
+    for index in (0, 1):
+        process(index)
+        manifests.append(_Manifest(tmp_path))
+    manifests[0].add({"a": "1"})
+    manifests[1].add({"b": "2"})
+    for index in (0, 1, 2):  # whichever goes on
+        process(index)
+        again = _Manifest(tmp_path)
+        assert again.holds("a", "1")
+        assert again.holds("b", "2")
+        assert not again.holds("b", "1")
+    # One of them makes another sound of that name: what the other one wrote of it is out of date.
+    process(1)
+    soundfile.write(tmp_path / "a.wav", np.ones(4) / 2, 16_000)
+    _Manifest(tmp_path).add({"a": "3"})
+    process(0)
+    assert _Manifest(tmp_path).holds("a", "3")
+    assert not _Manifest(tmp_path).holds("a", "1")
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "short"])
+def test_damaged_sounds_are_not_held(tmp_path, damage):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(4), 16_000)
+    manifest = _Manifest(tmp_path)
+    manifest.add({"a": "1"})
+    assert manifest.holds("a", "1")
+    if damage == "missing":
+        path.unlink()
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        soundfile.write(path, np.zeros(3), 16_000)
+    assert not manifest.holds("a", "1")

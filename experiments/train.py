@@ -10,13 +10,14 @@ import json
 from absl import flags
 from ml_collections import config_flags
 
-from wavenet_ae.command_line import define_path, run
+from wavenet_ae.command_line import define_distributed, define_path, run
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis.summaries import reconstruct_notes
 from wavenet_ae.training.loop import train_and_evaluate
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, FILE.py[:variant].")
 _WORKDIR = define_path("workdir", "The folder of the run.", required=True)
+define_distributed()
 flags.mark_flag_as_required("config")
 
 

@@ -1,9 +1,10 @@
 """The entry points in `experiments/`, started as a user does, and their configurations."""
 
 import json
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,39 @@ def run(name: str, *flags: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+def run_two(name: str, first: Sequence[object], second: Sequence[object]) -> None:
+    """Runs `experiments/NAME.py` as two processes that work together, each with its flags."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    together = ("--distributed", f"--coordinator_address={address}", "--num_processes=2")
+    script = ROOT / "experiments" / f"{name}.py"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, script, *together, f"--process_id={index}", *map(str, flags)],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index, flags in enumerate((first, second))
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors
+
+
 def train(config: str, *flags: object, **settings: object) -> subprocess.CompletedProcess[str]:
     """Runs `train.py` with a configuration, `FILE.py[:variants]`, and changes of its settings."""
-    return run("train", f"--config={CONFIGS / config}", *flags, *_changes(settings))
+    return run("train", f"--config={CONFIGS / config}", *flags, *changes(settings))
 
 
 def evaluate(config: str, *flags: object, **settings: object) -> subprocess.CompletedProcess[str]:
     """Runs `evaluate.py` as `train` runs `train.py`."""
-    return run("evaluate", f"--config={CONFIGS / config}", *flags, *_changes(settings))
+    return run("evaluate", f"--config={CONFIGS / config}", *flags, *changes(settings))
 
 
-def _changes(settings: Mapping[str, object]) -> list[str]:
+def changes(settings: Mapping[str, object]) -> list[str]:
+    """Returns the flags that change these settings."""
     return [f"--config.{name}={value}" for name, value in settings.items()]
 
 

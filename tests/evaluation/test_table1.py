@@ -1,9 +1,7 @@
 import json
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
+import entry_points
 import jax
 import numpy as np
 import pytest
@@ -21,7 +19,6 @@ from wavenet_ae.evaluation.table1 import evaluate_table1
 from wavenet_ae.synthesis import codec, generate_files, sampler
 from wavenet_ae.training.trained import load_trained, save_imported
 
-ROOT = Path(__file__).parents[2]
 CHANNELS = {
     "narrow_channels": 2,
     "middle_channels": 3,
@@ -211,37 +208,17 @@ def test_three_processes_share_the_notes(monkeypatch, tiny_config):
 
 
 def test_two_processes_give_what_one_gives(finished, config, tmp_path):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        address = f"localhost:{free.getsockname()[1]}"
-    overrides = {**config, **{f"dataset.{k}": v for k, v in config["dataset"].items()}}
-    settings = [
-        f"--config.{name}={value}"
-        for name, value in overrides.items()
-        if value is not None and name not in ("experiment", "dataset")
-    ]
+    settings = {**config, **{f"dataset.{k}": v for k, v in config["dataset"].items()}}
+    given = entry_points.changes(
+        {
+            name: value
+            for name, value in settings.items()
+            if value is not None and name not in ("experiment", "dataset")
+        }
+    )
+    flags = (f"--config={entry_points.CONFIGS / 'table1.py'}", *given)
     workdirs = [tmp_path / "first", tmp_path / "second"]  # no need to share a disk
-    processes = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                ROOT / "experiments" / "evaluate.py",
-                f"--config={ROOT / 'experiments' / 'configs' / 'table1.py'}",
-                f"--workdir={workdir}",
-                "--distributed",
-                f"--coordinator_address={address}",
-                "--num_processes=2",
-                f"--process_id={index}",
-                *settings,
-            ],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index, workdir in enumerate(workdirs)
-    ]
-    for process in processes:
-        _, errors = process.communicate(timeout=600)
-        assert process.returncode == 0, errors
+    entry_points.run_two("evaluate", *((*flags, f"--workdir={folder}") for folder in workdirs))
     assert list(read(workdirs[0])["rows"]) == ["original", "wavenet", "spectral"]
     # Batches of other sizes round differently.
     ours, theirs = (read_lines(folder) for folder in (workdirs[0], finished))

@@ -1,7 +1,13 @@
+import functools
 import json
 
 import entry_points
+import jax
+import numpy as np
 import pytest
+
+from wavenet_ae.training.metrics import read_metrics
+from wavenet_ae.training.trained import load_trained
 
 TINY = {
     "model.encoder_channels": 4,
@@ -47,6 +53,22 @@ def test_trains_then_resumes_then_has_nothing_to_do(data_dir, tmp_path):
         .splitlines()[-1]
         .endswith("skip_channels=4, and this run has skip_channels=5: use another --workdir.")
     )
+
+
+def test_two_processes_train_as_one_does(data_dir, tmp_path):
+    settings = {**TINY, "dataset.data_dir": data_dir}
+    config = f"--config={entry_points.CONFIGS / 'wavenet_ae.py'}:demo"
+    flags = (config, *entry_points.changes(settings), f"--workdir={tmp_path / 'two'}")
+    entry_points.run_two("train", flags, flags)
+    one = entry_points.train("wavenet_ae.py:demo", f"--workdir={tmp_path / 'one'}", **settings)
+    assert one.returncode == 0, one.stderr
+    alone, together = (load_trained(tmp_path / name) for name in ("one", "two"))
+    # The gradient is summed in another order.
+    same = functools.partial(np.testing.assert_allclose, atol=1e-5)
+    jax.tree.map(same, together.params, alone.params)
+    losses = [[line["train/loss"] for line in read_metrics(tmp_path / n)] for n in ("one", "two")]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    assert len(losses[0]) == 2
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,9 @@ def check_batch_size(batch_size: int, mesh: Mesh, accumulation_steps: int = 1) -
 def to_global(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
     """Assembles the global batch of which this process holds its rows `[local, ...]`."""
     sharding = batch_sharded(mesh)
-    return {
-        key: jax.make_array_from_process_local_data(sharding, value) for key, value in batch.items()
-    }
+    # This transfer is meant; between several processes JAX takes it for one that is not.
+    with jax.transfer_guard("allow"):
+        return {
+            key: jax.make_array_from_process_local_data(sharding, value)
+            for key, value in batch.items()
+        }

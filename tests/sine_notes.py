@@ -6,6 +6,7 @@ import numpy as np
 import soundfile
 
 from wavenet_ae.data import nsynth
+from wavenet_ae.data.nsynth_json.build import build
 
 
 def write_notes(folder, names):
@@ -28,3 +29,11 @@ def write_notes(folder, names):
         levels = np.rint(velocity / 127 * 30_000 * sound).astype(np.int16)
         soundfile.write(folder / "audio" / f"{name}.wav", levels, 16_000)
     (folder / "examples.json").write_text(json.dumps(entries))
+
+
+def build_splits(root, splits):
+    """Builds a dataset of the notes named for each split; returns its `data_dir`."""
+    for split, names in splits.items():
+        write_notes(root / "notes" / f"nsynth-{split}", names)
+    build(root / "notes", root / "built", "published")
+    return root / "built"

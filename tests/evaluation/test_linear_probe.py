@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from entry_points import assert_refused
 from html_page import Page
-from sine_notes import write_notes
+from sine_notes import build_splits
 
 from wavenet_ae import tasks
 from wavenet_ae.audio import pcm
-from wavenet_ae.data.nsynth_json import build as builds
 from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import embedded_split, linear_probe
 from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_split, read_split
@@ -45,11 +44,7 @@ SPLITS = {
 
 @pytest.fixture(scope="module")
 def notes_dir(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    for split, names in SPLITS.items():
-        write_notes(root / "notes" / f"nsynth-{split}", names)
-    builds.build(root / "notes", root / "built", "published")
-    return root / "built"
+    return build_splits(tmp_path_factory.mktemp("data"), SPLITS)
 
 
 @pytest.fixture(scope="module")

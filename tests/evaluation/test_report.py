@@ -8,9 +8,8 @@ import pytest
 import soundfile
 from entry_points import assert_refused
 from html_page import Page, wav
-from sine_notes import write_notes
+from sine_notes import build_splits
 
-from wavenet_ae.data.nsynth_json import build as builds
 from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import report
 from wavenet_ae.evaluation.report import write_report
@@ -34,11 +33,7 @@ SPLITS = {
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    for split, names in SPLITS.items():
-        write_notes(root / "notes" / f"nsynth-{split}", names)
-    builds.build(root / "notes", root / "built", "published")
-    return root / "built"
+    return build_splits(tmp_path_factory.mktemp("data"), SPLITS)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from wavenet_ae import atomic_file
 from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline
@@ -221,8 +220,7 @@ def write_interpolation(
         "pairs": [_list_files(row, weights) for row in rows],
         "settings": settings,
     }
-    with atomic_file.replacing(output / RECORD_FILE) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n")
+    page.write(output / RECORD_FILE, json.dumps(record, indent=1) + "\n")
     return output / PAGE_FILE
 
 

@@ -76,14 +76,12 @@ def write_report(
 
 def _sentence(results: Results) -> str:
     data = results["data"]
-    nsynth = "" if data["name"].startswith("nsynth/") else " This is not NSynth."
-    if data["name"] == "nsynth_json/published":
-        nsynth = ""
+    is_nsynth = data["name"].startswith(("nsynth/", "nsynth_json/published"))
     resampled = "instruments" if data["num_instruments"] > 1 else "notes"
     return (
         f"{data['num_notes']:,} notes of {data['num_instruments']} instruments, the split "
         f"{data['split']} of {data['name']}; in parentheses 95 % intervals, from resampled "
-        f"{resampled}.{nsynth}"
+        f"{resampled}.{'' if is_nsynth else ' This is not NSynth.'}"
     )
 
 

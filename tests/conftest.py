@@ -71,6 +71,7 @@ def tiny_config(data_dir):
             "batch_size": 4,
             "crop_samples": 256,
             "accumulation_steps": 1,
+            "skip_nonfinite": 0,
             "optimizer": {
                 "learning_rates": [1e-2, 1e-3],
                 "boundaries": [3],
@@ -78,6 +79,7 @@ def tiny_config(data_dir):
                 "b2": 0.999,
                 "eps": 1e-8,
                 "clip_norm": None,
+                "spike_norm": None,
             },
             "averaging_decay": 0.9999,
             "log_every_steps": 2,

@@ -1,6 +1,7 @@
 """The entry points in `experiments/`, started as a user does, and their configurations."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -23,23 +24,35 @@ def run(name: str, *flags: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def run_two(name: str, first: Sequence[object], second: Sequence[object]) -> None:
-    """Runs `experiments/NAME.py` as two processes that work together, each with its flags."""
+def start(name: str, *flags: object, **environment: str) -> subprocess.Popen[str]:
+    """Starts `experiments/NAME.py` and returns at once."""
+    return subprocess.Popen(
+        [sys.executable, ROOT / "experiments" / f"{name}.py", *map(str, flags)],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def start_two(
+    name: str, first: Sequence[object], second: Sequence[object]
+) -> list[subprocess.Popen[str]]:
+    """Starts `experiments/NAME.py` as two processes that work together, each with its flags."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
     together = ("--distributed", f"--coordinator_address={address}", "--num_processes=2")
-    script = ROOT / "experiments" / f"{name}.py"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, script, *together, f"--process_id={index}", *map(str, flags)],
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    return [
+        start(name, *together, f"--process_id={index}", *flags)
         for index, flags in enumerate((first, second))
     ]
-    for process in processes:
+
+
+def run_two(name: str, first: Sequence[object], second: Sequence[object]) -> None:
+    """Runs `experiments/NAME.py` as two processes until both have ended well."""
+    for process in start_two(name, first, second):
         _, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors
 

@@ -1,15 +1,20 @@
 """What all entry points in `experiments/` share: how they start and how they end."""
 
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from absl import app, flags, logging
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import Stopped, UserError
 
 LARGEST_SEED = 2**32 - 1
+
+# EX_TEMPFAIL and EX_UNAVAILABLE of sysexits.h.
+_STOPPED, _LOST = 75, 69
 
 
 class _PathParser(flags.ArgumentParser):
@@ -61,6 +66,8 @@ def _connect() -> None:
     import jax  # tools that refuse their flags start without it
     from jax.experimental import multihost_utils
 
+    # Its handler of SIGTERM would take the place of ours; `training.interruption` agrees on a stop.
+    jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(**given)
         # The first meeting waits for half a minute alone: before any work, when all are here.
@@ -72,14 +79,26 @@ def _connect() -> None:
         ) from error
 
 
+def _say(message: str, code: int) -> int:
+    print(message, file=sys.stderr, flush=True)
+    return code
+
+
+def _is_loss(error: Exception) -> bool:
+    """Tells whether the error is how JAX or Orbax notice that another process is gone."""
+    words = ("Gloo", "UNAVAILABLE", "DEADLINE_EXCEEDED", "coordination service", "Barrier")
+    return any(word in str(error) for word in words)
+
+
 def run(main: Callable[[], int | None]) -> None:
     """Parses the flags, runs `main` and exits.
 
     Args:
         main: takes no arguments; returns an exit code, or None for success.
 
-    A `UserError` becomes one line on standard error and exit code 1; an interruption from the
-    keyboard exits with code 130. Any other exception is a defect and keeps its stack trace.
+    A `UserError` becomes one line on standard error and exit code 1; a run that was `Stopped` and
+    saved exits with code 75, another interruption with 130, and with 69 where one of several
+    processes was lost. Any other exception is a defect and keeps its stack trace.
     """
 
     def guarded_main(argv: list[str]) -> int | None:
@@ -91,16 +110,34 @@ def run(main: Callable[[], int | None]) -> None:
             logging.set_verbosity(logging.WARNING)  # libraries report every file they write
         # Cleaning up is the same for both ways of asking to stop.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        several = "distributed" in flags.FLAGS and flags.FLAGS.distributed
         try:
             if "distributed" in flags.FLAGS:
                 _connect()
             return main()
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
+            code = _say(f"error: {error}", 1)
+        except Stopped as stopped:
+            return _say(str(stopped), _STOPPED)
         except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return 130
+            code = _say("interrupted", 130)
+        except Exception as error:
+            if not several:
+                raise
+            if _is_loss(error):
+                code = _say(
+                    "error: another process has ended or cannot be reached (its own messages say "
+                    "why): start all of them again, and the run goes on from the last checkpoint.",
+                    _LOST,
+                )
+            else:
+                traceback.print_exc()
+                code = 1
+        if several:
+            # At once: JAX would wait at the exit until it has missed the others for minutes.
+            sys.stderr.flush()
+            os._exit(code)
+        return code
 
     def guarded_parser(argv: list[str]) -> list[str]:
         try:

@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake."""
+"""The exceptions that stand for no defect."""
 
 
 class UserError(Exception):
@@ -6,4 +6,11 @@ class UserError(Exception):
 
     The message is one sentence that names the file or the setting and the way out; entry points
     print it without a stack trace and exit with code 1.
+    """
+
+
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """A run that was asked to stop, and saved: the same command goes on.
+
+    Entry points print the message and exit with code 75 (`EX_TEMPFAIL` of sysexits.h).
     """

@@ -23,6 +23,8 @@ def training(task: str) -> ConfigDict:
     config.optimizer.b2 = 0.999
     config.optimizer.eps = 1e-8
     config.optimizer.clip_norm = config_dict.placeholder(float)  # of the gradient; none: no limit
+    config.skip_nonfinite = 0  # steps that a run may skip for a gradient that is not finite
+    config.optimizer.spike_norm = config_dict.placeholder(float)  # skip above it, too
 
     config.log_every_steps = 100
     config.eval_every_steps = 5_000

@@ -6,11 +6,12 @@ was interrupted, on the number of processes, or on how many workers read.
 
 import contextlib
 import dataclasses
+import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 import grain.python as grain
@@ -66,7 +67,8 @@ def open_split(name: str, data_dir: str, split: str) -> grain.MapDataset:
         `pitch`, `velocity`, `family`, `source` (int32 scalars), `qualities` (bool `[10]`), `id`.
 
     Raises:
-        UserError: TFDS has no such dataset or split, or it has not been built there.
+        UserError: TFDS has no such dataset or split, or it has not been built there; when a note
+            is read: its record is damaged, or its sound is not finite.
     """
     data_dir = os.path.expanduser(data_dir)
     try:
@@ -93,7 +95,8 @@ def open_split(name: str, data_dir: str, split: str) -> grain.MapDataset:
             f"the dataset {name!r} in {data_dir} has no split {split!r}, "
             f"only {', '.join(builder.info.splits)}."
         )
-    return grain.MapDataset.source(builder.as_data_source(split)).map(_flatten)
+    notes = _Notes(builder.as_data_source(split), f"the split {split!r} of {builder.data_dir}")
+    return grain.MapDataset.source(notes).map(_flatten)
 
 
 def training_batches(
@@ -122,6 +125,9 @@ def training_batches(
 
     Yields:
         Dicts as in `open_split`, without `id`, with a leading axis of batch_size / share.count.
+
+    Raises:
+        UserError: a note is damaged or shorter than the crop, or a worker has died.
     """
     examples = notes.seed(seed).shuffle().repeat()
     if crop_samples is not None:
@@ -131,13 +137,22 @@ def training_batches(
     batches = local.map(_without_id).batch(len(rows), drop_remainder=True)
     dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
     if num_workers:
-        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers))
+        options = grain.MultiprocessingOptions(num_workers=num_workers)
+        dataset = dataset.mp_prefetch(options, worker_init_fn=_follow_parent)
     iterator = iter(dataset)
     try:
         with _ignoring_interrupts():
             first = next(iterator)
         yield first
         yield from iterator
+    except RuntimeError as error:
+        if "Worker process was terminated" not in str(error):
+            raise
+        raise UserError(
+            "a process that reads the data has died (out of memory?): lower "
+            f"--config.dataset.num_workers={num_workers}; the same command goes on from the last "
+            "checkpoint."
+        ) from error
     finally:
         iterator.close()
 
@@ -153,6 +168,18 @@ def _ignoring_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+def _follow_parent(worker_index: int, worker_count: int) -> None:
+    """Begins a worker: it leaves a request to stop to its parent, and ends when that is gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def evaluation_batches(
@@ -188,13 +215,50 @@ def evaluation_batches(
         yield {**stacked, "mask": np.array([i < len(notes) for i in indices])}
 
 
+class _Notes:
+    """The records of a split; one that cannot be read is a UserError that says which."""
+
+    def __init__(self, records: Sequence[Mapping[str, Any]], where: str):
+        self._records = records
+        self._where = where
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, index: SupportsIndex) -> Mapping[str, Any]:
+        try:
+            return self._records[index]
+        except (RuntimeError, TypeError, ValueError) as error:  # array_record's and TFDS's
+            raise UserError(
+                f"the record {int(index)} of {self._where}{self._neighbour(int(index))} is "
+                f"damaged: build the dataset anew, or copy it once more."
+            ) from error
+
+    def _neighbour(self, index: int) -> str:
+        # The record's own name went with it.
+        try:
+            return f", after the note {_note_id(self._records[index - 1])}," if index else ""
+        except (RuntimeError, TypeError, ValueError):
+            return ""
+
+
+def _note_id(example: Mapping[str, Any]) -> str:
+    note_id = example["id"]
+    return note_id.decode() if isinstance(note_id, bytes) else str(note_id)
+
+
 def _flatten(example: Mapping[str, Any]) -> dict[str, Any]:
     """Gives TFDS's nested features the flat form that tasks read."""
     instrument, qualities = example["instrument"], example["qualities"]
-    note_id = example["id"]
+    note_id, audio = _note_id(example), np.asarray(example["audio"])
+    if not np.isfinite(audio).all():
+        raise UserError(
+            f"the sound of the note {note_id} has values that are not finite: mend or leave out "
+            "the note, and build the dataset anew."
+        )
     return {
-        "id": note_id.decode() if isinstance(note_id, bytes) else str(note_id),
-        "audio": np.asarray(example["audio"]),
+        "id": note_id,
+        "audio": audio,
         "pitch": np.int32(example["pitch"]),
         "velocity": np.int32(example["velocity"]),
         "family": np.int32(instrument["family"]),

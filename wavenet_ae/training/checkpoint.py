@@ -1,6 +1,12 @@
 """The checkpoints of a run. The only importer of Orbax."""
 
 import contextlib
+import itertools
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +14,7 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from wavenet_ae.errors import UserError
+from wavenet_ae.training import processes
 from wavenet_ae.training.state import TrainState
 
 FOLDER = "checkpoints"
@@ -21,21 +28,28 @@ class Position(NamedTuple):
     Attributes:
         step: updates done; it is also the position in the data, whose order depends on the seed
             and the step alone.
-        pending: training metrics of the steps since the last line of the log.
+        pending: training metrics of the steps since the last line of the log; empty ones for
+            steps that were skipped.
+        skipped: steps of the whole run that were skipped.
     """
 
     step: int
     pending: list[dict[str, float]]
+    skipped: int = 0
 
 
 class Checkpoints(contextlib.AbstractContextManager):
-    """The checkpoints of one run, written in the background.
+    """Writes the checkpoints of one run, in the background.
 
     Args:
         workdir: the run's folder.
         every_steps: how often to save, in steps.
         every_minutes: how often to save, in minutes; None for by steps alone.
         keep_last: how many of the newest to keep; the one with the best `valid/loss` is kept too.
+
+    Raises:
+        UserError: when saving or leaving the block: a checkpoint cannot be written. The earlier
+            ones are still there.
     """
 
     def __init__(
@@ -45,12 +59,11 @@ class Checkpoints(contextlib.AbstractContextManager):
         every_minutes: float | None = None,
         keep_last: int = 3,
     ):
-        self._workdir = workdir
-        decide, preserve = ocp.training.save_decision_policies, ocp.training.preservation_policies
-        when = [decide.FixedIntervalPolicy(every_steps)]
-        if every_minutes is not None:
-            seconds = int(60 * every_minutes)
-            when.append(decide.ContinuousCheckpointingPolicy(minimum_interval_secs=seconds))
+        self._folder = (workdir / FOLDER).absolute()
+        self._every_steps = every_steps
+        self._every_s = float("inf") if every_minutes is None else 60 * every_minutes
+        self._saved_at = time.monotonic()
+        preserve = ocp.training.preservation_policies
         best = preserve.BestN(
             get_metric_fn=lambda metrics: metrics["valid/loss"],
             reverse=True,
@@ -58,68 +71,107 @@ class Checkpoints(contextlib.AbstractContextManager):
             keep_checkpoints_without_metrics=False,
         )
         self._checkpointer = ocp.training.Checkpointer(
-            (workdir / FOLDER).absolute(),
-            save_decision_policy=decide.AnySavePolicy(when),
+            self._folder,
             preservation_policy=preserve.AnyPreservationPolicy([preserve.LatestN(keep_last), best]),
             cleanup_tmp_directories=True,
         )
 
-    def __exit__(self, *exception) -> None:
-        self._checkpointer.close()
-
-    @property
-    def latest_step(self) -> int | None:
-        """The newest checkpoint's step, or None where there is none."""
-        latest = self._checkpointer.latest
-        return None if latest is None else latest.step
+    def __exit__(self, kind: type[BaseException] | None, *exception) -> None:
+        # What went wrong first is what the user should read.
+        with contextlib.suppress(Exception) if kind else self._refusing():
+            self._checkpointer.close()
 
     def best_loss(self) -> float:
         """Returns the lowest `valid/loss` of the checkpoints, or infinity."""
         losses = [c.metrics["valid/loss"] for c in self._checkpointer.checkpoints if c.metrics]
         return min(losses, default=float("inf"))
 
+    @property
+    def overdue(self) -> bool:
+        """Whether the last checkpoint is older than `every_minutes`."""
+        return time.monotonic() - self._saved_at > self._every_s
+
     def due(self, step: int) -> bool:
-        """Tells whether a checkpoint should be saved after this step."""
-        return self._checkpointer.should_save(step)
+        """Tells whether a checkpoint should be saved after this step, by its number."""
+        return step % self._every_steps == 0
 
     def save(self, state: TrainState, position: Position, valid_loss: float | None = None) -> None:
         """Saves in the background; a step that is there already is left as it is."""
-        if position.step == self.latest_step:
+        self._saved_at = time.monotonic()
+        latest = self._checkpointer.latest
+        if latest is not None and position.step == latest.step:
             return
         trained = {"params": state.averaged, "model_state": state.model_state}
         training = {"step": state.step, "params": state.params, "opt_state": state.opt_state}
-        self._checkpointer.save_checkpointables_async(
-            position.step,
-            {_TRAINED: trained, _TRAINING: training},
-            force=True,
-            metrics=None if valid_loss is None else {"valid/loss": valid_loss},
-            custom_metadata=position._asdict(),
-        )
-
-    def restore(self, state: TrainState) -> tuple[TrainState, Position]:
-        """Reads the newest checkpoint.
-
-        Args:
-            state: of the right shapes and shardings; its values are not read.
-
-        Raises:
-            UserError: it is damaged, or there are weights alone, without the state of training.
-        """
-        abstract = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state
-        )
-        step = self.latest_step
-        folder = Path(self._checkpointer.directory) / str(step)
-        if not (folder / _TRAINED).exists():
-            raise _unreadable(folder)
-        if not (folder / _TRAINING).exists():
-            raise UserError(
-                f"{self._workdir} holds imported weights alone, with no state of training to go on "
-                f"from: train in another --workdir, with --config.init_from={self._workdir}."
+        with self._refusing():
+            self._checkpointer.save_checkpointables_async(
+                position.step,
+                {_TRAINED: trained, _TRAINING: training},
+                force=True,
+                metrics=None if valid_loss is None else {"valid/loss": valid_loss},
+                custom_metadata=position._asdict(),
             )
+
+    @contextlib.contextmanager
+    def _refusing(self) -> Iterator[None]:
         try:
-            loaded = self._checkpointer.load_checkpointables(
-                step,
+            yield
+        except (OSError, ValueError) as error:  # TensorStore's are ValueErrors
+            known = re.search(r"No space left on device|\[Errno.*|Permission denied", str(error))
+            reason = known[0] if known else str(error).splitlines()[0]
+            raise UserError(
+                f"a checkpoint cannot be written to {self._folder} ({reason}): the earlier ones "
+                "are there, and the same command goes on from the last once this is mended."
+            ) from error
+
+
+def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Position] | None:
+    """Reads the newest checkpoint that is whole.
+
+    Damaged ones that are newer take the ending `.damaged`, so that their place is free; nothing
+    is deleted. All processes must call it.
+
+    Args:
+        workdir: the run's folder.
+        state: of the right shapes and shardings; its values are not read.
+
+    Returns:
+        The state and where it stands, or None where there is no checkpoint.
+
+    Raises:
+        UserError: no checkpoint is whole, or there are weights alone, without the state of
+            training.
+    """
+    folders = [(workdir / FOLDER).absolute() / str(step) for step in reversed(_steps(workdir))]
+    if not folders:
+        return None
+    if not any((folder / _TRAINING).exists() for folder in folders):
+        raise UserError(
+            f"{workdir} holds imported weights alone, with no state of training to go on from: "
+            f"train in another --workdir, with --config.init_from={workdir}."
+        )
+    abstract = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state
+    )
+    for number, folder in enumerate(folders):
+        try:
+            restored = processes.together(lambda folder=folder: _read(folder, abstract))
+        except UserError as error:
+            processes.say(f"warning: {error}")
+            continue
+        damaged = folders[:number] + [f for f in folders[number + 1 :] if not _metrics_whole(f)]
+        processes.together(lambda damaged=damaged: _set_aside(damaged))
+        return restored
+    raise UserError(
+        f"no checkpoint of {workdir} is whole: restore one from a copy, or use another --workdir."
+    )
+
+
+def _read(folder: Path, abstract: TrainState) -> tuple[TrainState, Position]:
+    try:
+        with _quiet():
+            loaded = ocp.load_checkpointables(
+                folder,
                 {
                     _TRAINED: {"params": abstract.averaged, "model_state": abstract.model_state},
                     _TRAINING: {
@@ -129,20 +181,56 @@ class Checkpoints(contextlib.AbstractContextManager):
                     },
                 },
             )
-            position = self._checkpointer.checkpointables_metadata(step).custom_metadata
-        except Exception as error:  # whatever Orbax makes of a damaged file
-            raise _unreadable(folder) from error
-        trained, training = loaded[_TRAINED], loaded[_TRAINING]
-        return (
-            TrainState(
-                step=training["step"],
-                params=training["params"],
-                averaged=trained["params"],
-                model_state=trained["model_state"],
-                opt_state=training["opt_state"],
-            ),
-            Position(**position),
-        )
+            position = Position(**ocp.checkpointables_metadata(folder).custom_metadata)
+        if not _metrics_whole(folder):
+            raise ValueError("its metrics are damaged")
+    except Exception as error:  # whatever Orbax makes of a damaged file
+        raise UserError(f"the checkpoint {folder} is damaged.") from error
+    trained, training = loaded[_TRAINED], loaded[_TRAINING]
+    state = TrainState(
+        step=training["step"],
+        params=training["params"],
+        averaged=trained["params"],
+        model_state=trained["model_state"],
+        opt_state=training["opt_state"],
+    )
+    return state, position
+
+
+def _metrics_whole(folder: Path) -> bool:
+    """Tells whether Orbax, which reads those of all checkpoints, can read these."""
+    path = folder / "metrics" / "metrics"
+    try:
+        return not path.exists() or isinstance(json.loads(path.read_text()), dict)
+    except (OSError, ValueError):
+        return False
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Swallows what Orbax's reads say that were under way when one of them failed."""
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda unraisable: None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def _set_aside(folders: list[Path]) -> None:
+    if jax.process_index() != 0:
+        return
+    for folder in folders:
+        names = (f"{folder.name}.damaged{number or ''}" for number in itertools.count())
+        aside = next(p for p in (folder.with_name(name) for name in names) if not p.exists())
+        try:
+            folder.rename(aside)
+        except OSError as error:
+            raise UserError(
+                f"the damaged checkpoint {folder} cannot be renamed ({error.strerror}): move it "
+                "away."
+            ) from error
+        processes.say(f"renamed {folder.name} to {aside}")
 
 
 def has_checkpoint(workdir: Path) -> bool:

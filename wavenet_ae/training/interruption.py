@@ -2,14 +2,20 @@
 
 import contextlib
 import signal
+from collections.abc import Iterator
 
 
 class StopRequest(contextlib.AbstractContextManager):
-    """Turns the first SIGINT or SIGTERM into a flag; a second one ends the process at once."""
+    """Turns the first SIGINT or SIGTERM into a flag; a second one ends the process at once.
+
+    Attributes:
+        received: the signal, or None.
+    """
 
     def __init__(self):
         self.received: signal.Signals | None = None
         self._previous = {}
+        self._abandoning = False
 
     def __enter__(self) -> "StopRequest":
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -17,13 +23,24 @@ class StopRequest(contextlib.AbstractContextManager):
         return self
 
     def __exit__(self, *exception) -> None:
-        self._restore()
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def abandoning(self) -> Iterator[None]:
+        """Leaves the block as soon as the signal comes: for work that need not be finished."""
+        self._abandoning = True
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.received is None:
+                raise
+        finally:
+            self._abandoning = False
 
     def _receive(self, number: int, frame: object) -> None:
         self.received = signal.Signals(number)
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}
+        for again in self._previous:
+            signal.signal(again, signal.SIG_DFL)
+        if self._abandoning:
+            raise KeyboardInterrupt

@@ -2,10 +2,9 @@
 
 import contextlib
 import itertools
-import json
 import math
-import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,15 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from wavenet_ae import atomic_file, tasks
+import wavenet_ae
+from wavenet_ae import tasks
 from wavenet_ae.data import input_pipeline
-from wavenet_ae.errors import UserError
-from wavenet_ae.training import sharding, trained
+from wavenet_ae.errors import Stopped, UserError
+from wavenet_ae.training import checkpoint, processes, sharding, trained
+from wavenet_ae.training import workdir as workdirs
 from wavenet_ae.training.checkpoint import Checkpoints, Position
 from wavenet_ae.training.interruption import StopRequest
-from wavenet_ae.training.metrics import MetricsLog, Summaries
+from wavenet_ae.training.metrics import MetricsLog, Summaries, read_metrics
 from wavenet_ae.training.state import TrainState
 from wavenet_ae.training.step import init_state, make_eval_step, make_train_step
 
@@ -34,6 +35,7 @@ _WHOLE_NUMBERS = {
     "num_steps": 1,
     "batch_size": 1,
     "accumulation_steps": 1,
+    "skip_nonfinite": 0,
     "log_every_steps": 1,
     "eval_every_steps": 1,
     "checkpoint_every_steps": 1,
@@ -44,7 +46,7 @@ _LARGEST_SEED = 2**32 - 1
 
 
 def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summarize) -> None:
-    """Trains until `num_steps`, going on from the newest checkpoint of the workdir.
+    """Trains until `num_steps`, going on from the newest whole checkpoint of the workdir.
 
     Args:
         config: a resolved configuration; `experiments/configs/` documents the settings.
@@ -52,63 +54,53 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
         summarize: makes sounds and pictures for TensorBoard every `summarize_every_steps`.
 
     Raises:
-        UserError: a setting or the data is wrong, the workdir holds another model's run, or the
-            loss is no longer finite.
-        KeyboardInterrupt: the process was asked to stop; the run was saved.
+        UserError: a setting or the data is wrong, the workdir is in use, full or of another
+            model's run, or the loss is no longer finite.
+        Stopped: the process was asked to stop; the run was saved.
     """
-    config = _resolve(config)
     mesh = sharding.data_mesh()
-    sharding.check_batch_size(config["batch_size"], mesh, config["accumulation_steps"])
-    task = tasks.create(config)
-    dataset = config["dataset"]
-    train_notes, valid_notes = (
-        input_pipeline.open_split(dataset["name"], dataset["data_dir"], split)
-        for split in ("train", "valid")
-    )
-    _check_workdir(config, workdir)
-    data = {
-        "seed": config["seed"],
-        "batch_size": config["batch_size"],
-        "crop_samples": task.crop_samples,
-    }
-    evaluate = _make_evaluate(config, task, mesh, valid_notes)
-    with (
-        contextlib.ExitStack() as stack,
-        StopRequest() as stop,
-        Checkpoints(
-            workdir, config["checkpoint_every_steps"], config["checkpoint_every_minutes"]
-        ) as checkpoints,
-    ):
-        if (checkpoints.latest_step or 0) >= config["num_steps"]:
-            _say(
-                f"{workdir} is at step {checkpoints.latest_step}: "
-                "raise --config.num_steps to train for longer"
-            )
+    config, task, notes = processes.together(lambda: _prepare(config, mesh))
+    _require_same_everywhere(config, notes)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(workdirs.claimed(workdir))
+        processes.together(lambda: workdirs.check_fits(config, workdir))
+        stop = stack.enter_context(StopRequest())
+        state, (step, pending, skipped) = _begin(config, task, mesh, workdir)
+        # Stopped during an evaluation, which is still to be done.
+        unfinished = bool(pending) and _logs(config, step) and not _has_logged(workdir, step)
+        if step >= config["num_steps"] and not unfinished:
+            processes.say(f"{workdir} is at step {step}: raise --config.num_steps to go on")
             return
-        state, (step, pending) = _begin(config, task, mesh, workdir, checkpoints)
-        _save_config(config, workdir)
-        # Read by every process alike, so that all have the same references.
-        first_batches = input_pipeline.training_batches(train_notes, **data)
-        references = task.references(itertools.islice(first_batches, _REFERENCE_BATCHES))
-        references = {f"reference/{name}": value for name, value in references.items()}
-        batches = input_pipeline.training_batches(
-            train_notes,
-            **data,
-            first_step=step,
-            share=_share(),
-            num_workers=dataset["num_workers"],
+        checkpoints = stack.enter_context(
+            Checkpoints(
+                workdir, config["checkpoint_every_steps"], config["checkpoint_every_minutes"]
+            )
         )
+        workdirs.save_config(config, workdir)
+        agreement = processes.Agreement(mesh)
+        evaluate = _make_evaluate(config, task, mesh, notes["valid"])
+        references = _references(config, task, notes["train"])
+        batches = _training_batches(config, task, notes["train"], step)
         stack.callback(batches.close)
         batch = sharding.to_global(next(batches), mesh)
         samples_per_step = batch["audio"].size
         started = time.monotonic()
         train_step = make_train_step(config, task, mesh).lower(state, batch).compile()
-        _say(f"compiled the training step in {time.monotonic() - started:.0f} s")
+        processes.say(f"compiled the training step in {time.monotonic() - started:.0f} s")
 
-        saved = step
-        with MetricsLog(workdir, step, config["num_steps"]) as log:
-            clock = _Stopwatch(step)
-            while step < config["num_steps"] and not stop.received:
+        saved, stopped, overdue = step, False, False
+        log = stack.enter_context(MetricsLog(workdir, step, config["num_steps"]))
+        clock = _Stopwatch(step)
+
+        def asked_to_stop() -> bool:
+            nonlocal stopped, overdue
+            stopped, overdue = agreement.any([stop.received is not None, checkpoints.overdue])
+            return stopped
+
+        while unfinished or step < config["num_steps"]:
+            if not unfinished:
+                if asked_to_stop():
+                    break
                 # Any other transfer between host and device is a defect.
                 with jax.transfer_guard("disallow"):
                     state, metrics = train_step(state, batch)
@@ -116,52 +108,112 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
                 step += 1
                 pending.append(metrics)
                 log.progress(step)
-                last = step == config["num_steps"]
-                evaluating = last or step % config["eval_every_steps"] == 0
-                logging = evaluating or step % config["log_every_steps"] == 0
-                saving = last or checkpoints.due(step)
-                every = config["summarize_every_steps"]
-                summarizing = every and (last or step % every == 0) and jax.process_index() == 0
-                if not (logging or saving or summarizing):
-                    continue
+            unfinished = False
+            last = step == config["num_steps"]
+            evaluating = _is_due(step, config["eval_every_steps"]) or last
+            saving = last or overdue or checkpoints.due(step)
+            summarizing = _is_due(step, config["summarize_every_steps"]) or (
+                last and config["summarize_every_steps"] > 0
+            )
+            if not (saving or summarizing or _logs(config, step)):
+                continue
 
-                pending = _fetch_finite(pending, step)
-                line, valid = {}, {}
-                if logging:
-                    line = {f"train/{name}": _mean(pending, name) for name in pending[0]}
-                    line["train/samples_per_second"] = samples_per_step * clock.rate(step)
-                    line |= references
-                    pending = []
+            pending, skipped = _fetch(pending, step, skipped, config)
+            valid = {}
+            if evaluating:
                 with clock.paused():
-                    if evaluating:
-                        valid = evaluate(state)
-                        saving = saving or valid["valid/loss"] < checkpoints.best_loss()
-                    if logging:
-                        log.write(step, line | valid)
-                    if saving:
-                        position = Position(step, list(pending))
-                        checkpoints.save(state, position, valid.get("valid/loss"))
-                        saved = step
-                    if summarizing:
+                    valid = evaluate(state, asked_to_stop)
+                if valid is None:
+                    break
+                saving = saving or valid["valid/loss"] < checkpoints.best_loss()
+            if _logs(config, step):
+                speed = samples_per_step * clock.rate(step)
+                log.write(step, _training_line(config, pending, skipped) | references | valid)
+                log.write_speed(step, speed)
+                pending = []
+            with clock.paused():
+                if saving:
+                    checkpoints.save(
+                        state, Position(step, list(pending), skipped), valid.get("valid/loss")
+                    )
+                    saved = step
+                if summarizing and jax.process_index() == 0 and not stop.received:
+                    with stop.abandoning():
                         log.write_summaries(step, summarize(config, task, state))
         if saved < step:  # asked to stop since
-            checkpoints.save(state, Position(step, _fetch_finite(pending, step)))
-    if stop.received:
-        _say(f"{stop.received.name}: {workdir} is saved at step {step}; the same command goes on")
-        raise KeyboardInterrupt
+            pending, skipped = _fetch(pending, step, skipped, config)
+            checkpoints.save(state, Position(step, pending, skipped))
+    if stopped:
+        why = stop.received.name if stop.received else "a process was asked to stop"
+        raise Stopped(f"{why}: {workdir} is saved at step {step}; the same command goes on")
+
+
+def _prepare(
+    config: Mapping[str, Any], mesh: Mesh
+) -> tuple[dict[str, Any], tasks.Task, dict[str, Sequence[Any]]]:
+    """Returns the checked configuration, its task, and the notes by split."""
+    config = _resolve(config)
+    sharding.check_batch_size(config["batch_size"], mesh, config["accumulation_steps"])
+    task = tasks.create(config)
+    where = config["dataset"]["name"], config["dataset"]["data_dir"]
+    return config, task, {s: input_pipeline.open_split(*where, s) for s in ("train", "valid")}
+
+
+def _require_same_everywhere(config: Mapping[str, Any], notes: Mapping[str, Sequence[Any]]) -> None:
+    if jax.process_count() == 1:
+        return
+    what = {f"config.{name}": value for name, value in workdirs.flatten(config).items()}
+    # Every machine may have a copy of its own.
+    del what["config.dataset.data_dir"], what["config.dataset.num_workers"]
+    what |= {"jax": jax.__version__, "wavenet_ae": wavenet_ae.__version__}
+    for split, of_split in notes.items():
+        what[f"{split}.notes"] = len(of_split)
+        for which in (0, -1):
+            note = of_split[which % len(of_split)]
+            what[f"{split}[{which}]"] = note["id"], zlib.crc32(note["audio"].tobytes())
+    processes.require_same(what, "start all with the same command, code and data.")
 
 
 def _share() -> input_pipeline.ProcessShare:
     return input_pipeline.ProcessShare(jax.process_index(), jax.process_count())
 
 
+def _training_batches(
+    config: Mapping[str, Any],
+    task: tasks.Task,
+    notes: Sequence[Any],
+    first_step: int = 0,
+    *,
+    whole: bool = False,
+) -> Iterator[input_pipeline.Batch]:
+    """Yields this process's share of the batches, or, in this thread, all of them whole."""
+    local = {} if whole else {"share": _share(), "num_workers": config["dataset"]["num_workers"]}
+    return input_pipeline.training_batches(
+        notes,
+        seed=config["seed"],
+        batch_size=config["batch_size"],
+        crop_samples=task.crop_samples,
+        first_step=first_step,
+        **local,
+    )
+
+
+def _references(
+    config: Mapping[str, Any], task: tasks.Task, notes: Sequence[Any]
+) -> dict[str, float]:
+    """Returns what stands beside the loss, the same in every process."""
+    batches = _training_batches(config, task, notes, whole=True)
+    references = task.references(itertools.islice(batches, _REFERENCE_BATCHES))
+    return {f"reference/{name}": value for name, value in references.items()}
+
+
 def _make_evaluate(
     config: Mapping[str, Any], task: tasks.Task, mesh: Mesh, notes: Sequence[Any]
-) -> Callable[[TrainState], dict[str, float]]:
-    """Returns a function that scores the averaged weights on the notes."""
+) -> Callable[[TrainState, Callable[[], bool]], dict[str, float] | None]:
+    """Returns a function that scores the averaged weights, or gives up when asked to stop."""
     eval_step = make_eval_step(task, mesh)
 
-    def evaluate(state: TrainState) -> dict[str, float]:
+    def evaluate(state: TrainState, asked_to_stop: Callable[[], bool]) -> dict[str, float] | None:
         batches = input_pipeline.evaluation_batches(
             notes,
             batch_size=config["batch_size"],
@@ -169,7 +221,11 @@ def _make_evaluate(
             num_batches=config["eval_batches"],
             share=_share(),
         )
-        sums = [eval_step(state, sharding.to_global(batch, mesh)) for batch in batches]
+        sums = []
+        for batch in batches:
+            if asked_to_stop():
+                return None
+            sums.append(eval_step(state, sharding.to_global(batch, mesh)))
         totals, counts = zip(*jax.device_get(sums), strict=True)
         scores = {f"valid/{k}": float(sum(t[k] for t in totals) / sum(counts)) for k in totals[0]}
         if not math.isfinite(scores["valid/loss"]):
@@ -184,20 +240,34 @@ def _make_evaluate(
 
 
 def _begin(
-    config: Mapping[str, Any],
-    task: tasks.Task,
-    mesh: Mesh,
-    workdir: Path,
-    checkpoints: Checkpoints,
+    config: Mapping[str, Any], task: tasks.Task, mesh: Mesh, workdir: Path
 ) -> tuple[TrainState, Position]:
     """Returns the state to go on from: the newest checkpoint's, another run's, or a new one."""
     state = init_state(config, task, mesh)
-    if checkpoints.latest_step is not None:
-        _say(f"resuming {workdir} at step {checkpoints.latest_step} of {config['num_steps']}")
-        return checkpoints.restore(state)
+    restored = checkpoint.restore(workdir, state)
+    if restored is not None:
+        processes.say(f"resuming {workdir} at step {restored[1].step} of {config['num_steps']}")
+        return restored
     if config["init_from"] is not None:
-        state = _start_from(Path(config["init_from"]).expanduser(), config, state)
+        source = Path(config["init_from"]).expanduser()
+        state = processes.together(lambda: _start_from(source, config, state))
     return state, Position(0, [])
+
+
+def _is_due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
+def _logs(config: Mapping[str, Any], step: int) -> bool:
+    return step == config["num_steps"] or any(
+        _is_due(step, config[name]) for name in ("log_every_steps", "eval_every_steps")
+    )
+
+
+def _has_logged(workdir: Path, step: int) -> bool:
+    """Tells whether process 0 sees a line of this step in the log."""
+    here = any(line["step"] == step for line in processes.together(lambda: read_metrics(workdir)))
+    return processes.gather_texts("yes" if here else "no")[0] == "yes"
 
 
 class _Stopwatch:
@@ -221,34 +291,62 @@ class _Stopwatch:
         self._since += time.monotonic() - stopped
 
 
-def _fetch_finite(pending: list[dict[str, Any]], step: int) -> list[dict[str, float]]:
+def _fetch(
+    pending: list[dict[str, Any]], step: int, skipped: int, config: Mapping[str, Any]
+) -> tuple[list[dict[str, float]], int]:
     """Brings the metrics of the last steps to the host.
 
+    Args:
+        pending: by step.
+        step: of the last of them.
+        skipped: steps skipped before.
+        config: with the limit.
+
+    Returns:
+        The metrics, empty where a step was skipped, and how many have now been skipped.
+
     Raises:
-        UserError: a loss or a norm is not finite: the weights are lost, and must not be saved.
+        UserError: a loss or a norm is not finite: the weights are lost, and must not be saved; or
+            too many steps were skipped.
     """
     fetched = [
         {name: float(value) for name, value in metrics.items()}
         for metrics in jax.device_get(pending)
     ]
-    for number, metrics in enumerate(fetched, start=step - len(fetched) + 1):
+    limit = config["skip_nonfinite"]
+    for index, metrics in enumerate(fetched):
+        number = step - len(fetched) + 1 + index
+        if metrics.pop("skipped", 0):
+            metrics.clear()
+            skipped += 1
+            if skipped > limit:
+                raise UserError(
+                    f"step {number} is the {skipped}th with a gradient that is not finite or too "
+                    f"large, and --config.skip_nonfinite={limit}: lower "
+                    "--config.optimizer.learning_rates or raise the limit; the same command goes "
+                    "on from the last checkpoint."
+                )
         broken = [name for name, value in metrics.items() if not math.isfinite(value)]
         if broken:
             raise UserError(
                 f"the {broken[0]} is {metrics[broken[0]]} at step {number}: lower "
-                "--config.optimizer.learning_rates or set --config.optimizer.clip_norm; the same "
-                "command goes on from the last checkpoint."
+                "--config.optimizer.learning_rates, set --config.optimizer.clip_norm, or let some "
+                "steps be skipped with --config.skip_nonfinite=10; the same command goes on from "
+                "the last checkpoint."
             )
-    return fetched
+    return fetched, skipped
 
 
-def _mean(pending: list[dict[str, float]], name: str) -> float:
-    return math.fsum(metrics[name] for metrics in pending) / len(pending)
-
-
-def _say(message: str) -> None:
-    if jax.process_index() == 0:
-        print(message, file=sys.stderr, flush=True)
+def _training_line(
+    config: Mapping[str, Any], pending: list[dict[str, float]], skipped: int
+) -> dict[str, float]:
+    """Returns the means over the steps that were not skipped."""
+    kept = [metrics for metrics in pending if metrics]
+    line = {
+        f"train/{name}": math.fsum(metrics[name] for metrics in kept) / len(kept)
+        for name in (kept[0] if kept else ())
+    }
+    return line | ({"train/skipped": skipped} if config["skip_nonfinite"] else {})
 
 
 def _resolve(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -265,6 +363,12 @@ def _resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     for name, smallest in (("eval_batches", 1), ("checkpoint_every_minutes", 0)):
         if config[name] is not None and config[name] < smallest:
             raise UserError(f"config.{name}={config[name]} must be {smallest} or more, or None.")
+    spike_norm = config["optimizer"]["spike_norm"]
+    if spike_norm is not None and not (spike_norm > 0 and config["skip_nonfinite"]):
+        raise UserError(
+            f"config.optimizer.spike_norm={spike_norm} must be above 0, and say with "
+            "--config.skip_nonfinite=10 how many steps may be skipped."
+        )
     data_dir = config["dataset"]["data_dir"]
     if "://" not in data_dir:
         data_dir = str(Path(data_dir).expanduser().absolute())
@@ -274,52 +378,12 @@ def _resolve(config: Mapping[str, Any]) -> dict[str, Any]:
 def _start_from(folder: Path, config: Mapping[str, Any], state: TrainState) -> TrainState:
     """Puts the weights of another run or an export into a new state."""
     theirs = trained.load_trained(folder)
-    _check_same_model(theirs.config, config, f"config.init_from={folder} has", "choose the same.")
+    workdirs.check_same_model(
+        theirs.config, config, f"config.init_from={folder} has", "choose the same."
+    )
     weights = {"params": theirs.params, "model_state": theirs.model_state}
     weights["averaged"] = theirs.params
     shardings = jax.tree.map(lambda x: x.sharding, {name: getattr(state, name) for name in weights})
-    _say(f"starting from the weights of {folder}, step {theirs.step}")
+    processes.say(f"starting from the weights of {folder}, step {theirs.step}")
     # Copies: the step donates its state, and the parameters and their average are one here.
     return state.replace(**jax.device_put(weights, shardings, may_alias=False))
-
-
-def _check_same_model(
-    theirs: Mapping[str, Any], ours: Mapping[str, Any], who: str, way_out: str
-) -> None:
-    theirs, ours = ({"task": c["task"], **trained.architecture(c)} for c in (theirs, ours))
-    for name in theirs | ours:
-        if theirs.get(name) != ours.get(name):
-            raise UserError(
-                f"{who} {name}={theirs.get(name)}, and this run has {name}={ours.get(name)}: "
-                f"{way_out}"
-            )
-
-
-def _check_workdir(config: Mapping[str, Any], workdir: Path) -> None:
-    """Makes the folder; another model's run there is a UserError, other settings are told."""
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"the workdir {workdir} cannot be made: {error.strerror}.") from error
-    if not (workdir / trained.CONFIG_FILE).exists():
-        return
-    saved = trained.read_config(workdir)
-    _check_same_model(saved, config, f"{workdir} holds a run with", "use another --workdir.")
-    before, now = (_flatten(c) for c in (saved, config))
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
-            _say(f"changed since the last start: {name}={now.get(name)}, was {before.get(name)}")
-
-
-def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for name, value in config.items():
-        inner = isinstance(value, Mapping)
-        flat |= _flatten(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
-    return flat
-
-
-def _save_config(config: Mapping[str, Any], workdir: Path) -> None:
-    if jax.process_index() == 0:
-        with atomic_file.replacing(workdir / trained.CONFIG_FILE) as temporary:
-            temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

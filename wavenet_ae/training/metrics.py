@@ -1,10 +1,10 @@
-"""What a run tells: `metrics.jsonl`, TensorBoard events and the progress bar."""
+"""What a run tells: `metrics.jsonl`, `timing.jsonl`, TensorBoard events and the progress bar."""
 
 import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import jax
 import numpy as np
@@ -15,6 +15,8 @@ from wavenet_ae import atomic_file
 from wavenet_ae.errors import UserError
 
 METRICS_FILE = "metrics.jsonl"
+# Apart from the metrics, which an interruption leaves bit for bit as they would have been.
+TIMING_FILE = "timing.jsonl"
 
 
 class Summaries(NamedTuple):
@@ -31,13 +33,13 @@ class Summaries(NamedTuple):
     sample_rate_hz: int
 
 
-def read_metrics(workdir: Path) -> list[dict[str, float]]:
-    """Returns the lines of a run's `metrics.jsonl`; a last line cut short is left out.
+def read_metrics(workdir: Path, file: str = METRICS_FILE) -> list[dict[str, float]]:
+    """Returns the lines of a run's metrics, or timing; a last line cut short is left out.
 
     Raises:
         UserError: another line is damaged.
     """
-    path = workdir / METRICS_FILE
+    path = workdir / file
     lines = path.read_text().split("\n") if path.exists() else []
     metrics = []
     # What follows the last newline was cut short.
@@ -73,17 +75,16 @@ class MetricsLog(contextlib.AbstractContextManager):
         )
         if not self._active:
             return
-        path = workdir / METRICS_FILE
-        kept = [line for line in read_metrics(workdir) if line["step"] <= first_step]
-        with atomic_file.replacing(path) as temporary:
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        self._file = path.open("a")
+        self._metrics, self._timing = (
+            _append_after(workdir, file, first_step) for file in (METRICS_FILE, TIMING_FILE)
+        )
         self._board = tensorboardX.SummaryWriter(str(workdir), purge_step=first_step + 1)
 
     def __exit__(self, *exception) -> None:
         self._bar.close()
         if self._active:
-            self._file.close()
+            self._metrics.close()
+            self._timing.close()
             self._board.close()
 
     def progress(self, step: int) -> None:
@@ -94,13 +95,19 @@ class MetricsLog(contextlib.AbstractContextManager):
         """Appends a line to `metrics.jsonl` and the same scalars to TensorBoard."""
         if not self._active:
             return
-        self._file.write(json.dumps({"step": step, **scalars}, allow_nan=False) + "\n")
-        self._file.flush()
+        _append(self._metrics, {"step": step, **scalars})
         for name, value in scalars.items():
             self._board.add_scalar(name, value, step)
         shown = ("train/loss", "train/bits_per_sample", "valid/loss")
         postfix = {name: f"{scalars[name]:.3f}" for name in shown if name in scalars}
         self._bar.set_postfix(postfix, refresh=False)
+
+    def write_speed(self, step: int, samples_per_second: float) -> None:
+        """Appends a line to `timing.jsonl` and the same to TensorBoard."""
+        if not self._active:
+            return
+        _append(self._timing, {"step": step, "samples_per_second": samples_per_second})
+        self._board.add_scalar("train/samples_per_second", samples_per_second, step)
 
     def write_summaries(self, step: int, summaries: Summaries) -> None:
         """Writes sounds and pictures to TensorBoard; for the first process alone."""
@@ -109,3 +116,22 @@ class MetricsLog(contextlib.AbstractContextManager):
             self._board.add_audio(name, clipped, step, sample_rate=summaries.sample_rate_hz)
         for name, image in summaries.images.items():
             self._board.add_image(name, image, step, dataformats="HWC")
+
+
+def _append_after(workdir: Path, file: str, step: int) -> IO[str]:
+    """Drops the lines after a step, and opens the file to write on."""
+    kept = [line for line in read_metrics(workdir, file) if line["step"] <= step]
+    with atomic_file.replacing(workdir / file) as temporary:
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    return (workdir / file).open("a")
+
+
+def _append(file: IO[str], line: Mapping[str, float]) -> None:
+    try:
+        file.write(json.dumps(line, allow_nan=False) + "\n")
+        file.flush()
+    except OSError as error:
+        raise UserError(
+            f"{file.name} cannot be written ({error.strerror}): free some space; the same command "
+            "goes on from the last checkpoint."
+        ) from error

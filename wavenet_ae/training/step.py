@@ -38,15 +38,17 @@ def make_train_step(
     """Compiles one update.
 
     Args:
-        config: `optimizer`, `averaging_decay` and `accumulation_steps`: parts in which a batch is
-            worked through, for a smaller memory.
+        config: `optimizer`, `averaging_decay`, `accumulation_steps`: parts in which a batch is
+            worked through, for a smaller memory; `skip_nonfinite`: if above 0, a gradient that is
+            not finite, or whose norm is above `optimizer.spike_norm`, changes nothing but the
+            number of the step.
         task: with the model and the loss.
         mesh: over which batches are split.
 
     Returns:
         A function of state (donated) and global batch to the new state and metrics: means over
         the batch, and the global norms `gradient_norm` (before clipping) and `parameter_norm`
-        (after the update); scalars on the device.
+        (after the update), and `skipped` (0 or 1) where steps may be; scalars on the device.
     """
     optimizer = make_optimizer(config["optimizer"])
     parts = config["accumulation_steps"]
@@ -89,7 +91,15 @@ def make_train_step(
             "gradient_norm": optax.global_norm(grads),
             "parameter_norm": optax.global_norm(params),
         }
-        return new_state, metrics | norms
+        metrics |= norms
+        if config["skip_nonfinite"] > 0:
+            fit = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norms["gradient_norm"])
+            if (largest := config["optimizer"]["spike_norm"]) is not None:
+                fit &= norms["gradient_norm"] <= largest
+            kept = jax.tree.map(lambda new, old: jnp.where(fit, new, old), new_state, state)
+            new_state = kept.replace(step=step)
+            metrics["skipped"] = 1 - fit.astype(jnp.int32)
+        return new_state, metrics
 
     replicated, split = sharding.replicated(mesh), sharding.batch_sharded(mesh)
     return jax.jit(

@@ -1,0 +1,284 @@
+"""Runs that are killed, stopped, moved to other devices, or out of luck with their disk."""
+
+import functools
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import entry_points
+import jax
+import numpy as np
+import pytest
+
+from wavenet_ae import tasks
+from wavenet_ae.training import sharding
+from wavenet_ae.training.checkpoint import restore
+from wavenet_ae.training.metrics import read_metrics
+from wavenet_ae.training.step import init_state
+
+NUM_STEPS = 30
+TINY = {
+    "model.encoder_channels": 4,
+    "model.encoder_layers": 2,
+    "model.decoder_channels": 4,
+    "model.skip_channels": 4,
+    "model.decoder_layers": 2,
+    "model.hop_length": 64,
+    "num_steps": NUM_STEPS,
+    "batch_size": 8,
+    "crop_samples": 256,
+    "log_every_steps": 3,
+    "eval_every_steps": 6,
+    "checkpoint_every_steps": 2,
+    "optimizer.boundaries": "(20,)",
+}
+
+
+@pytest.fixture(scope="module")
+def flags(data_dir):
+    config = f"--config={entry_points.CONFIGS / 'wavenet_ae.py'}:demo"
+    return (config, *entry_points.changes({**TINY, "dataset.data_dir": data_dir}))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(flags, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("uninterrupted")
+    result = entry_points.run("train", *flags, f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    return workdir
+
+
+def final_state(workdir):
+    config = json.loads((workdir / "config.json").read_text())
+    state = init_state(config, tasks.create(config), sharding.data_mesh())
+    return jax.device_get(restore(workdir, state))
+
+
+def assert_identical(workdir, expected):
+    metrics = [(folder / "metrics.jsonl").read_bytes() for folder in (workdir, expected)]
+    assert metrics[0] == metrics[1]
+    jax.tree.map(np.testing.assert_array_equal, final_state(workdir), final_state(expected))
+
+
+def assert_alike(workdir, expected):
+    """Other devices sum in another order."""
+    lines, others = (read_metrics(folder) for folder in (workdir, expected))
+    assert [line.keys() for line in lines] == [line.keys() for line in others]
+    values = [[[*line.values()] for line in each] for each in (lines, others)]
+    for ours, theirs in zip(*values, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-4)
+
+
+def steps_of(workdir):
+    return {int(p.name) for p in (workdir / "checkpoints").iterdir() if p.name.isdigit()}
+
+
+class Reader(threading.Thread):
+    """Reads what a process says, and tells when it has said something."""
+
+    def __init__(self, process):
+        super().__init__(daemon=True)
+        self.text, self._process = "", process
+        self.start()
+
+    def run(self):
+        with self._process.stderr as pipe:
+            while piece := pipe.read(1):
+                self.text += piece
+
+    def wait_for(self, words):
+        while words not in self.text:
+            assert self._process.poll() is None, self.text
+            time.sleep(0.02)
+
+    def all(self):
+        self._process.wait(timeout=180)
+        self.join()
+        return self.text
+
+
+def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(flags, uninterrupted, tmp_path):
+    workdir, seed = tmp_path / "run", random.SystemRandom().randrange(10**6)
+    moments, kills, while_saving = random.Random(seed), 0, 0
+    while True:
+        process = entry_points.start("train", *flags, f"--workdir={workdir}")
+        said = Reader(process)
+        if kills < 8:
+            said.wait_for("compiled the training step")
+            if kills % 3 == 2:  # in the middle of saving
+                while not list(workdir.glob("checkpoints/*-tmp*")) and process.poll() is None:
+                    pass
+            else:
+                time.sleep(moments.uniform(0, 0.8))
+        elif kills < 10:  # before there is anything to train
+            time.sleep(moments.uniform(0, 5))
+        else:
+            break
+        process.kill()
+        if process.wait() == 0:
+            break
+        kills += 1
+        while_saving += bool(list(workdir.glob("checkpoints/*-tmp*")))
+    assert "Traceback" not in said.all()
+    assert process.returncode == 0, said.text
+    print(f"seed {seed}: {kills} kills, {while_saving} of them while saving")
+    assert kills >= 10, f"seed {seed}: the run was over after {kills} kills"
+    assert while_saving >= 1
+    assert_identical(workdir, uninterrupted)
+
+
+def test_asked_to_stop_a_run_saves_and_says_so_by_its_exit_code(flags, uninterrupted, tmp_path):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        workdir = tmp_path / number.name
+        process = entry_points.start("train", *flags, f"--workdir={workdir}")
+        said = Reader(process)
+        said.wait_for("compiled the training step")
+        process.send_signal(number)
+        assert f"{number.name}: {workdir} is saved at step " in said.all()
+        assert process.returncode == 75
+        assert "Traceback" not in said.text
+    result = entry_points.run("train", *flags, f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    assert_identical(workdir, uninterrupted)
+
+
+def test_a_workdir_in_use_is_refused(flags, tmp_path):
+    slow = (*flags, "--config.num_steps=100000", f"--workdir={tmp_path}")
+    first = entry_points.start("train", *slow)
+    said = Reader(first)
+    said.wait_for("compiled the training step")
+    second = entry_points.run("train", *slow)
+    entry_points.assert_refused(second, f"{tmp_path} is in use by another run (process {first.pid}")
+    assert first.poll() is None
+    first.kill()
+    first.wait()
+    assert not (tmp_path / "again").exists()
+    third = entry_points.run("train", *flags, f"--workdir={tmp_path}", "--config.num_steps=1")
+    assert third.returncode == 0, third.stderr
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(flags, tmp_path):
+    flags = (*flags, f"--workdir={tmp_path}")
+    half = entry_points.run("train", *flags, "--config.num_steps=4")
+    assert half.returncode == 0, half.stderr
+    before = {step: (tmp_path / "checkpoints" / str(step)).stat().st_mtime for step in (2, 4)}
+    # No file may grow beyond 20 kB, which the metrics do not need and the weights do.
+    script = entry_points.ROOT / "experiments" / "train.py"
+    full = subprocess.run(
+        [sys.executable, script, *flags],
+        cwd=entry_points.ROOT,
+        # Reading needs no room; the cache of compiled programs would.
+        env={**os.environ, "JAX_COMPILATION_CACHE_DIR": ""},
+        preexec_fn=functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (20_000, 20_000)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert full.returncode == 1, full.stderr
+    assert "error: a checkpoint cannot be written to" in full.stderr
+    assert "Traceback" not in full.stderr
+    after = {step: (tmp_path / "checkpoints" / str(step)).stat().st_mtime for step in (2, 4)}
+    assert after == before
+    again = entry_points.run("train", *flags)
+    assert again.returncode == 0, again.stderr
+    assert "at step 4 of" in again.stderr
+
+
+def run_on(devices, flags, workdir, num_steps):
+    process = entry_points.start(
+        "train",
+        *flags,
+        f"--workdir={workdir}",
+        f"--config.num_steps={num_steps}",
+        JAX_NUM_CPU_DEVICES=str(devices),
+    )
+    said = Reader(process).all()
+    assert process.returncode == 0, said
+
+
+def run_in_two(flags, workdir, num_steps):
+    flags = (*flags, f"--workdir={workdir}", f"--config.num_steps={num_steps}")
+    entry_points.run_two("train", flags, flags)
+
+
+def test_a_run_moves_between_devices_and_processes(flags, uninterrupted, tmp_path):
+    moves = [
+        functools.partial(run_on, 8),
+        functools.partial(run_on, 1),
+        run_in_two,
+        functools.partial(run_on, 4),
+        run_in_two,
+    ]
+    for number, move in enumerate(moves, start=1):
+        move(flags, tmp_path, NUM_STEPS * number // len(moves))
+    # The lines at the ends of the parts are only there because the parts end there.
+    ends = {NUM_STEPS * number // len(moves) for number in range(1, len(moves))}
+    assert ends == {6, 12, 18, 24}
+    assert_alike(tmp_path, uninterrupted)
+
+
+def start_two(flags, workdir, second=(), num_steps=100_000):
+    flags = (*flags, f"--workdir={workdir}", f"--config.num_steps={num_steps}")
+    processes = entry_points.start_two("train", flags, (*flags, *second))
+    return processes, [Reader(process) for process in processes]
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_when_one_of_two_processes_dies_the_other_ends_with_a_reason(flags, tmp_path, victim):
+    processes, said = start_two(flags, tmp_path)
+    said[0].wait_for("compiled the training step")
+    while not steps_of(tmp_path):
+        time.sleep(0.1)
+    processes[victim].kill()
+    processes[victim].wait()
+    errors = said[1 - victim].all()
+    assert processes[1 - victim].returncode not in (0, 1, 75)
+    assert "another process has ended" in errors or "another task died" in errors
+    last = max(steps_of(tmp_path))
+    again = entry_points.run(
+        "train", *flags, f"--workdir={tmp_path}", f"--config.num_steps={last + 1}"
+    )
+    assert again.returncode == 0, again.stderr
+    assert f"at step {last} of" in again.stderr
+
+
+def test_two_processes_stop_at_the_same_step(flags, tmp_path):
+    processes, said = start_two(flags, tmp_path)
+    said[0].wait_for("compiled the training step")
+    processes[1].terminate()
+    errors = [each.all() for each in said]
+    assert [process.returncode for process in processes] == [75, 75], errors
+    step = max(steps_of(tmp_path))
+    assert f"SIGTERM: {tmp_path} is saved at step {step};" in errors[1]
+    assert f"a process was asked to stop: {tmp_path} is saved at step {step};" in errors[0]
+    assert not any("Traceback" in each for each in errors)
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        (
+            ("--config.batch_size=4",),
+            "process 0 has config.batch_size=8, process 1 has config.batch_size=4: start all with",
+        ),
+        (("--workdir=ELSEWHERE",), "process 1: ELSEWHERE is not the folder that process 0 uses"),
+        (("--config.dataset.data_dir=/nowhere",), "process 1: there is no dataset"),
+    ],
+)
+def test_processes_that_do_not_fit_are_named(flags, tmp_path, monkeypatch, second, reason):
+    elsewhere = str(tmp_path / "elsewhere")
+    monkeypatch.setenv("WAVENET_AE_PATIENCE_S", "1")
+    second = [flag.replace("ELSEWHERE", elsewhere) for flag in second]
+    processes, said = start_two(flags, tmp_path / "run", second)
+    for process, each in zip(processes, said, strict=True):
+        assert reason.replace("ELSEWHERE", elsewhere) in each.all()
+        assert process.returncode == 1
+        assert "Traceback" not in each.text
+    assert not Path(elsewhere).exists()

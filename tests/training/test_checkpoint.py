@@ -1,0 +1,120 @@
+import json
+import shutil
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from conftest import no_summaries
+
+from wavenet_ae import tasks
+from wavenet_ae.errors import UserError
+from wavenet_ae.training import sharding
+from wavenet_ae.training.checkpoint import Checkpoints, Position, restore
+from wavenet_ae.training.loop import train_and_evaluate
+from wavenet_ae.training.step import init_state
+
+
+@pytest.fixture(scope="module")
+def empty(tiny_config):
+    config = json.loads(tiny_config)
+    return init_state(config, tasks.create(config), sharding.data_mesh())
+
+
+@pytest.fixture(scope="module")
+def two_checkpoints(empty, tmp_path_factory):
+    """A workdir with the steps 2 and 4, whose weights tell them apart."""
+    workdir = tmp_path_factory.mktemp("run")
+    with Checkpoints(workdir, 2) as checkpoints:
+        for step in (2, 4):
+            marked = jax.tree.map(lambda x, step=step: x + x.dtype.type(step), empty)
+            checkpoints.save(marked, Position(step, [{"loss": 0.5}], 7), 5.0 - step)
+    return workdir
+
+
+def files_of(checkpoint):
+    return sorted(path for path in checkpoint.rglob("*") if path.is_file())
+
+
+def test_the_newest_comes_back_whole(two_checkpoints, empty):
+    state, position = restore(two_checkpoints, empty)
+    assert position == Position(4, [{"loss": 0.5}], 7)
+    jax.tree.map(lambda new, old: np.testing.assert_array_equal(new, old + 4), state, empty)
+
+
+def test_where_there_is_none(tmp_path, empty):
+    assert restore(tmp_path, empty) is None
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("damage", ["emptied", "cut", "gone"])
+def test_no_damage_goes_unnoticed(two_checkpoints, empty, tmp_path, capsys, damage):
+    """Every file in turn: the newest comes back as it was saved, or the one before it does."""
+    fell_back = 0
+    for number, file in enumerate(files_of(two_checkpoints / "checkpoints" / "4")):
+        workdir = Path(shutil.copytree(two_checkpoints, tmp_path / str(number)))
+        victim = workdir / file.relative_to(two_checkpoints)
+        if damage == "gone":
+            victim.unlink()
+        else:
+            victim.write_bytes(
+                victim.read_bytes()[: victim.stat().st_size // 2 * (damage == "cut")]
+            )
+        before = {path.relative_to(workdir / "checkpoints") for path in files_of(workdir)}
+        state, position = restore(workdir, empty)
+        expected = jax.tree.map(lambda x, step=position.step: x + x.dtype.type(step), empty)
+        jax.tree.map(np.testing.assert_array_equal, state, expected)
+        if position.step == 4:
+            continue
+        fell_back += 1
+        errors = capsys.readouterr().err
+        assert f"warning: the checkpoint {workdir / 'checkpoints' / '4'} is damaged" in errors
+        assert "Traceback" not in errors
+        aside = workdir / "checkpoints" / "4.damaged"
+        after = {
+            Path(str(path.relative_to(workdir / "checkpoints")).replace("4.damaged", "4"))
+            for path in files_of(workdir)
+        }
+        assert aside.is_dir()
+        assert after == before
+        with Checkpoints(workdir, 2) as checkpoints:  # its place is free
+            checkpoints.save(empty, Position(4, []))
+        assert restore(workdir, empty)[1].step == 4
+    assert fell_back >= 6
+
+
+def test_damaged_metrics_of_an_older_one_are_no_hindrance(two_checkpoints, empty, tmp_path):
+    workdir = Path(shutil.copytree(two_checkpoints, tmp_path / "copy"))
+    (workdir / "checkpoints" / "2" / "metrics" / "metrics").write_text("{")
+    assert restore(workdir, empty)[1].step == 4
+    with Checkpoints(workdir, 2) as checkpoints:
+        assert checkpoints.best_loss() == 1.0
+
+
+def test_a_second_damaged_one_of_the_same_step_has_a_place(two_checkpoints, empty, tmp_path):
+    workdir = Path(shutil.copytree(two_checkpoints, tmp_path / "copy"))
+    for name in ("4.damaged", "4.damaged1"):
+        (workdir / "checkpoints" / "4" / "_CHECKPOINT_METADATA").write_text("")
+        assert restore(workdir, empty)[1].step == 2
+        assert (workdir / "checkpoints" / name).is_dir()
+        shutil.copytree(two_checkpoints / "checkpoints" / "4", workdir / "checkpoints" / "4")
+
+
+def test_where_none_is_whole_nothing_moves_and_nothing_begins_anew(
+    two_checkpoints, tiny_config, tmp_path
+):
+    workdir = Path(shutil.copytree(two_checkpoints, tmp_path / "copy"))
+    for step in ("2", "4"):
+        (workdir / "checkpoints" / step / "_CHECKPOINT_METADATA").write_text("")
+    before = files_of(workdir / "checkpoints")
+    with pytest.raises(UserError, match=r"no checkpoint of .*copy is whole: restore one"):
+        train_and_evaluate(json.loads(tiny_config), workdir, no_summaries)
+    assert files_of(workdir / "checkpoints") == before
+
+
+def test_weights_alone_are_nothing_to_go_on_from(two_checkpoints, empty, tmp_path):
+    workdir = Path(shutil.copytree(two_checkpoints, tmp_path / "copy"))
+    for step in ("2", "4"):
+        shutil.rmtree(workdir / "checkpoints" / step / "training")
+    with pytest.raises(UserError, match=r"imported weights alone.*--config\.init_from="):
+        restore(workdir, empty)

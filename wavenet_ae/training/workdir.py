@@ -1,0 +1,140 @@
+"""The folder of a run: whose it is, and whether the run fits what it holds."""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from wavenet_ae import atomic_file
+from wavenet_ae.errors import UserError
+from wavenet_ae.training import processes, trained
+
+_LOCK_FILE = ".lock"
+# Network file systems show a new file to other machines after a while.
+_PATIENCE_S = 30.0
+
+
+@contextlib.contextmanager
+def claimed(workdir: Path) -> Iterator[None]:
+    """Makes the folder, and keeps other runs out of it until the block ends or the process dies.
+
+    Raises:
+        UserError: the folder cannot be made, another run is in it, or it is not the same folder
+            for all processes of this one.
+    """
+    with contextlib.ExitStack() as stack:
+        token = processes.together(
+            lambda: stack.enter_context(_locked(workdir)) if jax.process_index() == 0 else ""
+        )
+        token = processes.gather_texts(token)[0]
+        processes.together(lambda: _check_shared(workdir, token))
+        yield
+
+
+@contextlib.contextmanager
+def _locked(workdir: Path) -> Iterator[str]:
+    path = workdir / _LOCK_FILE
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise UserError(f"the workdir {workdir} cannot be made: {error.strerror}.") from error
+    with file:
+        try:
+            # The system lets go of it however the process ends.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise UserError(
+                f"{workdir} is in use by another run ({file.read().strip()}): stop that one, or "
+                "use another --workdir."
+            ) from error
+        except OSError:
+            processes.say(f"{workdir} cannot be locked: let no second run use it")
+        token = f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(8)}"
+        try:
+            file.truncate(0)
+            file.write(token + "\n")
+            file.flush()
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be written ({error.strerror}): free some space."
+            ) from error
+        yield token
+
+
+def _check_shared(workdir: Path, token: str) -> None:
+    waited_until = time.monotonic() + _PATIENCE_S
+    path = workdir / _LOCK_FILE
+    while True:
+        with contextlib.suppress(OSError):
+            if path.read_text().strip() == token:
+                return
+        if time.monotonic() > waited_until:
+            raise UserError(
+                f"{workdir} is not the folder that process 0 uses: all processes need a --workdir "
+                "on storage that they share."
+            )
+        time.sleep(0.5)
+
+
+def check_same_model(
+    theirs: Mapping[str, Any], ours: Mapping[str, Any], who: str, way_out: str
+) -> None:
+    """Raises a UserError where two configurations are not of one model.
+
+    Args:
+        theirs: the one configuration.
+        ours: this run's.
+        who: the beginning of the sentence, up to the setting.
+        way_out: its end.
+    """
+    theirs, ours = ({"task": c["task"], **trained.architecture(c)} for c in (theirs, ours))
+    for name in theirs | ours:
+        if theirs.get(name) != ours.get(name):
+            raise UserError(
+                f"{who} {name}={theirs.get(name)}, and this run has {name}={ours.get(name)}: "
+                f"{way_out}"
+            )
+
+
+def check_fits(config: Mapping[str, Any], workdir: Path) -> None:
+    """Refuses another model's run in the folder, and tells what else has changed in the settings.
+
+    Raises:
+        UserError: the folder holds a run of another model.
+    """
+    if not (workdir / trained.CONFIG_FILE).exists():
+        return
+    saved = trained.read_config(workdir)
+    check_same_model(saved, config, f"{workdir} holds a run with", "use another --workdir.")
+    before, now = (flatten(c) for c in (saved, config))
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            processes.say(
+                f"changed since the last start: {name}={now.get(name)}, was {before.get(name)}"
+            )
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns a configuration's settings by their full names, as `optimizer.b1`."""
+    flat = {}
+    for name, value in config.items():
+        inner = isinstance(value, Mapping)
+        flat |= flatten(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
+    return flat
+
+
+def save_config(config: Mapping[str, Any], workdir: Path) -> None:
+    """Writes the resolved configuration."""
+    if jax.process_index() == 0:
+        with atomic_file.replacing(workdir / trained.CONFIG_FILE) as temporary:
+            temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

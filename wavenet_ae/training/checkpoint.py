@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import logging
 import re
 import sys
 import time
@@ -60,6 +61,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         keep_last: int = 3,
     ):
         self._folder = (workdir / FOLDER).absolute()
+        logging.getLogger("absl").addFilter(_is_no_background_error)
         self._every_steps = every_steps
         self._every_s = float("inf") if every_minutes is None else 60 * every_minutes
         self._saved_at = time.monotonic()
@@ -77,9 +79,14 @@ class Checkpoints(contextlib.AbstractContextManager):
         )
 
     def __exit__(self, kind: type[BaseException] | None, *exception) -> None:
-        # What went wrong first is what the user should read.
-        with contextlib.suppress(Exception) if kind else self._refusing():
-            self._checkpointer.close()
+        if kind and not issubclass(kind, UserError) and jax.process_count() > 1:
+            return  # another process may be gone, and closing would wait for it
+        try:
+            # What went wrong first is what the user should read.
+            with contextlib.suppress(Exception) if kind else self._refusing():
+                self._checkpointer.close()
+        finally:
+            logging.getLogger("absl").removeFilter(_is_no_background_error)
 
     def best_loss(self) -> float:
         """Returns the lowest `valid/loss` of the checkpoints, or infinity."""
@@ -117,12 +124,19 @@ class Checkpoints(contextlib.AbstractContextManager):
         try:
             yield
         except (OSError, ValueError) as error:  # TensorStore's are ValueErrors
-            known = re.search(r"No space left on device|\[Errno.*|Permission denied", str(error))
-            reason = known[0] if known else str(error).splitlines()[0]
+            known = re.search(r"No space left on device|Permission denied|Failed writing", str(error))
+            if not known and not isinstance(error, OSError):
+                raise
+            reason = known[0] if known else error.strerror or error
             raise UserError(
                 f"a checkpoint cannot be written to {self._folder} ({reason}): the earlier ones "
                 "are there, and the same command goes on from the last once this is mended."
             ) from error
+
+
+def _is_no_background_error(record: logging.LogRecord) -> bool:
+    """Drops the stack traces of Orbax's threads, whose errors come up in the caller again."""
+    return not (record.exc_info and "orbax" in record.pathname)
 
 
 def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Position] | None:

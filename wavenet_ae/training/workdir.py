@@ -44,7 +44,7 @@ def _locked(workdir: Path) -> Iterator[str]:
     path = workdir / _LOCK_FILE
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
+        file = path.open("ab+", buffering=0)
     except OSError as error:
         raise UserError(f"the workdir {workdir} cannot be made: {error.strerror}.") from error
     with file:
@@ -54,7 +54,7 @@ def _locked(workdir: Path) -> Iterator[str]:
         except BlockingIOError as error:
             file.seek(0)
             raise UserError(
-                f"{workdir} is in use by another run ({file.read().strip()}): stop that one, or "
+                f"{workdir} is in use by another run ({file.read().decode().strip()}): stop that one, or "
                 "use another --workdir."
             ) from error
         except OSError:
@@ -62,8 +62,7 @@ def _locked(workdir: Path) -> Iterator[str]:
         token = f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(8)}"
         try:
             file.truncate(0)
-            file.write(token + "\n")
-            file.flush()
+            file.write(f"{token}\n".encode())
         except OSError as error:
             raise UserError(
                 f"{path} cannot be written ({error.strerror}): free some space."

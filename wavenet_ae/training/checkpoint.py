@@ -278,8 +278,13 @@ def load_weights(
     folder = (workdir / FOLDER).absolute() / str(step)
     if not folder.exists():
         raise UserError(f"there is no checkpoint {folder}: there are {_steps(workdir)}.")
+    # Every process reads for itself: it waits for no other, which may have failed.
+    alone, index = ocp.Context(), jax.process_index()
+    alone.multiprocessing.primary_host = index
+    alone.multiprocessing.active_processes = {index}
     try:
-        loaded = ocp.load_checkpointables(folder, {_TRAINED: abstract})[_TRAINED]
+        with alone:
+            loaded = ocp.load_checkpointables(folder, {_TRAINED: abstract})[_TRAINED]
     except Exception as error:  # whatever Orbax makes of a damaged file
         raise _unreadable(folder) from error
     return loaded["params"], loaded["model_state"], step

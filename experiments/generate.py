@@ -5,19 +5,21 @@ r"""Generates sounds from sounds or embeddings: reconstructions, blends, longer 
         --blend=0.5,0.5 --output=blended
 
 The WAV files (16 kHz, 16 bits, mono) are exactly as long as the sounds they come from; an
-embedding of n frames gives n hops. An interrupted call goes on where it stopped.
+embedding of n frames gives n hops. An interrupted call goes on where it stopped. With --distributed
+several processes share the sounds, and the files are those of one process. The exit code of each
+tells of its own share; one that is done, or has failed, waits for the others to end.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
+import jax
 from absl import flags
 
+from wavenet_ae import processes
 from wavenet_ae.audio import files
-from wavenet_ae.command_line import LARGEST_SEED, define_path, run
+from wavenet_ae.command_line import LARGEST_SEED, WEEK_S, define_distributed, define_path, run
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import codec, embeddings
-from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.generate_files import Job, generate_files, read_sounds
 from wavenet_ae.synthesis.spectral_codec import SpectralCodec
 from wavenet_ae.training.trained import load_trained
@@ -65,17 +67,23 @@ _GRIFFIN_LIM_MOMENTUM = flags.DEFINE_float(
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Of the random draws.", lower_bound=0, upper_bound=LARGEST_SEED
 )
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Sounds generated together.", lower_bound=1)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 16, "Sounds that a process generates together.", lower_bound=1
+)
+define_distributed(WEEK_S)
 
 
 def main() -> int:
     """Generates what the flags ask for; the exit code is 1 if a file was refused."""
-    output = _OUTPUT.value
-    if _INTERPOLATION.value != "linear" and _BLEND.value is None:
+    output, blending = _OUTPUT.value, _BLEND.value is not None
+    if _INTERPOLATION.value != "linear" and not blending:
         raise UserError(
             f"--interpolation={_INTERPOLATION.value} is a way to --blend: name weights."
         )
     sources = files.find(_INPUT.value, (*files.SUFFIXES, *embeddings.SUFFIXES), leave_out=output)
+    if blending and jax.process_index() > 0:
+        processes.say("--blend makes one sound, which is left to process 0")
+        return 0
     model = codec.create(
         load_trained(_CHECKPOINT.value),
         temperature=_TEMPERATURE.value,
@@ -87,16 +95,26 @@ def main() -> int:
             f"--stretch: {_CHECKPOINT.value} has one vector for 4 s, with no frames to stretch: "
             "use a WaveNet."
         )
-    jobs, refused = read_sounds(model, sources, _PITCH.value)
-    if _BLEND.value is not None:
+    own = sources if blending else processes.share(sources)
+    jobs, refused = read_sounds(model, own, _PITCH.value)
+    names = [source.stem for source in sources]
+    if blending:
         if refused:
             raise UserError("nothing was blended, since an input was refused.")
         jobs = [_blend(jobs)]
+        names = [jobs[0].name]
     inputs = {source.path.resolve() for source in sources}
-    if any((output / f"{job.name}.wav").resolve() in inputs for job in jobs):
+    if any((output / f"{name}.wav").resolve() in inputs for name in names):
         raise UserError(f"the sounds in {output} would replace the inputs: use another --output.")
     jobs = [job._replace(sound=embeddings.stretch(job.sound, _STRETCH.value)) for job in jobs]
-    generate_files(model, jobs, output, seed=_SEED.value, batch_size=_BATCH_SIZE.value)
+    generate_files(
+        model,
+        jobs,
+        output,
+        seed=_SEED.value,
+        batch_size=_BATCH_SIZE.value,
+        num_sounds=len(names),
+    )
     return int(refused > 0)
 
 
@@ -105,29 +123,12 @@ def _blend(jobs: list[Job]) -> Job:
         weights = [float(weight) for weight in _BLEND.value]
     except ValueError as error:
         raise UserError(f"--blend={','.join(_BLEND.value)} must be numbers, as 0.5,0.5.") from error
-    sounds, ending = [job.sound for job in jobs], ""
-    if _INTERPOLATION.value == "spherical":
-        sound, ending = _between(sounds, weights), "_spherical"
-    else:
-        sound = embeddings.blend(sounds, weights)
+    sound = embeddings.blend([job.sound for job in jobs], weights, _INTERPOLATION.value)
+    ending = "" if _INTERPOLATION.value == "linear" else f"_{_INTERPOLATION.value}"
     pairs = zip(jobs, weights, strict=True)
     # Short enough for a file's name, whatever the inputs are called.
     name = "_".join(f"{Path(job.name).name[:40]}_{w:g}" for job, w in pairs)[:200]
     return Job(name + ending, sound)
-
-
-def _between(sounds: Sequence[EncodedSound], weights: Sequence[float]) -> EncodedSound:
-    if (
-        len(sounds) != 2
-        or len(weights) != 2
-        or not all(0 <= weight <= 1 for weight in weights)
-        or abs(sum(weights) - 1) > 1e-6
-    ):
-        raise UserError(
-            "--interpolation=spherical takes two inputs and two weights from 0 to 1 with the sum "
-            "1, as --blend=0.25,0.75."
-        )
-    return embeddings.interpolate(*sounds, weights[1], "spherical")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def start(name: str, *flags: object, **environment: str) -> subprocess.Popen[str
         [sys.executable, ROOT / "experiments" / f"{name}.py", *map(str, flags)],
         cwd=ROOT,
         env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -50,11 +50,24 @@ def start_two(
     ]
 
 
-def run_two(name: str, first: Sequence[object], second: Sequence[object]) -> None:
-    """Runs `experiments/NAME.py` as two processes until both have ended well."""
-    for process in start_two(name, first, second):
-        _, errors = process.communicate(timeout=600)
-        assert process.returncode == 0, errors
+def run_two(
+    name: str, first: Sequence[object], second: Sequence[object], code: int = 0
+) -> list[subprocess.CompletedProcess[str]]:
+    """Runs `experiments/NAME.py` as two processes until both have ended.
+
+    Asserts that both end with this exit code.
+    """
+    processes = start_two(name, first, second)
+    results = []
+    try:
+        for process in processes:
+            streams = process.communicate(timeout=600)
+            results.append(subprocess.CompletedProcess(process.args, process.returncode, *streams))
+    finally:
+        for process in processes:
+            process.kill()
+    assert [result.returncode for result in results] == [code, code], results
+    return results
 
 
 def train(config: str, *flags: object, **settings: object) -> subprocess.CompletedProcess[str]:

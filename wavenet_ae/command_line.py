@@ -12,6 +12,7 @@ from absl import app, flags, logging
 from wavenet_ae.errors import Stopped, UserError
 
 LARGEST_SEED = 2**32 - 1
+WEEK_S = 7 * 24 * 3600
 
 # EX_TEMPFAIL and EX_UNAVAILABLE of sysexits.h.
 _STOPPED, _LOST = 75, 69
@@ -43,8 +44,13 @@ def define_path(
     return holder
 
 
-def define_distributed() -> None:
-    """Defines the flags of a tool that several processes run together; `run` connects them."""
+def define_distributed(wait_s: int = 300) -> None:
+    """Defines the flags of a tool that several processes run together; `run` connects them.
+
+    Args:
+        wait_s: for how long a process that is done, or has failed, waits for the others to end;
+            then JAX ends them all.
+    """
     flags.DEFINE_bool(
         "distributed",
         False,
@@ -54,6 +60,12 @@ def define_distributed() -> None:
     flags.DEFINE_string("coordinator_address", None, "HOST:PORT of the first process.")
     flags.DEFINE_integer("num_processes", None, "How many there are.", lower_bound=1)
     flags.DEFINE_integer("process_id", None, "Which one this is, from 0.", lower_bound=0)
+    flags.DEFINE_integer(
+        "shutdown_timeout_seconds",
+        wait_s,
+        "How long a process that is done, or has failed, waits for the others to end.",
+        lower_bound=1,
+    )
 
 
 def _connect() -> None:
@@ -69,7 +81,8 @@ def _connect() -> None:
     # Its handler of SIGTERM would take the place of ours; `training.interruption` agrees on a stop.
     jax.config.update("jax_enable_preemption_service", False)
     try:
-        jax.distributed.initialize(**given)
+        patience_s = flags.FLAGS.shutdown_timeout_seconds
+        jax.distributed.initialize(**given, shutdown_timeout_seconds=patience_s)
         # The first meeting waits for half a minute alone: before any work, when all are here.
         multihost_utils.sync_global_devices("connected")
     except (RuntimeError, TypeError, ValueError) as error:

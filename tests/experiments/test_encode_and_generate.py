@@ -4,6 +4,10 @@ import pytest
 import soundfile
 
 from wavenet_ae.audio import files
+from wavenet_ae.synthesis import codec
+from wavenet_ae.synthesis.encode_files import encode_files
+from wavenet_ae.synthesis.generate_files import generate_files, read_sounds
+from wavenet_ae.training.trained import load_trained
 
 HOP = 64  # of the tiny model
 
@@ -97,6 +101,49 @@ def test_generate_from_sounds_and_again(tiny_run, sounds, tmp_path):
     third = entry_points.run("generate", *flags, "--seed=1")
     assert "already" not in third.stdout
     assert (tmp_path / "tone.wav").read_bytes() != contents[lost]
+
+
+def contents(folder, suffix):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob(f"*{suffix}")}
+
+
+def test_two_processes_write_the_files_of_one(tiny_run, sounds, tmp_path, capsys):
+    model, sources = codec.create(load_trained(tiny_run)), files.find([sounds])
+    jobs, _ = read_sounds(model, sources, None)
+    one, two = tmp_path / "one", tmp_path / "two"
+    flags = (f"--checkpoint={tiny_run}", f"--input={sounds}", f"--output={two}")
+
+    encode_files(model, sources, one)
+    ours = entry_points.run_two("encode", flags, flags, code=1)  # both meet files to refuse
+    assert contents(two, ".npz") == contents(one, ".npz")
+    assert [result.stderr.count("refused: ") for result in ours] == [1, 2]
+    assert [f"process {i}: {n} embeddings in" in ours[i].stdout for i, n in enumerate((3, 2))]
+
+    settings = {"batch_size": 2, "num_sounds": len(sources)}
+    generate_files(model, jobs, one, **settings)
+    # One process begins, two go on, and one of them makes what has got lost.
+    generate_files(model, jobs[:2], two, **settings)
+    kept = {path: path.stat().st_mtime_ns for path in two.rglob("*.wav")}
+    assert len(kept) == 2
+    ours = entry_points.run_two("generate", *[(*flags, "--batch_size=2")] * 2, code=1)
+    assert contents(two, ".wav") == contents(one, ".wav")
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+    assert all("1 of " in result.stdout for result in ours)
+    assert "generating" in ours[0].stderr
+    assert "generating" not in ours[1].stderr
+    (two / "tone.wav").unlink()
+    capsys.readouterr()
+    generate_files(model, jobs, two, **settings)
+    assert "4 of 5 sounds are in" in capsys.readouterr().out
+    assert contents(two, ".wav") == contents(one, ".wav")
+
+
+def test_a_blend_is_left_to_the_first_process(tiny_run, sounds, tmp_path):
+    inputs = (f"--input={sounds / 'one.wav'}", f"--input={sounds / 'tone.wav'}")
+    flags = (f"--checkpoint={tiny_run}", *inputs, "--blend=0.5,0.5", f"--output={tmp_path}")
+    results = entry_points.run_two("generate", flags, flags)
+    assert list(lengths(tmp_path)) == ["one_0.5_tone_0.5.wav"]
+    assert "left to process 0" in results[1].stdout
 
 
 def test_generate_from_embeddings_blends_and_stretches(tiny_run, sounds, tmp_path):

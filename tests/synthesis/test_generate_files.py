@@ -1,9 +1,12 @@
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
 import soundfile
 
-from wavenet_ae.synthesis.generate_files import _Manifest
+from wavenet_ae.synthesis.embeddings import EncodedSound
+from wavenet_ae.synthesis.generate_files import Job, _Manifest, generate_files
 
 
 @pytest.fixture
@@ -49,3 +52,21 @@ def test_damaged_sounds_are_not_held(tmp_path, damage):
     else:
         soundfile.write(path, np.zeros(3), 16_000)
     assert not manifest.holds("a", "1")
+
+
+def test_batches_have_the_same_rows_for_every_share_and_after_an_interruption(tmp_path):
+    rows = []
+
+    def generate(embedding, keys, pitch):
+        rows.append(len(embedding))
+        yield np.zeros((len(embedding), 2 * embedding.shape[1]), np.float32)
+
+    trained = SimpleNamespace(fingerprint="", folder=tmp_path)
+    codec = SimpleNamespace(num_pitches=0, settings={}, trained=trained, generate=generate)
+    jobs = [Job(name, EncodedSound(np.zeros((3, 1), np.float32), 2, 5, name, "")) for name in "abc"]
+    generate_files(codec, jobs, tmp_path / "whole", batch_size=4)
+    generate_files(codec, jobs[:1], tmp_path / "share", batch_size=4, num_sounds=3)
+    generate_files(codec, jobs, tmp_path / "share", batch_size=4)
+    generate_files(codec, jobs[:1], tmp_path / "large", batch_size=4, num_sounds=9)
+    assert rows == [3, 3, 3, 4]
+    assert len(list(tmp_path.glob("share/*.wav"))) == 3

@@ -104,16 +104,28 @@ def load(path: Path, codec: Codec) -> EncodedSound:
     )
 
 
-def blend(sounds: Sequence[EncodedSound], weights: Sequence[float]) -> EncodedSound:
+def blend(
+    sounds: Sequence[EncodedSound], weights: Sequence[float], kind: str = "linear"
+) -> EncodedSound:
     """Returns the weighted sum of embeddings (Engel et al. 2017, section 4.2).
 
     Args:
         sounds: they are cut to the shortest.
         weights: one a sound; 0.5, 0.5 is the mean.
+        kind: see `interpolate`; `spherical` is for two sounds and weights with the sum 1.
 
     Raises:
-        UserError: the numbers of sounds and weights differ, or a weight is not finite.
+        UserError: the numbers of sounds and weights differ, a weight is not finite, or they are
+            not for this kind.
     """
+    if kind == "spherical":
+        shares = all(0 <= weight <= 1 for weight in weights) and abs(sum(weights) - 1) <= 1e-6
+        if not (len(sounds) == len(weights) == 2 and shares):
+            raise UserError(
+                "--interpolation=spherical takes two inputs and two weights from 0 to 1 with the "
+                "sum 1, as --blend=0.25,0.75."
+            )
+        return interpolate(*sounds, weights[1], kind)
     if len(sounds) != len(weights):
         raise UserError(f"--blend has {len(weights)} weights for {len(sounds)} inputs.")
     if not np.isfinite(np.float32(weights)).all():

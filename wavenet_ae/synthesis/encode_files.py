@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from wavenet_ae import processes
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
@@ -60,12 +61,12 @@ def encode_files(codec: Codec, sources: Iterable[files.Source], output: Path) ->
     """
     refused = 0
     sources = list(sources)
-    for source in tqdm(sources, unit="file", desc="encoding"):
+    for source in processes.progress(sources, unit="file", desc="encoding"):
         try:
             sound = encode_file(codec, source.path)
             embeddings.save(output / f"{source.stem}{embeddings.SUFFIX}", sound)
         except UserError as error:
             tqdm.write(f"refused: {error}", file=sys.stderr)
             refused += 1
-    print(f"{len(sources) - refused} embeddings in {output}")
+    processes.say(f"{len(sources) - refused} embeddings in {output}")
     return refused

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from wavenet_ae import atomic_file
+from wavenet_ae import atomic_file, processes
 from wavenet_ae.audio import files
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import embeddings, sampler
@@ -52,7 +52,7 @@ def read_sounds(
         The sounds, and the number of files refused.
     """
     jobs, refused = [], 0
-    for source in tqdm(sources, unit="file", desc="reading"):
+    for source in processes.progress(sources, unit="file", desc="reading"):
         try:
             if source.path.suffix.lower() in embeddings.SUFFIXES:
                 sound = embeddings.load(source.path, codec)
@@ -88,6 +88,7 @@ def generate_files(
     *,
     seed: int = 0,
     batch_size: int = 16,
+    num_sounds: int | None = None,
 ) -> None:
     """Writes one WAV file a sound, of exactly the sound's length.
 
@@ -99,6 +100,8 @@ def generate_files(
         output: the folder.
         seed: with a sound's name it makes the sound's random key.
         batch_size: sounds generated together.
+        num_sounds: of which these jobs are a share; None where they are all. Batches have as many
+            rows as these need, so that a sound's rounding does not depend on the share.
 
     Raises:
         UserError: a file cannot be written, or the model needs a pitch and a sound has none.
@@ -109,21 +112,21 @@ def generate_files(
     digests = {job.name: _digest(codec, job, seed) for job in jobs}
     todo = [job for job in jobs if not manifest.holds(job.name, digests[job.name])]
     if len(todo) < len(jobs):
-        print(f"{len(jobs) - len(todo)} of {len(jobs)} sounds are in {output} already")
+        processes.say(f"{len(jobs) - len(todo)} of {len(jobs)} sounds are in {output} already")
     if not todo:
         return
     # Sounds of like lengths share a batch, which lasts as long as its longest.
     todo.sort(key=lambda job: job.sound.num_samples)
     total = sum(job.sound.num_samples for job in todo)
+    num_rows = min(batch_size, num_sounds or len(jobs))
     started = time.monotonic()
-    with tqdm(total=total, unit="sample", unit_scale=True, desc="generating") as bar:
-        for first in range(0, len(todo), batch_size):
-            batch = todo[first : first + batch_size]
-            num_rows = min(batch_size, len(todo))
+    with processes.progress(total=total, unit="sample", unit_scale=True, desc="generating") as bar:
+        for first in range(0, len(todo), num_rows):
+            batch = todo[first : first + num_rows]
             _generate_batch(codec, batch, num_rows, output, seed, bar)
             manifest.add({job.name: digests[job.name] for job in batch})
     rate = total / (time.monotonic() - started)
-    print(f"{len(todo)} sounds in {output}, {rate:,.0f} samples/s with the compilation")
+    processes.say(f"{len(todo)} sounds in {output}, {rate:,.0f} samples/s with the compilation")
 
 
 def _generate_batch(
@@ -134,7 +137,8 @@ def _generate_batch(
     seed: int,
     bar: tqdm,
 ) -> None:
-    # A last batch that is not full has as many rows as the others: one program serves all.
+    # A batch that is not full has as many rows as the others: one program serves all, and a
+    # sound that an interruption left out comes out the same.
     rows = [batch[i % len(batch)] for i in range(num_rows)]
     num_frames = max(len(job.sound.embedding) for job in batch)
     embedding = np.stack(

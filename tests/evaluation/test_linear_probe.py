@@ -12,7 +12,12 @@ from wavenet_ae import tasks
 from wavenet_ae.audio import pcm
 from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import embedded_split, linear_probe
-from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_split, read_split
+from wavenet_ae.evaluation.embedded_split import (
+    SplitNotes,
+    encode_share,
+    encode_split,
+    read_split,
+)
 from wavenet_ae.evaluation.linear_probe import run_linear_probe
 from wavenet_ae.evaluation.linear_probe_page import choose_instrument
 from wavenet_ae.synthesis import codec
@@ -303,6 +308,66 @@ def test_interrupted_run_goes_on(config, tmp_path, encoded, monkeypatch, capfd):
     assert f"{damaged} cannot be read" in capfd.readouterr().err
     assert read(tmp_path / "parts") == whole
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_processes_share_the_files(config, runs, tmp_path, encoded, monkeypatch):
+    monkeypatch.setattr(embedded_split, "_PART_NOTES", 4)
+    model = codec.create(load_trained(runs["wavenet"]))
+    where = config["dataset"]["name"], config["dataset"]["data_dir"]
+    splits = [read_split(*where, split, None) for split in ("train", "test")]
+    expected = [encode_split(model, notes, tmp_path / "whole", 3) for notes in splits]
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    batches, files = [], []
+    for index in (0, 1):
+        monkeypatch.setattr(jax, "process_index", lambda index=index: index)
+        encoded.clear()
+        for _ in range(2):  # the second time there is nothing left to do
+            encode_share([model], splits, tmp_path / "shared", batch_size=3)
+        batches.append(len(encoded))
+        files.append(len(list(tmp_path.glob("shared/*/*.npz"))))
+    assert batches == [2 + 1 + 1, 2 + 2]
+    assert files == [3, 5]
+    encoded.clear()
+    found = [encode_split(model, notes, tmp_path / "shared", 3) for notes in splits]
+    assert encoded == []
+    for ours, whole in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, whole)
+
+
+def test_two_processes_give_what_one_gives(config, notes_dir, runs, tmp_path, encoded):
+    flags = (
+        f"--config={entry_points.CONFIGS / 'linear_probe.py'}",
+        *entry_points.changes(
+            {
+                "models.wavenet": runs["wavenet"],
+                "dataset.name": "nsynth_json/published",
+                "dataset.data_dir": notes_dir,
+                "batch_size": 4,
+                "l2_penalties": "(1.0, 0.01)",
+            }
+        ),
+    )
+    one, two = tmp_path / "one", tmp_path / "two"
+    run_linear_probe(config, one)
+    results = entry_points.run_two("evaluate", *[(*flags, f"--workdir={two}")] * 2)
+    assert [path.relative_to(one) for path in sorted(one.rglob("*"))] == [
+        path.relative_to(two) for path in sorted(two.rglob("*"))
+    ]
+    for path in one.rglob("*.*"):
+        if path.name != "linear_probe.json":  # it says from which configuration it came
+            assert (two / path.relative_to(one)).read_bytes() == path.read_bytes()
+    assert read(two)["models"] == read(one)["models"]
+    assert "test notes have a pitch" in results[0].stdout
+    assert "test notes have a pitch" not in results[1].stdout
+
+    # A mistake in one of them ends both.
+    wrong = (*flags, f"--workdir={tmp_path / 'out'}", f"--config.models.wavenet={runs['missing']}")
+    results = entry_points.run_two(
+        "evaluate", (*flags, f"--workdir={tmp_path / 'out'}"), wrong, code=1
+    )
+    assert "error: process 1 gave up" in results[0].stderr
+    assert "missing is no run of training" in results[1].stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_instrument_with_the_most_pitches_is_drawn():

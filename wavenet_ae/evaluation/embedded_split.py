@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from wavenet_ae import atomic_file
+from wavenet_ae import atomic_file, processes
 from wavenet_ae.audio import pcm
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.data.input_pipeline import ProcessShare
@@ -77,7 +77,8 @@ def read_split(
     indices = np.linspace(0, len(dataset) - 1, count).round().astype(int)
     indices = indices[share.index :: share.count]
     notes, digests, digest = [], [], hashlib.sha256()
-    for place, index in enumerate(tqdm(indices.tolist(), unit="note", desc=f"reading {split}")):
+    bar = processes.progress(indices.tolist(), unit="note", desc=f"reading {split}")
+    for place, index in enumerate(bar):
         note = dataset[index]
         audio = note["audio"]
         notes.append({key: value for key, value in note.items() if key != "audio"})
@@ -100,6 +101,28 @@ def read_split(
     )
 
 
+def encode_share(
+    codecs: Sequence[Codec], splits: Sequence[SplitNotes], folder: Path, batch_size: int
+) -> None:
+    """Writes this process's share of the files that `encode_split` will read in one of them.
+
+    Args:
+        codecs: the models, as in all processes.
+        splits: the notes, as in all processes.
+        folder: of the embeddings, which all processes see.
+        batch_size: notes encoded at once.
+
+    Raises:
+        UserError: see `encode_split`.
+    """
+    every = [(c, notes, part) for c in codecs for notes in splits for part in range(_parts(notes))]
+    todo = [work for work in processes.share(every) if not _path(*work, folder).exists()]
+    total = sum(len(notes.indices[_rows(part)]) for _, notes, part in todo)
+    with processes.progress(total=total, unit="note", desc="encoding a share") as bar:
+        for codec, notes, part in todo:
+            _encode(codec, notes, part, folder, batch_size, bar)
+
+
 def encode_split(codec: Codec, notes: SplitNotes, folder: Path, batch_size: int) -> np.ndarray:
     """Encodes notes, but for those that an earlier call encoded with the same weights.
 
@@ -116,29 +139,37 @@ def encode_split(codec: Codec, notes: SplitNotes, folder: Path, batch_size: int)
     Raises:
         UserError: the embeddings are not finite, or a file cannot be written.
     """
-    trained = codec.trained
     parts = []
-    with tqdm(
-        total=len(notes.indices), unit="note", desc=f"encoding {notes.split} by {trained.folder}"
-    ) as bar:
-        for part, digest in enumerate(notes.digests):
-            rows = slice(part * _PART_NOTES, (part + 1) * _PART_NOTES)
-            path = folder / trained.fingerprint / f"{notes.split}_{digest}.npz"
-            embeddings = _read(path, codec)
+    name = f"{notes.split} by {codec.trained.folder}"
+    with processes.progress(total=len(notes.indices), unit="note", desc=f"encoding {name}") as bar:
+        for part in range(_parts(notes)):
+            embeddings = _read(_path(codec, notes, part, folder), codec)
             if embeddings is None:
-                embeddings = _encode(codec, notes, notes.indices[rows], batch_size, bar)
-                with atomic_file.replacing(path) as temporary, temporary.open("wb") as file:
-                    np.savez(file, embeddings=embeddings, ids=notes.ids[rows])
+                embeddings = _encode(codec, notes, part, folder, batch_size, bar)
             else:
                 bar.update(len(embeddings))
             parts.append(embeddings)
     return np.concatenate(parts)
 
 
+def _parts(notes: SplitNotes) -> int:
+    """Returns the number of files that hold the embeddings of these notes."""
+    return len(notes.digests)
+
+
+def _rows(part: int) -> slice:
+    return slice(part * _PART_NOTES, (part + 1) * _PART_NOTES)
+
+
+def _path(codec: Codec, notes: SplitNotes, part: int, folder: Path) -> Path:
+    return folder / codec.trained.fingerprint / f"{notes.split}_{notes.digests[part]}.npz"
+
+
 def _encode(
-    codec: Codec, notes: SplitNotes, indices: np.ndarray, batch_size: int, bar: tqdm
+    codec: Codec, notes: SplitNotes, part: int, folder: Path, batch_size: int, bar: tqdm
 ) -> np.ndarray:
-    batches = []
+    """Encodes the notes of a part, and writes and returns their embeddings."""
+    indices, batches = notes.indices[_rows(part)], []
     # Smaller batches at the end are filled up, so that one compiled program serves all.
     batch_size = min(batch_size, len(notes.indices))
     for first in range(0, len(indices), batch_size):
@@ -153,7 +184,11 @@ def _encode(
             )
         batches.append(encoded)
         bar.update(len(rows))
-    return np.concatenate(batches)
+    embeddings = np.concatenate(batches)
+    path = _path(codec, notes, part, folder)
+    with atomic_file.replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, embeddings=embeddings, ids=notes.ids[_rows(part)])
+    return embeddings
 
 
 def _read(path: Path, codec: Codec) -> np.ndarray | None:

@@ -13,9 +13,10 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
+from wavenet_ae import processes
 from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import linear_classifier
-from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_split, read_split
+from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_share, encode_split, read_split
 from wavenet_ae.evaluation.intervals import bootstrap_interval
 from wavenet_ae.evaluation.linear_probe_page import SLOTS, draw, write
 from wavenet_ae.synthesis import codec
@@ -29,30 +30,37 @@ LABELS = ("pitch", "family", "quality", "source")
 def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
     """Encodes notes by every model, classifies them, and writes the scores.
 
+    Several processes share the encoding; the first one classifies and writes.
+
     Args:
         config: see `experiments/configs/linear_probe.py`.
         workdir: a folder, for `linear_probe.json`, `linear_probe.md`, `report.html` and the
-            `embeddings`, of which an interrupted or a second call encodes none again.
+            `embeddings`, of which an interrupted or a second call encodes none again, whatever
+            the number of processes; all of them see it.
 
     Raises:
         UserError: a setting is wrong, a model or a split is not there or is not what the setting
-            says, there is nothing to learn, or a file cannot be written.
+            says, there is nothing to learn, a file cannot be written, or another process failed.
     """
-    if jax.process_count() > 1:
-        raise UserError("linear_probe is for one process: leave out --distributed.")
-    _check(config)
-    codecs = _load_models(config["models"])
-    first = next(iter(codecs.values())).trained.config["dataset"]
-    name = config["dataset"]["name"] or first["name"]
-    data_dir = config["dataset"]["data_dir"] or first["data_dir"]
-    train = read_split(name, data_dir, config["train_split"], config["num_train_notes"])
-    test = read_split(name, data_dir, config["test_split"], config["num_test_notes"])
-    _check_classes(train, config["labels"])
+    folder = workdir / EMBEDDINGS_FOLDER
+    with processes.together():
+        _check(config)
+        codecs = _load_models(config["models"])
+        first = next(iter(codecs.values())).trained.config["dataset"]
+        name = config["dataset"]["name"] or first["name"]
+        data_dir = config["dataset"]["data_dir"] or first["data_dir"]
+        train = read_split(name, data_dir, config["train_split"], config["num_train_notes"])
+        test = read_split(name, data_dir, config["test_split"], config["num_test_notes"])
+        _check_classes(train, config["labels"])
+    with processes.together():
+        if jax.process_count() > 1:
+            encode_share([*codecs.values()], (train, test), folder, config["batch_size"])
+    if jax.process_index() > 0:
+        return
     remarks = _remarks(codecs, train, test)
     for sentence in remarks:
         print(sentence)
     results, drawings = {}, {}
-    folder = workdir / EMBEDDINGS_FOLDER
     for key, model in codecs.items():
         embeddings = [
             encode_split(model, notes, folder, config["batch_size"]) for notes in (train, test)

@@ -13,8 +13,8 @@ from typing import Any
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from tqdm import tqdm
 
+from wavenet_ae import processes
 from wavenet_ae.audio import files, pcm
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import ProcessShare
@@ -64,18 +64,22 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
             the scores of every note, and the sounds.
 
     Raises:
-        UserError: a checkpoint is of the wrong kind, or the data or the split is not there.
+        UserError: a checkpoint is of the wrong kind, the data or the split is not there, or
+            another process failed.
     """
-    _check_numbers(config)
-    classifier, codecs = _load_models(config)
-    dataset = dict(classifier.config["dataset"])
-    dataset |= {name: value for name, value in config["dataset"].items() if value is not None}
-    where = (dataset["name"], dataset["data_dir"], config["split"], config["num_notes"])
     share = ProcessShare(jax.process_index(), jax.process_count())
-    notes = read_split(*where, share)
-    for kind, model in codecs.items():
-        _reconstruct(model, notes, workdir, kind, config)
-    scores = _gather(_score(classifier, codecs, notes, workdir))
+    with processes.together():
+        _check_numbers(config)
+        classifier, codecs = _load_models(config)
+        dataset = dict(classifier.config["dataset"])
+        dataset |= {name: value for name, value in config["dataset"].items() if value is not None}
+        where = (dataset["name"], dataset["data_dir"], config["split"], config["num_notes"])
+        notes = read_split(*where, share)
+    with processes.together():
+        for kind, model in codecs.items():
+            _reconstruct(model, notes, workdir, kind, config)
+        scores = _score(classifier, codecs, notes, workdir)
+    scores = _gather(scores)
     if jax.process_index() != 0:
         return
     everything = notes if share.count == 1 else read_split(*where)
@@ -176,7 +180,8 @@ def _score(
     columns: dict[str, list[dict[str, np.ndarray]]] = {row: [] for row in (ORIGINAL, *codecs)}
     predict = Scorer(codecs["wavenet"].trained) if "wavenet" in codecs else None
     size = _ROWS_PER_DEVICE * jax.local_device_count()
-    for first in tqdm(range(0, len(notes.ids), size), unit="batch", desc="scoring"):
+    batches = range(0, len(notes.ids), size)
+    for first in processes.progress(batches, unit="batch", desc="scoring"):
         examples = [notes.dataset[i] for i in notes.indices[first : first + size].tolist()]
         audio = np.stack([pcm.to_float(example["audio"]) for example in examples])
         labels = {name: np.stack([e[name] for e in examples]) for name in _LABELS}

@@ -8,7 +8,8 @@ The experiment of Engel et al. 2017, section 4.2. Without --pair, notes of like 
 the dataset of the first run given, from a split that it did not train on. report.html holds its
 sounds and pictures itself; the WAV files (16 kHz, 16 bits, mono) lie beside it. Of a pair, all are
 as long as the longer sound: the shorter one is followed by silence. An interrupted call goes on
-where it stopped, and a second one generates nothing anew.
+where it stopped, and a second one generates nothing anew. A page has so few sounds, which its
+devices generate together, that one process is enough.
 """
 
 from absl import flags

@@ -8,7 +8,7 @@ one that is done, or has failed, waits for the others to end.
 
 from wavenet_ae import processes
 from wavenet_ae.audio import files
-from wavenet_ae.command_line import WEEK_S, define_distributed, define_path, run
+from wavenet_ae.command_line import define_distributed, define_path, run
 from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.encode_files import encode_files
 from wavenet_ae.training.trained import load_trained
@@ -18,7 +18,7 @@ _INPUT = define_path(
     "input", "A sound file, or a folder of them; can be repeated.", required=True, multiple=True
 )
 _OUTPUT = define_path("output", "The folder to write.", required=True)
-define_distributed(WEEK_S)
+define_distributed(independent=True)
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from absl import flags
 
 from wavenet_ae import processes
 from wavenet_ae.audio import files
-from wavenet_ae.command_line import LARGEST_SEED, WEEK_S, define_distributed, define_path, run
+from wavenet_ae.command_line import LARGEST_SEED, define_distributed, define_path, run
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import codec, embeddings
 from wavenet_ae.synthesis.generate_files import Job, generate_files, read_sounds
@@ -70,7 +70,7 @@ _SEED = flags.DEFINE_integer(
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 16, "Sounds that a process generates together.", lower_bound=1
 )
-define_distributed(WEEK_S)
+define_distributed(independent=True)
 
 
 def main() -> int:

@@ -11,10 +11,14 @@ def meeting(monkeypatch):
     """Makes this the first of two processes; the function tells what the other one brings."""
 
     def other(answer):
-        def gather(failed):
+        def gather(own):
             if isinstance(answer, Exception):
                 raise answer
-            return np.array([failed, answer])
+            theirs = np.frombuffer(answer.encode(), np.uint8)
+            if own.ndim == 0:
+                return np.array([own, len(theirs)])
+            width = max(len(own), len(theirs))
+            return np.stack([np.pad(row, (0, width - len(row))) for row in (own, theirs)])
 
         monkeypatch.setattr(jax, "process_count", lambda: 2)
         monkeypatch.setattr(processes.multihost_utils, "process_allgather", gather)
@@ -23,14 +27,29 @@ def meeting(monkeypatch):
 
 
 def test_a_process_knows_of_the_others_failure(meeting):
-    meeting(0)
+    meeting("")
     with processes.together():
         pass
     with pytest.raises(ZeroDivisionError), processes.together():
         _ = 1 / 0
-    meeting(1)
-    with pytest.raises(UserError, match="process 1 gave up"), processes.together():
+    meeting("the disk is gone.")
+    with pytest.raises(UserError, match=r"process 1: the disk is gone\."), processes.together():
         pass
+
+
+def test_texts_of_other_lengths_and_letters_arrive_whole(meeting):
+    for theirs in ("", "é", "a much longer text"):
+        meeting(theirs)
+        assert processes.gather_texts("mine ü") == ["mine ü", theirs]
+
+
+def test_what_differs_is_named(meeting):
+    meeting("a=1\nb='x'")
+    processes.require_same({"b": "x", "a": 1}, "mend it.")
+    with pytest.raises(UserError, match=r"process 0 has a=2, process 1 has a=1: mend it\."):
+        processes.require_same({"a": 2, "b": "x"}, "mend it.")
+    with pytest.raises(UserError, match="process 0 has 1 settings, process 1 has 2: mend it"):
+        processes.require_same({"a": 1}, "mend it.")
 
 
 def test_waiting_in_vain_is_told(meeting):

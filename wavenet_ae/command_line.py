@@ -12,10 +12,13 @@ from absl import app, flags, logging
 from wavenet_ae.errors import Stopped, UserError
 
 LARGEST_SEED = 2**32 - 1
-WEEK_S = 7 * 24 * 3600
 
 # EX_TEMPFAIL and EX_UNAVAILABLE of sysexits.h.
 _STOPPED, _LOST = 75, 69
+
+# For how long a process that is done waits for the others; then JAX ends them all.
+_WEEK_S, _MINUTES_S = 7 * 24 * 3600, 300
+_shutdown_timeout_s = _MINUTES_S
 
 
 class _PathParser(flags.ArgumentParser):
@@ -44,13 +47,15 @@ def define_path(
     return holder
 
 
-def define_distributed(wait_s: int = 300) -> None:
+def define_distributed(*, independent: bool = False) -> None:
     """Defines the flags of a tool that several processes run together; `run` connects them.
 
     Args:
-        wait_s: for how long a process that is done, or has failed, waits for the others to end;
-            then JAX ends them all.
+        independent: a process that has failed stays until the others are done with their share;
+            otherwise it ends at once, and so do they.
     """
+    global _shutdown_timeout_s
+    _shutdown_timeout_s = _WEEK_S if independent else _MINUTES_S
     flags.DEFINE_bool(
         "distributed",
         False,
@@ -60,12 +65,6 @@ def define_distributed(wait_s: int = 300) -> None:
     flags.DEFINE_string("coordinator_address", None, "HOST:PORT of the first process.")
     flags.DEFINE_integer("num_processes", None, "How many there are.", lower_bound=1)
     flags.DEFINE_integer("process_id", None, "Which one this is, from 0.", lower_bound=0)
-    flags.DEFINE_integer(
-        "shutdown_timeout_seconds",
-        wait_s,
-        "How long a process that is done, or has failed, waits for the others to end.",
-        lower_bound=1,
-    )
 
 
 def _connect() -> None:
@@ -81,8 +80,7 @@ def _connect() -> None:
     # Its handler of SIGTERM would take the place of ours; `training.interruption` agrees on a stop.
     jax.config.update("jax_enable_preemption_service", False)
     try:
-        patience_s = flags.FLAGS.shutdown_timeout_seconds
-        jax.distributed.initialize(**given, shutdown_timeout_seconds=patience_s)
+        jax.distributed.initialize(**given, shutdown_timeout_seconds=_shutdown_timeout_s)
         # The first meeting waits for half a minute alone: before any work, when all are here.
         multihost_utils.sync_global_devices("connected")
     except (RuntimeError, TypeError, ValueError) as error:
@@ -146,7 +144,7 @@ def run(main: Callable[[], int | None]) -> None:
             else:
                 traceback.print_exc()
                 code = 1
-        if several:
+        if several and _shutdown_timeout_s == _MINUTES_S:
             # At once: JAX would wait at the exit until it has missed the others for minutes.
             sys.stderr.flush()
             os._exit(code)

@@ -1,10 +1,11 @@
 """Several processes that do one work; `command_line.define_distributed` connects them.
 
-A process is known by `jax.process_index()` and computes on its own devices.
+A process is known by `jax.process_index()`. With a single one nothing here waits.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -25,9 +26,26 @@ def say(sentence: str) -> None:
     print(sentence if jax.process_count() == 1 else f"process {jax.process_index()}: {sentence}")
 
 
+def say_once(sentence: str) -> None:
+    """Prints on standard error what all processes have to say."""
+    if jax.process_index() == 0:
+        print(sentence, file=sys.stderr, flush=True)
+
+
 def progress(*args: Any, **settings: Any) -> tqdm:
     """Returns a bar of tqdm, which the first process alone shows."""
     return tqdm(*args, disable=jax.process_index() > 0, **settings)
+
+
+def gather_texts(text: str) -> list[str]:
+    """Returns the texts of all processes, in their order; all must call it."""
+    if jax.process_count() == 1:
+        return [text]
+    encoded = np.frombuffer(text.encode(), np.uint8)
+    sizes = multihost_utils.process_allgather(np.array(len(encoded)))
+    padded = np.pad(encoded, (0, int(sizes.max()) - len(encoded)))
+    rows = multihost_utils.process_allgather(padded)
+    return [row[:size].tobytes().decode() for row, size in zip(rows, sizes, strict=True)]
 
 
 @contextlib.contextmanager
@@ -41,26 +59,38 @@ def together() -> Iterator[None]:
     """
     try:
         yield
-    except BaseException:  # an interruption, too: the others would wait in vain
+    except BaseException as error:  # an interruption, too: the others would wait in vain
         with contextlib.suppress(UserError):  # its own mistake is the one to tell
-            _meet(failed=True)
+            _meet(str(error) if isinstance(error, UserError) else f"{type(error).__name__}.")
         raise
-    if failed := _meet(failed=False):
-        raise UserError(
-            f"process {failed[0]} gave up, and says why itself: mend that, and start all "
-            "processes again."
-        )
+    for index, message in enumerate(_meet("")):
+        if message:
+            raise UserError(f"process {index}: {message}")
 
 
-def _meet(failed: bool) -> list[int]:
-    """Waits for all processes; returns the numbers of those that failed."""
-    if jax.process_count() == 1:
-        return []
+def _meet(message: str) -> list[str]:
+    """Waits for all processes; returns what each has to say."""
     try:
-        everyone = multihost_utils.process_allgather(np.array(failed, np.int32))
+        return gather_texts(message)
     except jax.errors.JaxRuntimeError as error:  # on CPUs, Gloo waits for half an hour
         raise UserError(
             f"process {jax.process_index()} has waited in vain for the others "
             f"({str(error).splitlines()[0]}): start all again, they go on where they stopped."
         ) from error
-    return np.flatnonzero(everyone).tolist()
+
+
+def require_same(what: Mapping[str, Any], way_out: str) -> None:
+    """Raises a UserError that names the first thing that is not the same in all processes.
+
+    Args:
+        what: names and values, which are compared as they print.
+        way_out: the end of the sentence.
+    """
+    lines = [f"{name}={value!r}" for name, value in sorted(what.items())]
+    gathered = [text.split("\n") for text in gather_texts("\n".join(lines))]
+    for index, theirs in enumerate(gathered):
+        differing = [pair for pair in zip(gathered[0], theirs, strict=False) if pair[0] != pair[1]]
+        if not differing and len(theirs) == len(gathered[0]):
+            continue
+        first, other = differing[0] if differing else (f"{len(gathered[0])} settings", len(theirs))
+        raise UserError(f"process 0 has {first}, process {index} has {other}: {way_out}")

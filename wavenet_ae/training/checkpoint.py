@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import jax
 from orbax.checkpoint import v1 as ocp
 
+from wavenet_ae import processes
 from wavenet_ae.errors import UserError
-from wavenet_ae.training import processes
 from wavenet_ae.training.state import TrainState
 
 FOLDER = "checkpoints"
@@ -124,7 +124,9 @@ class Checkpoints(contextlib.AbstractContextManager):
         try:
             yield
         except (OSError, ValueError) as error:  # TensorStore's are ValueErrors
-            known = re.search(r"No space left on device|Permission denied|Failed writing", str(error))
+            known = re.search(
+                r"No space left on device|Permission denied|Failed writing", str(error)
+            )
             if not known and not isinstance(error, OSError):
                 raise
             reason = known[0] if known else error.strerror or error
@@ -169,12 +171,14 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Position] | N
     )
     for number, folder in enumerate(folders):
         try:
-            restored = processes.together(lambda folder=folder: _read(folder, abstract))
+            with processes.together():
+                restored = _read(folder, abstract)
         except UserError as error:
-            processes.say(f"warning: {error}")
+            processes.say_once(f"warning: {error}")
             continue
         damaged = folders[:number] + [f for f in folders[number + 1 :] if not _metrics_whole(f)]
-        processes.together(lambda damaged=damaged: _set_aside(damaged))
+        with processes.together():
+            _set_aside(damaged)
         return restored
     raise UserError(
         f"no checkpoint of {workdir} is whole: restore one from a copy, or use another --workdir."
@@ -244,7 +248,7 @@ def _set_aside(folders: list[Path]) -> None:
                 f"the damaged checkpoint {folder} cannot be renamed ({error.strerror}): move it "
                 "away."
             ) from error
-        processes.say(f"renamed {folder.name} to {aside}")
+        processes.say_once(f"renamed {folder.name} to {aside}")
 
 
 def has_checkpoint(workdir: Path) -> bool:

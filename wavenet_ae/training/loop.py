@@ -13,11 +13,12 @@ import jax
 from jax.sharding import Mesh
 
 import wavenet_ae
-from wavenet_ae import tasks
+from wavenet_ae import processes, tasks
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.errors import Stopped, UserError
-from wavenet_ae.training import checkpoint, processes, sharding, trained
+from wavenet_ae.training import checkpoint, sharding, trained
 from wavenet_ae.training import workdir as workdirs
+from wavenet_ae.training.agreement import Agreement
 from wavenet_ae.training.checkpoint import Checkpoints, Position
 from wavenet_ae.training.interruption import StopRequest
 from wavenet_ae.training.metrics import MetricsLog, Summaries, read_metrics
@@ -59,17 +60,19 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
         Stopped: the process was asked to stop; the run was saved.
     """
     mesh = sharding.data_mesh()
-    config, task, notes = processes.together(lambda: _prepare(config, mesh))
+    with processes.together():
+        config, task, notes = _prepare(config, mesh)
     _require_same_everywhere(config, notes)
     with contextlib.ExitStack() as stack:
         stack.enter_context(workdirs.claimed(workdir))
-        processes.together(lambda: workdirs.check_fits(config, workdir))
+        with processes.together():
+            workdirs.check_fits(config, workdir)
         stop = stack.enter_context(StopRequest())
         state, (step, pending, skipped) = _begin(config, task, mesh, workdir)
         # Stopped during an evaluation, which is still to be done.
         unfinished = bool(pending) and _logs(config, step) and not _has_logged(workdir, step)
         if step >= config["num_steps"] and not unfinished:
-            processes.say(f"{workdir} is at step {step}: raise --config.num_steps to go on")
+            processes.say_once(f"{workdir} is at step {step}: raise --config.num_steps to go on")
             return
         checkpoints = stack.enter_context(
             Checkpoints(
@@ -77,7 +80,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
             )
         )
         workdirs.save_config(config, workdir)
-        agreement = processes.Agreement(mesh)
+        agreement = Agreement(mesh)
         evaluate = _make_evaluate(config, task, mesh, notes["valid"])
         references = _references(config, task, notes["train"])
         batches = _training_batches(config, task, notes["train"], step)
@@ -86,7 +89,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
         samples_per_step = batch["audio"].size
         started = time.monotonic()
         train_step = make_train_step(config, task, mesh).lower(state, batch).compile()
-        processes.say(f"compiled the training step in {time.monotonic() - started:.0f} s")
+        processes.say_once(f"compiled the training step in {time.monotonic() - started:.0f} s")
 
         saved, stopped, overdue = step, False, False
         log = stack.enter_context(MetricsLog(workdir, step, config["num_steps"]))
@@ -246,11 +249,13 @@ def _begin(
     state = init_state(config, task, mesh)
     restored = checkpoint.restore(workdir, state)
     if restored is not None:
-        processes.say(f"resuming {workdir} at step {restored[1].step} of {config['num_steps']}")
+        processes.say_once(
+            f"resuming {workdir} at step {restored[1].step} of {config['num_steps']}"
+        )
         return restored
     if config["init_from"] is not None:
-        source = Path(config["init_from"]).expanduser()
-        state = processes.together(lambda: _start_from(source, config, state))
+        with processes.together():
+            state = _start_from(Path(config["init_from"]).expanduser(), config, state)
     return state, Position(0, [])
 
 
@@ -266,7 +271,8 @@ def _logs(config: Mapping[str, Any], step: int) -> bool:
 
 def _has_logged(workdir: Path, step: int) -> bool:
     """Tells whether process 0 sees a line of this step in the log."""
-    here = any(line["step"] == step for line in processes.together(lambda: read_metrics(workdir)))
+    with processes.together():
+        here = any(line["step"] == step for line in read_metrics(workdir))
     return processes.gather_texts("yes" if here else "no")[0] == "yes"
 
 
@@ -384,6 +390,6 @@ def _start_from(folder: Path, config: Mapping[str, Any], state: TrainState) -> T
     weights = {"params": theirs.params, "model_state": theirs.model_state}
     weights["averaged"] = theirs.params
     shardings = jax.tree.map(lambda x: x.sharding, {name: getattr(state, name) for name in weights})
-    processes.say(f"starting from the weights of {folder}, step {theirs.step}")
+    processes.say_once(f"starting from the weights of {folder}, step {theirs.step}")
     # Copies: the step donates its state, and the parameters and their average are one here.
     return state.replace(**jax.device_put(weights, shardings, may_alias=False))

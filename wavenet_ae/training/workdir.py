@@ -13,13 +13,13 @@ from typing import Any
 
 import jax
 
-from wavenet_ae import atomic_file
+from wavenet_ae import atomic_file, processes
 from wavenet_ae.errors import UserError
-from wavenet_ae.training import processes, trained
+from wavenet_ae.training import trained
 
 _LOCK_FILE = ".lock"
 # Network file systems show a new file to other machines after a while.
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 
 
 @contextlib.contextmanager
@@ -31,11 +31,11 @@ def claimed(workdir: Path) -> Iterator[None]:
             for all processes of this one.
     """
     with contextlib.ExitStack() as stack:
-        token = processes.together(
-            lambda: stack.enter_context(_locked(workdir)) if jax.process_index() == 0 else ""
-        )
+        with processes.together():
+            token = stack.enter_context(_locked(workdir)) if jax.process_index() == 0 else ""
         token = processes.gather_texts(token)[0]
-        processes.together(lambda: _check_shared(workdir, token))
+        with processes.together():
+            _check_shared(workdir, token)
         yield
 
 
@@ -53,12 +53,13 @@ def _locked(workdir: Path) -> Iterator[str]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
+            owner = file.read().decode().strip()
             raise UserError(
-                f"{workdir} is in use by another run ({file.read().decode().strip()}): stop that one, or "
-                "use another --workdir."
+                f"{workdir} is in use by another run ({owner}): stop that one, or use another "
+                "--workdir."
             ) from error
         except OSError:
-            processes.say(f"{workdir} cannot be locked: let no second run use it")
+            processes.say_once(f"{workdir} cannot be locked: let no second run use it")
         token = f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(8)}"
         try:
             file.truncate(0)
@@ -118,7 +119,7 @@ def check_fits(config: Mapping[str, Any], workdir: Path) -> None:
     before, now = (flatten(c) for c in (saved, config))
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
-            processes.say(
+            processes.say_once(
                 f"changed since the last start: {name}={now.get(name)}, was {before.get(name)}"
             )
 

@@ -23,11 +23,14 @@ INSTALLED := .venv/installed
 .PHONY: setup demo table1 test lint
 .DELETE_ON_ERROR:
 
-setup: .system $(INSTALLED)
+setup: .test_tools $(INSTALLED)
 
-.PHONY: .system
+.PHONY: .system .test_tools
 .system:
 	@sh tools/system_packages.sh
+
+.test_tools:
+	@sh tools/system_packages.sh bats shellcheck
 
 $(INSTALLED): setup.cfg pyproject.toml tools/make_venv.sh
 	@sh tools/make_venv.sh $(PYTHON) .venv

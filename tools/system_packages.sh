@@ -1,10 +1,14 @@
 #!/bin/sh
-# Sees to libfluidsynth and a SoundFont: installs them where apt-get may, else says what to install.
+# Sees to libfluidsynth, a SoundFont and the given tools (system_packages.sh TOOL...): installs them
+# where apt-get may, else says what to install.
 set -eu
 
 if [ "$(uname)" = Darwin ]; then
     [ -e "$(brew --prefix 2>/dev/null)/lib/libfluidsynth.dylib" ] ||
         echo "note: for rendering notes, brew install fluid-synth and give SOUNDFONT=FILE." >&2
+    for tool; do
+        command -v "$tool" >/dev/null || echo "note: for the tests of launch/, brew install $tool." >&2
+    done
     exit 0
 fi
 
@@ -13,13 +17,17 @@ ldconfig=$(command -v ldconfig || echo /sbin/ldconfig)
 "$ldconfig" -p 2>/dev/null | grep -q 'libfluidsynth\.so\.3' || packages="libfluidsynth3"
 [ -n "$(find /usr/share/sounds -name '*.sf[23]' 2>/dev/null)" ] ||
     packages="$packages fluidr3mono-gm-soundfont"
+for tool; do
+    command -v "$tool" >/dev/null || packages="$packages $tool"
+done
 [ -n "$packages" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
     echo "note: for rendering notes, install FluidSynth 2 and a General MIDI SoundFont." >&2
+    [ $# = 0 ] || echo "note: for the tests of launch/, install $*." >&2
     exit 0
 fi
-advice="note: for rendering notes, run: sudo apt-get install $packages"
+advice="note: for rendering notes and for the tests, run: sudo apt-get install $packages"
 # shellcheck source=tools/as_root.sh
 . "$(dirname "$0")/as_root.sh" || { echo "$advice" >&2; exit 0; }
 echo "installing $packages"

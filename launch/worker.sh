@@ -147,7 +147,7 @@ supervise_detached() {
     printf '%s' "$code" >"$state/exit_code.tmp"
     mv "$state/exit_code.tmp" "$state/exit_code"
     # The bucket keeps the log after the worker is gone.
-    { mkdir -p "$logs" && cp "$(log_file "$run_id")" "$logs/$(hostname).log"; } || true
+    { timeout 60 mkdir -p "$logs" && timeout 60 cp "$(log_file "$run_id")" "$logs/$(hostname).log"; } || true
 }
 
 start() {

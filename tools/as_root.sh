@@ -1,9 +1,6 @@
-# shellcheck shell=sh disable=SC2034
-# Sourced: sets as_root to the prefix of commands that need root, or fails where that cannot be.
-if [ "$(id -u)" = 0 ]; then
-    as_root=""
-elif sudo -n true 2>/dev/null; then
-    as_root="sudo -n"
-else
-    false
+#!/bin/sh
+# Prints the prefix of commands that need root, or fails where that cannot be. Not to be sourced: a
+# dash with set -e would end there, whatever follows.
+if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null && echo "sudo -n"
 fi

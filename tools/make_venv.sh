@@ -13,8 +13,7 @@ rm -rf "$folder"
 
 # Debian and Ubuntu keep venv in a package of its own.
 package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
-# shellcheck source=tools/as_root.sh
-if command -v apt-get >/dev/null && . "$(dirname "$0")/as_root.sh"; then
+if command -v apt-get >/dev/null && as_root=$(sh "$(dirname "$0")/as_root.sh"); then
     echo "installing $package"
     # shellcheck disable=SC2086  # it may be empty
     {

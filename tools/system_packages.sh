@@ -20,6 +20,7 @@ ldconfig=$(command -v ldconfig || echo /sbin/ldconfig)
 for tool; do
     command -v "$tool" >/dev/null || packages="$packages $tool"
 done
+packages=${packages# }
 [ -n "$packages" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
@@ -28,8 +29,7 @@ if ! command -v apt-get >/dev/null; then
     exit 0
 fi
 advice="note: for rendering notes and for the tests, run: sudo apt-get install $packages"
-# shellcheck source=tools/as_root.sh
-. "$(dirname "$0")/as_root.sh" || { echo "$advice" >&2; exit 0; }
+as_root=$(sh "$(dirname "$0")/as_root.sh") || { echo "$advice" >&2; exit 0; }
 echo "installing $packages"
 # shellcheck disable=SC2086  # both are lists of words
 {

@@ -13,8 +13,8 @@ from wavenet_ae.errors import Stopped, UserError
 
 LARGEST_SEED = 2**32 - 1
 
-# EX_TEMPFAIL and EX_UNAVAILABLE of sysexits.h.
-_STOPPED, _LOST = 75, 69
+# EX_TEMPFAIL, EX_UNAVAILABLE and EX_SOFTWARE of sysexits.h.
+_STOPPED, _LOST, _DEFECT = 75, 69, 70
 
 # For how long a process that is done waits for the others; then JAX ends them all.
 _WEEK_S, _MINUTES_S = 7 * 24 * 3600, 300
@@ -109,7 +109,8 @@ def run(main: Callable[[], int | None]) -> None:
 
     A `UserError` becomes one line on standard error and exit code 1; a run that was `Stopped` and
     saved exits with code 75, another interruption with 130, and with 69 where one of several
-    processes was lost. Any other exception is a defect and keeps its stack trace.
+    processes was lost. Any other exception is a defect and keeps its stack trace; among several
+    processes it exits with 70.
     """
 
     def guarded_main(argv: list[str]) -> int | None:
@@ -143,7 +144,7 @@ def run(main: Callable[[], int | None]) -> None:
                 )
             else:
                 traceback.print_exc()
-                code = 1
+                code = _DEFECT
         if several and _shutdown_timeout_s == _MINUTES_S:
             # At once: JAX would wait at the exit until it has missed the others for minutes.
             sys.stderr.flush()

@@ -1,12 +1,16 @@
+import multiprocessing
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import textwrap
 
 import numpy as np
 import pytest
 from absl import flags
 
-from wavenet_ae.data import input_pipeline
+from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.data.input_pipeline import ProcessShare, evaluation_batches, training_batches
 from wavenet_ae.errors import UserError
 
@@ -150,3 +154,106 @@ def test_the_official_dataset_without_tensorflow(tmp_path):
 def test_a_split_that_is_not_there(data_dir):
     with pytest.raises(UserError, match="no split 'holdout', only"):
         input_pipeline.open_split("nsynth_json/by_note", str(data_dir), "holdout")
+
+
+def read_all(notes):
+    """The ids of the notes that can be read, and what is said of the others."""
+    ids, errors = {}, {}
+    for index in range(len(notes)):
+        try:
+            ids[index] = notes[index]["id"]
+        except UserError as error:
+            errors[index] = str(error)
+    return ids, errors
+
+
+def test_a_damaged_record_is_named(notes, data_dir, tmp_path):
+    shutil.copytree(data_dir, tmp_path / "copy")
+    (file,) = (tmp_path / "copy").glob("nsynth_json/by_note/*/*-train.array_record*")
+    content = bytearray(file.read_bytes())
+    records = content.index(bytes(1000))  # the rest is padding
+    content[records // 2] ^= 0xFF
+    file.write_bytes(content)
+    damaged = input_pipeline.open_split("nsynth_json/by_note", str(tmp_path / "copy"), "train")
+    ids, errors = read_all(damaged)
+    ((lost, message),) = errors.items()
+    assert ids == {index: notes[index]["id"] for index in range(4) if index != lost}
+    where = f"the record {lost} of the split 'train' of {file.parent}"
+    assert message.startswith(f"{where}, after the note {ids[lost - 1]}, is damaged: build the")
+    with pytest.raises(UserError, match=f"the record {lost} of the split"):
+        take(4, damaged)
+    # The same from a process that reads ahead.
+    flags.FLAGS.mark_as_parsed()
+    with pytest.raises(UserError, match=f"the record {lost} of the split"):
+        take(4, damaged, num_workers=1)
+
+
+def test_a_truncated_file_is_named(data_dir, tmp_path):
+    shutil.copytree(data_dir, tmp_path / "copy")
+    (file,) = (tmp_path / "copy").glob("nsynth_json/by_note/*/*-train.array_record*")
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    truncated = input_pipeline.open_split("nsynth_json/by_note", str(tmp_path / "copy"), "train")
+    with pytest.raises(UserError, match=r"the record 0 of the split 'train' of .* is damaged"):
+        _ = truncated[0]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_sound_that_is_not_finite_is_named(value):
+    note = {
+        "id": b"flute_acoustic_000-060-100",
+        "audio": np.array([0.0, value, 0.5], np.float32),
+        "pitch": 60,
+        "velocity": 100,
+        "instrument": {"family": 2, "source": 0},
+        "qualities": dict.fromkeys(nsynth.QUALITIES, 0),
+    }
+    with pytest.raises(UserError, match="sound of the note flute_acoustic_000-060-100 has values"):
+        input_pipeline._flatten(note)
+    assert input_pipeline._flatten({**note, "audio": np.zeros(3)})["id"].startswith("flute")
+
+
+def workers():
+    return {child.pid for child in multiprocessing.active_children()}
+
+
+def test_a_worker_that_dies_ends_the_run_with_a_reason(notes):
+    flags.FLAGS.mark_as_parsed()
+    batches = training_batches(notes, seed=0, batch_size=4, crop_samples=100, num_workers=2)
+    next(batches)
+    for pid in workers():
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(UserError, match=r"has died .*--config\.dataset\.num_workers=2"):
+        for _ in batches:
+            pass
+    assert not workers()
+
+
+def test_workers_leave_signals_to_their_parent_and_end_with_it(data_dir):
+    script = """
+        import multiprocessing, os, signal, sys, time
+        from absl import flags
+        from wavenet_ae.data import input_pipeline
+        if __name__ == "__main__":
+            flags.FLAGS.mark_as_parsed()
+            notes = input_pipeline.open_split("nsynth_json/by_note", sys.argv[1], "train")
+            batches = input_pipeline.training_batches(
+                notes, seed=0, batch_size=4, crop_samples=100, num_workers=2
+            )
+            next(batches)
+            pids = [child.pid for child in multiprocessing.active_children()]
+            for pid in pids:
+                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGINT)
+            for _ in range(100):
+                next(batches)
+            print(*pids, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), data_dir],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,  # while a worker lives, the pipe of its parent's output stays open
+    )
+    assert len(result.stdout.split()) == 2, result.stderr

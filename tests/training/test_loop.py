@@ -130,6 +130,94 @@ def test_weights_that_an_update_broke_are_not_saved(config, tmp_path):
     assert load_trained(tmp_path).step == 2
 
 
+def skipping(monkeypatch, steps):
+    """Makes the training step report that it skipped these steps."""
+    make, numbers = loop.make_train_step, iter(range(1, 100))
+
+    class Step:
+        def __init__(self, *arguments):
+            self.inner = make(*arguments)
+
+        def lower(self, *arguments):
+            self.inner = self.inner.lower(*arguments)
+            return self
+
+        def compile(self):
+            inner = self.inner.compile()
+
+            def run(state, batch):
+                state, metrics = inner(state, batch)
+                if next(numbers) in steps:
+                    return state, {name: np.float32("nan") for name in metrics} | {"skipped": 1}
+                return state, metrics
+
+            return run
+
+    monkeypatch.setattr(loop, "make_train_step", Step)
+
+
+def test_skipped_steps_are_counted_and_left_out_of_the_means(config, tmp_path, monkeypatch):
+    settings = {"num_steps": 8, "skip_nonfinite": 4, "checkpoint_every_steps": 5}
+    train(config, tmp_path / "plain", **{**settings, "log_every_steps": 1})
+    skipping(monkeypatch, {1, 5, 6})
+    # Stopped in the middle of an interval: the count goes on from the checkpoint.
+    train(config, tmp_path / "some", **{**settings, "num_steps": 5})
+    skipping(monkeypatch, {1})
+    train(config, tmp_path / "some", **settings)
+    plain = {line["step"]: line["train/loss"] for line in read_metrics(tmp_path / "plain")}
+    some = {line["step"]: line for line in read_metrics(tmp_path / "some")}
+    assert [some[step]["train/skipped"] for step in (2, 4, 5, 6, 8)] == [1, 1, 2, 3, 3]
+    assert some[2]["train/loss"] == plain[2]
+    assert some[4]["train/loss"] == pytest.approx((plain[3] + plain[4]) / 2, rel=1e-6)
+    assert "train/loss" not in some[5]
+    assert "train/loss" not in some[6]
+
+
+def test_too_many_skipped_steps_stop_the_run(config, tmp_path, monkeypatch):
+    skipping(monkeypatch, {2, 3, 5})
+    with pytest.raises(
+        UserError, match=r"3 steps up to step 5 had .*--config\.skip_nonfinite=2: lower"
+    ):
+        train(config, tmp_path, num_steps=8, skip_nonfinite=2)
+
+
+def test_a_stop_does_not_wait_for_an_evaluation(config, tmp_path, monkeypatch):
+    settings = {"num_steps": 8, "eval_every_steps": 4, "log_every_steps": 4, "batch_size": 1}
+    train(config, tmp_path / "whole", **settings)
+    evaluation_batches, calls = loop.input_pipeline.evaluation_batches, []
+
+    def stopping(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) in (1, 3):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return evaluation_batches(*arguments, **keywords)
+
+    monkeypatch.setattr(loop.input_pipeline, "evaluation_batches", stopping)
+    # During an evaluation in between; then, after it is made up for, during the last one.
+    for step, logged in ((4, []), (8, [4])):
+        with pytest.raises(Stopped, match=f"is saved at step {step}"):
+            train(config, tmp_path / "parts", **settings)
+        assert [line["step"] for line in read_metrics(tmp_path / "parts")] == logged
+    train(config, tmp_path / "parts", **settings)
+    assert len(calls) == 4
+    metrics = [(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "parts")]
+    assert metrics[0] == metrics[1]
+
+
+def test_a_stop_does_not_wait_for_summaries(config, tmp_path):
+    begun = []
+
+    def summarize(config, task, state):
+        begun.append(int(state.step))
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("went on after the signal")
+
+    with pytest.raises(Stopped, match="is saved at step 2"):
+        train_and_evaluate({**config, "summarize_every_steps": 2}, tmp_path, summarize)
+    assert begun == [2]
+    train(config, tmp_path)
+
+
 @pytest.mark.parametrize("moment", ["init_state", "_fetch", "_training_line", "Position"])
 def test_a_signal_at_any_moment_loses_nothing(config, tmp_path, monkeypatch, moment):
     real, calls = getattr(loop, moment), []

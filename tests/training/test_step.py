@@ -147,6 +147,29 @@ def test_clipping_bounds_the_update(config):
     assert_close(state.params, start, 1e-9)
 
 
+@pytest.mark.parametrize(("spike_norm", "scale"), [(None, float("nan")), (None, 1e30), (1e-6, 1.0)])
+def test_an_unfit_gradient_changes_nothing_but_the_step(config, spike_norm, scale):
+    config |= {"skip_nonfinite": 5, "optimizer": {**config["optimizer"], "spike_norm": spike_norm}}
+    mesh, task = sharding.data_mesh(), tasks.create(config)
+    state = init_state(config, task, mesh)
+    state = state.replace(params=jax.tree.map(lambda x: x * scale, state.params))
+    before = jax.device_get(state)
+    batch = sharding.to_global(random_batch(), mesh)
+    state, metrics = make_train_step(config, task, mesh)(state, batch)
+    after = jax.device_get(state)
+    assert metrics["skipped"] == 1
+    assert after.step == 1
+    jax.tree.map(np.testing.assert_array_equal, after.replace(step=before.step), before)
+
+
+def test_where_skipping_is_allowed_fit_steps_are_as_ever(config):
+    plain, _ = trained(config)
+    config |= {"skip_nonfinite": 5, "optimizer": {**config["optimizer"], "spike_norm": 1e3}}
+    state, metrics = trained(config)
+    assert [m["skipped"] for m in metrics] == [0, 0, 0]
+    assert_close(state.params, plain.params, 1e-6)
+
+
 def test_evaluation_scores_the_averages_and_skips_masked_rows(config):
     state, _ = trained(config, num_steps=2)
     mesh, task = sharding.data_mesh(), tasks.create(config)

@@ -327,7 +327,7 @@ def _fetch(
             skipped += 1
             if skipped > limit:
                 raise UserError(
-                    f"step {number} is the {skipped}th with a gradient that is not finite or too "
+                    f"{skipped} steps up to step {number} had a gradient that is not finite or too "
                     f"large, and --config.skip_nonfinite={limit}: lower "
                     "--config.optimizer.learning_rates or raise the limit; the same command goes "
                     "on from the last checkpoint."

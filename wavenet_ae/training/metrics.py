@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -130,6 +131,7 @@ def _append(file: IO[str], line: Mapping[str, float]) -> None:
     try:
         file.write(json.dumps(line, allow_nan=False) + "\n")
         file.flush()
+        os.fsync(file.fileno())  # a mounted bucket keeps what was synced alone
     except OSError as error:
         raise UserError(
             f"{file.name} cannot be written ({error.strerror}): free some space; the same command "

@@ -20,7 +20,8 @@ from wavenet_ae.training import sharding
 
 # A device decodes at least two sounds at a time: a product with a single row takes another path
 # through XLA, with other rounding.
-_ROWS_PER_DEVICE = 2
+ROWS_PER_DEVICE = 2
+CHUNK_FRAMES = 8
 
 
 class SamplerState(NamedTuple):
@@ -48,6 +49,15 @@ def initial_state(model: WaveNetAutoencoder, params: Any, batch_size: int) -> Sa
         {"params": params}, batch_size, method=lambda m, size: m.decoder.initial_state(size)
     )
     return SamplerState(decoder, jnp.zeros(batch_size), jnp.zeros((), jnp.int32))
+
+
+def state_layout(state: SamplerState, mesh: Mesh) -> SamplerState:
+    """Returns how a state lies on the devices: each holds its own sounds."""
+    split = sharding.batch_sharded(mesh)
+    # Ring buffers have time first.
+    buffers = NamedSharding(mesh, PartitionSpec(None, sharding.DATA_AXIS))
+    decoder = jax.tree.map(lambda _: buffers, state.decoder)
+    return SamplerState(decoder, split, sharding.replicated(mesh))
 
 
 def next_logits(
@@ -140,7 +150,7 @@ def generate(
     *,
     pitch: np.ndarray | None = None,
     temperature: float = 1.0,
-    chunk_frames: int = 8,
+    chunk_frames: int = CHUNK_FRAMES,
     mesh: Mesh | None = None,
 ) -> Iterator[np.ndarray]:
     """Streams sounds from embeddings; the batch is split over the devices.
@@ -164,15 +174,13 @@ def generate(
     """
     mesh = mesh or sharding.data_mesh()
     batch, num_frames, _ = embedding.shape
-    rows = sharding.padded_rows(batch, mesh, _ROWS_PER_DEVICE)
-    split, replicated = sharding.batch_sharded(mesh), sharding.replicated(mesh)
+    rows = sharding.padded_rows(batch, mesh, ROWS_PER_DEVICE)
+    split = sharding.batch_sharded(mesh)
     keys = jax.device_put(keys[rows], split)
     pitch = None if pitch is None else jax.device_put(np.asarray(pitch, np.int32)[rows], split)
-    params = jax.device_put(params, replicated)
-    buffers = NamedSharding(mesh, PartitionSpec(None, sharding.DATA_AXIS))
+    params = jax.device_put(params, sharding.replicated(mesh))
     state = initial_state(model, params, len(rows))
-    layout = SamplerState(jax.tree.map(lambda _: buffers, state.decoder), split, replicated)
-    state = jax.device_put(state, layout)
+    state = jax.device_put(state, state_layout(state, mesh))
     for start in range(0, num_frames, chunk_frames):
         frames = embedding[rows, start : start + chunk_frames]
         # The last chunk is filled up, so that one compiled program serves all.

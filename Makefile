@@ -1,4 +1,4 @@
-# The commands of the README: `make demo`, `make table1` and `make test`.
+# The commands of the README: `make demo`, `make table1`, `make libtpu` and `make test`.
 
 PYTHON ?= python3
 SOUNDFONT ?= $(firstword $(wildcard \
@@ -20,7 +20,7 @@ TABLE1_FLAGS ?= --config.num_notes=200
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo table1 test lint
+.PHONY: setup demo table1 libtpu test lint
 .DELETE_ON_ERROR:
 
 setup: .test_tools $(INSTALLED)
@@ -81,7 +81,14 @@ table1: .system
 		--config.spectral="$(TABLE1)/spectral" --config.classifier="$(TABLE1)/classifier" \
 		$(TABLE1_FLAGS)
 
+# The TPU's compiler, beside the other packages: among them, JAX would look for a TPU at every start.
+libtpu: $(INSTALLED)
+	@test -e .venv/libtpu/libtpu || $(BIN)/python -m pip install --quiet \
+		--disable-pip-version-check --no-deps --target=.venv/libtpu libtpu
+
+# Where there is no libtpu, the tests that need it are skipped.
 test: setup
+	-@$(MAKE) --no-print-directory libtpu
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
 lint: $(INSTALLED)

@@ -9,7 +9,17 @@ import wavenet_ae
 
 PACKAGE = Path(wavenet_ae.__file__).parent
 # Each folder may import from itself and from those before it.
-ORDER = ("audio", "data", "models", "tasks", "training", "synthesis", "importers", "evaluation")
+ORDER = (
+    "audio",
+    "data",
+    "models",
+    "tasks",
+    "training",
+    "synthesis",
+    "importers",
+    "evaluation",
+    "compilation",
+)
 
 
 def imported_modules(path):

@@ -1,0 +1,141 @@
+"""The training step and the sampler, lowered from shapes alone and compiled for a TPU slice."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from wavenet_ae import tasks
+from wavenet_ae.compilation.chips import Chip
+from wavenet_ae.compilation.hlo import Module
+from wavenet_ae.data import nsynth
+from wavenet_ae.errors import UserError
+from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.synthesis import sampler
+from wavenet_ae.training import sharding
+from wavenet_ae.training.step import init_state, make_train_step
+
+
+def lower_train_step(
+    config: Mapping[str, Any], devices: Sequence[jax.Device]
+) -> jax.stages.Lowered:
+    """Lowers the step that `train_and_evaluate` runs.
+
+    Args:
+        config: a configuration of a training, with a batch that the devices can share.
+        devices: all that train together.
+
+    Raises:
+        UserError: a setting is wrong.
+    """
+    mesh = sharding.data_mesh(devices)
+    task = tasks.create(config)
+    state = jax.eval_shape(lambda: init_state(config, task, mesh))
+    batch = batch_shapes(config["batch_size"], task.crop_samples)
+    return make_train_step(config, task, mesh).lower(state, batch)
+
+
+def batch_shapes(batch_size: int, crop_samples: int | None) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns the shapes of what `input_pipeline.training_batches` yields of 16-bit notes."""
+    samples = nsynth.NOTE_SAMPLES if crop_samples is None else crop_samples
+    label = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
+    return {
+        "audio": jax.ShapeDtypeStruct((batch_size, samples), jnp.int16),
+        **dict.fromkeys(("pitch", "velocity", "family", "source"), label),
+        "qualities": jax.ShapeDtypeStruct((batch_size, len(nsynth.QUALITIES)), jnp.bool_),
+    }
+
+
+def lower_sampler(
+    config: Mapping[str, Any], devices: Sequence[jax.Device], num_sounds: int
+) -> jax.stages.Lowered:
+    """Lowers what `sampler.generate` runs for every chunk of samples.
+
+    Args:
+        config: of a WaveNet autoencoder.
+        devices: of one process, as `generate.py` has them.
+        num_sounds: generated together.
+
+    Raises:
+        UserError: the configuration is of another model, or a setting is wrong.
+    """
+    task = tasks.create(config)
+    model = task.model
+    if not isinstance(model, WaveNetAutoencoder):
+        raise UserError(
+            f"the sampler is the WaveNet's, and config.task={config['task']!r} has none: use "
+            "--program=train."
+        )
+    mesh = sharding.data_mesh(devices)
+    rows = len(sharding.padded_rows(num_sounds, mesh, sampler.ROWS_PER_DEVICE))
+    params, _ = jax.eval_shape(task.init, jax.random.key(0))
+    state = jax.eval_shape(lambda p: sampler.initial_state(model, p, rows), params)
+    keys = jax.eval_shape(lambda: sampler.note_keys(0, np.arange(rows)))
+    split, replicated = sharding.batch_sharded(mesh), sharding.replicated(mesh)
+
+    def on_devices(x: jax.ShapeDtypeStruct, layout: Any = split) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout)
+
+    frames = (rows, sampler.CHUNK_FRAMES, model.embedding_size)
+    return sampler.generate_frames.lower(
+        model,
+        jax.tree.map(lambda x: on_devices(x, replicated), params),
+        jax.tree.map(on_devices, state, sampler.state_layout(state, mesh)),
+        on_devices(jax.ShapeDtypeStruct(frames, jnp.float32)),
+        on_devices(jax.ShapeDtypeStruct((rows,), jnp.int32)) if model.num_pitches else None,
+        on_devices(keys),
+        jax.ShapeDtypeStruct((), jnp.float32),
+    )
+
+
+def samples_per_call(config: Mapping[str, Any]) -> int:
+    """Returns how many samples of each sound one call of the sampler generates."""
+    return sampler.CHUNK_FRAMES * config["model"]["hop_length"]
+
+
+def describe(compiled: jax.stages.Compiled, chip: Chip, units: int = 1) -> dict[str, Any]:
+    """Reads off a program what one device needs and does.
+
+    Args:
+        compiled: for TPUs.
+        chip: of which a device is one.
+        units: of work in a call of it: 1 step, or many samples.
+
+    Returns:
+        `memory_bytes` of a call by kind; and of one unit `flops` (of matrix products and
+        convolutions), `hbm_bytes` moved from and to HBM, `collectives`, and `floors_s`: times
+        below which the chip cannot be, of its matrix units (`compute`) and of its HBM (`memory`).
+        `unknown_loops` counts loops whose length the program does not tell: they count once.
+    """
+    memory = compiled.memory_analysis()
+    module = Module(compiled.as_text())
+    kinds = {
+        "arguments": memory.argument_size_in_bytes,
+        # Donated arguments become outputs where they are.
+        "outputs": memory.output_size_in_bytes - memory.alias_size_in_bytes,
+        "temporaries": memory.temp_size_in_bytes,
+        "code": memory.generated_code_size_in_bytes,
+    }
+    flops, hbm_bytes = module.matrix_flops / units, module.hbm_bytes / units
+    return {
+        "memory_bytes": {**kinds, "total": sum(kinds.values())},
+        "flops": flops,
+        "hbm_bytes": hbm_bytes,
+        "collectives": [
+            {
+                "kind": collective.kind,
+                "dtypes": sorted({array.dtype for array in collective.arrays}),
+                "arrays": len(collective.arrays),
+                "bytes": collective.num_bytes,
+                "times": collective.times / units,
+            }
+            for collective in module.collectives
+        ],
+        "floors_s": {
+            "compute": flops / chip.flops_per_s,
+            "memory": hbm_bytes / chip.hbm_bytes_per_s,
+        },
+        "unknown_loops": module.unknown_loops,
+    }

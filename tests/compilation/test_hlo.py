@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from wavenet_ae.compilation.hlo import Array, Module
+from wavenet_ae.compilation.hlo import Module
+from wavenet_ae.compilation.hlo_text import Array
 
 ONE_AXIS = ("NWC", "WIO", "NWC")
 TWO_AXES = ("NHWC", "HWIO", "NHWC")

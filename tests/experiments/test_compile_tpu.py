@@ -50,12 +50,23 @@ def test_slices_that_cannot_be_are_refused():
     assert_refused(compile_tpu("--topology=v5e:3x5"), "--topology=v5e:3x5 is no slice")
 
 
+@needs_libtpu
+def test_models_without_a_sampler_are_refused():
+    result = compile_tpu("--topology=v5e:2x2", "--program=sample", config="classifier.py:demo")
+    assert_refused(result, "use --program=train")
+
+
 @pytest.mark.parametrize(
     ("config", "flags", "reason"),
     [
         ("wavenet_ae.py:demo", ["--topology=v9:2x2"], "--topology=v9:2x2 is none that is known"),
         ("wavenet_ae.py:demo", ["--topology=v5e:2x2", "--batch_size=8,x"], "--batch_size=8,x must"),
         ("wavenet_ae.py:demo", ["--topology=v5e:2x2", "--num_sounds=0"], "--num_sounds=0 must"),
+        (
+            "wavenet_ae.py:demo",
+            ["--topology=v5e:2x2", "--config.accumulation_steps=0"],
+            "config.accumulation_steps=0 must be",
+        ),
         ("table1.py", ["--topology=v5e:2x2"], "of no training"),
         ("missing.py", ["--topology=v5e:2x2"], "cannot be read"),
     ],

@@ -1,18 +1,18 @@
-"""Reads the text of an optimised HLO module: what one device computes, moves and exchanges.
+"""What one device computes, moves and exchanges when it runs an optimised HLO module.
 
 XLA's own cost analysis counts the body of a loop once, and arrays in on-chip memory as if they were
 in HBM. Here a loop's body counts as often as it runs, and the memory space in an array's layout
-tells where it is. The operations are those of https://openxla.org/xla/operation_semantics.
+tells where it is.
 """
 
 import collections
 import dataclasses
 import functools
-import math
 import re
 from collections.abc import Iterator
 
-import numpy as np
+from wavenet_ae.compilation.flops import flops_of
+from wavenet_ae.compilation.hlo_text import Array, Computation, Instruction, parse
 
 COLLECTIVES = (
     "all-gather",
@@ -23,13 +23,6 @@ COLLECTIVES = (
     "ragged-all-to-all",
     "reduce-scatter",
 )
-
-_COMPUTATION = re.compile(r"(ENTRY )?%?([\w.\-]+) \(.*\{$")
-_INSTRUCTION = re.compile(r"\s+(ROOT )?%?([\w.\-]+) = ")
-_OPCODE = re.compile(r"\s*([\w\-]+)\(")
-_ARRAY = re.compile(r"([a-z]\w*)\[([\d,]*)\](?:\{([^}]*)\})?")
-_NAME = re.compile(r"%([\w.\-]+)")
-_CALLED = re.compile(r"\b(?:calls|to_apply|body|branch_computations)=(\{[^}]*\}|%[\w.\-]+)")
 
 # They name what is there, or stand for what is counted elsewhere.
 _FREE = frozenset(
@@ -54,83 +47,6 @@ _FREE_CALLS = ('custom_call_target="ConcatBitcast"', 'custom_call_target="Alloca
 # They read no more of their first operand than they give back.
 _SLICES = ("dynamic-slice", "gather", "slice", "slice-start")
 _UPDATE = "dynamic-update-slice"
-
-
-@dataclasses.dataclass(frozen=True)
-class Array:
-    """An array on one device.
-
-    Attributes:
-        dtype: HLO's name, as `bf16`.
-        shape: its sizes.
-        in_hbm: False for on-chip memory.
-    """
-
-    dtype: str
-    shape: tuple[int, ...]
-    in_hbm: bool
-
-    @property
-    def num_bytes(self) -> int:
-        bits = re.search(r"\d+", self.dtype)  # predicates have none, and take a byte
-        return -(-math.prod(self.shape) * (int(bits[0]) if bits else 8) // 8)
-
-
-@dataclasses.dataclass(frozen=True)
-class Instruction:
-    """One line of a computation.
-
-    Attributes:
-        name: in its computation.
-        opcode: as `fusion`.
-        arrays: of the result; those of a tuple one after the other.
-        operands: names of instructions.
-        inside: the text between the parentheses.
-        attributes: the text after them.
-        is_root: whether its result is the computation's.
-    """
-
-    name: str
-    opcode: str
-    arrays: tuple[Array, ...]
-    operands: tuple[str, ...]
-    inside: str
-    attributes: str
-    is_root: bool
-
-    @property
-    def called(self) -> list[str]:
-        """Names of the computations that it runs, but for a loop's condition."""
-        return [name for text in _CALLED.findall(self.attributes) for name in _NAME.findall(text)]
-
-    def attribute(self, name: str) -> str | None:
-        """Returns an attribute's text without its braces."""
-        found = re.search(rf"\b{name}=(?:\{{([^}}]*)\}}|([^\s,]+))", self.attributes)
-        return next((text for text in found.groups() if text is not None), "") if found else None
-
-
-class Computation(dict[str, Instruction]):
-    """Instructions by name, in the order of the text."""
-
-    @property
-    def root(self) -> Instruction:
-        return next(instruction for instruction in self.values() if instruction.is_root)
-
-    def operands(self, instruction: Instruction) -> list[Instruction]:
-        return [self[name] for name in instruction.operands if name in self]
-
-    @functools.cached_property
-    def users(self) -> dict[str, list[Instruction]]:
-        """The instructions that read each one."""
-        users = collections.defaultdict(list)
-        for instruction in self.values():
-            for name in dict.fromkeys(instruction.operands):
-                users[name].append(instruction)
-        return users
-
-    @functools.cached_property
-    def parameters(self) -> dict[int, Instruction]:
-        return {int(i.inside): i for i in self.values() if i.opcode == "parameter"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +79,7 @@ class Module:
     """
 
     def __init__(self, text: str):
-        self.computations, self.entry = _parse(text)
+        self.computations, self.entry = parse(text)
         self.unknown_loops = 0
         self._times = self._count(self.entry)
 
@@ -211,11 +127,9 @@ class Module:
 
         What falls on padding or between dilated samples does not count.
         """
-        flops = {"convolution": _convolution_flops, "dot": _dot_flops}
         return sum(
-            times * flops[instruction.opcode](computation, instruction)
+            times * flops_of(computation, instruction)
             for computation, instruction, times in self._running()
-            if instruction.opcode in flops
         )
 
     @functools.cached_property
@@ -268,6 +182,7 @@ class Module:
             elif user.opcode != "tuple":
                 for index, name in enumerate(user.operands):
                     if name == value.name:
+                        # Where it lies, the operand of the fusion itself tells.
                         hbm = dataclasses.replace(value, arrays=_as_hbm(value.arrays))
                         total += self._bytes_read(user, index, hbm)
         return total
@@ -325,53 +240,6 @@ class Module:
         )
 
 
-def _parse(text: str) -> tuple[dict[str, Computation], str]:
-    computations, entry, current = {}, None, Computation()
-    for line in text.splitlines():
-        if header := _COMPUTATION.match(line):
-            current = computations[header[2]] = Computation()
-            entry = header[2] if header[1] else entry
-        elif found := _INSTRUCTION.match(line):
-            current[found[2]] = _parse_instruction(line, found)
-    if entry is None:
-        raise ValueError("this is no text of an HLO module: it has no ENTRY")
-    return computations, entry
-
-
-def _parse_instruction(line: str, found: re.Match[str]) -> Instruction:
-    end = _end_of_shape(line, found.end())
-    opcode = _OPCODE.match(line, end)
-    closing = _closing(line, opcode.end() - 1)
-    inside = line[opcode.end() : closing]
-    # The result's own layouts hold parentheses, names and `S(1)` for on-chip memory.
-    arrays = tuple(
-        Array(
-            dtype,
-            tuple(int(size) for size in shape.split(",") if size),
-            in_hbm=not re.search(r"S\([1-9]", layout),
-        )
-        for dtype, shape, layout in _ARRAY.findall(line[found.end() : end])
-    )
-    operands = tuple(_NAME.findall(inside))
-    return Instruction(
-        found[2], opcode[1], arrays, operands, inside, line[closing + 1 :], bool(found[1])
-    )
-
-
-def _end_of_shape(line: str, start: int) -> int:
-    return _closing(line, start) + 1 if line[start] == "(" else line.index(" ", start)
-
-
-def _closing(line: str, opening: int) -> int:
-    """Returns where the parenthesis that opens here closes."""
-    depth = 0
-    for found in re.compile(r"[()]").finditer(line, opening):
-        depth += 1 if found[0] == "(" else -1
-        if not depth:
-            return found.start()
-    raise ValueError(f"unbalanced parentheses in {line[:80]!r}")
-
-
 def _source(computation: Computation, name: str, index: int) -> Instruction | None:
     """Follows an element of a tuple to what it was made by."""
     value = computation[name]
@@ -384,70 +252,13 @@ def _source(computation: Computation, name: str, index: int) -> Instruction | No
 
 
 def _result(instruction: Instruction) -> list[Array]:
-    """Returns what is written; an asynchronous start's tuple also holds its operand and a flag."""
+    """Returns what is written: an asynchronous start's tuple also holds its operand and a flag."""
     if instruction.opcode == "copy-start":
         return [instruction.arrays[0]]
     if instruction.opcode == "slice-start":
         return [instruction.arrays[1]]
-    if instruction.opcode.removesuffix("-start") in COLLECTIVES and instruction.opcode[-1] == "t":
-        return []  # replaced where it ends
     return list(instruction.arrays)
 
 
 def _as_hbm(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
     return tuple(dataclasses.replace(array, in_hbm=True) for array in arrays)
-
-
-def _convolution_flops(computation: Computation, instruction: Instruction) -> int:
-    image, kernel = (o.arrays[0].shape for o in computation.operands(instruction))
-    output = instruction.arrays[0].shape
-    image_dims, kernel_dims, output_dims = re.split("_|->", instruction.attribute("dim_labels"))
-    window = dict(
-        item.split("=") for item in (instruction.attribute("window") or "").split() if "=" in item
-    )
-    pairs = 1
-    for dim in range(len(output) - 2):
-        label = str(dim)
-
-        def of_window(name, default, dim=dim):
-            return window[name].split("x")[dim] if name in window else default
-
-        pairs *= _valid_pairs(
-            image[image_dims.index(label)],
-            kernel[kernel_dims.index(label)],
-            output[output_dims.index(label)],
-            stride=int(of_window("stride", 1)),
-            before=int(of_window("pad", "0_0").split("_")[0]),
-            image_dilation=int(of_window("lhs_dilate", 1)),
-            kernel_dilation=int(of_window("rhs_dilate", 1)),
-        )
-    channels = kernel[kernel_dims.index("i")] * output[output_dims.index("f")]
-    return 2 * output[output_dims.index("b")] * channels * pairs
-
-
-def _valid_pairs(
-    image: int,
-    kernel: int,
-    output: int,
-    *,
-    stride: int,
-    before: int,
-    image_dilation: int,
-    kernel_dilation: int,
-) -> int:
-    """Counts the pairs of output and tap that meet a sample, along one axis."""
-    few, many = sorted([(output, stride), (kernel, kernel_dilation)])
-    many = np.arange(many[0]) * many[1]
-    total = 0
-    for index in range(few[0]):
-        position = many + index * few[1] - before
-        valid = (position >= 0) & (position <= (image - 1) * image_dilation)
-        total += int(np.sum(valid & (position % image_dilation == 0)))
-    return total
-
-
-def _dot_flops(computation: Computation, instruction: Instruction) -> int:
-    left = computation.operands(instruction)[0].arrays[0].shape
-    summed = instruction.attribute("lhs_contracting_dims") or ""
-    contracted = math.prod(left[int(dim)] for dim in summed.split(",") if dim)
-    return 2 * math.prod(instruction.arrays[0].shape) * contracted

@@ -62,12 +62,7 @@ def lower_sampler(
         UserError: the configuration is of another model, or a setting is wrong.
     """
     task = tasks.create(config)
-    model = task.model
-    if not isinstance(model, WaveNetAutoencoder):
-        raise UserError(
-            f"the sampler is the WaveNet's, and config.task={config['task']!r} has none: use "
-            "--program=train."
-        )
+    model = _wavenet(task)
     mesh = sharding.data_mesh(devices)
     rows = len(sharding.padded_rows(num_sounds, mesh, sampler.ROWS_PER_DEVICE))
     params, _ = jax.eval_shape(task.init, jax.random.key(0))
@@ -92,7 +87,13 @@ def lower_sampler(
 
 def samples_per_call(config: Mapping[str, Any]) -> int:
     """Returns how many samples of each sound one call of the sampler generates."""
-    return sampler.CHUNK_FRAMES * config["model"]["hop_length"]
+    return sampler.CHUNK_FRAMES * _wavenet(tasks.create(config)).hop_length
+
+
+def _wavenet(task: tasks.Task) -> WaveNetAutoencoder:
+    if not isinstance(task.model, WaveNetAutoencoder):
+        raise UserError("the sampler is the WaveNet's; this model has none: use --program=train.")
+    return task.model
 
 
 def describe(compiled: jax.stages.Compiled, chip: Chip, units: int = 1) -> dict[str, Any]:

@@ -17,12 +17,13 @@ from wavenet_ae import atomic_file
 from wavenet_ae.compilation import chips, programs, tables
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import sharding
+from wavenet_ae.training.loop import check_numbers
 
 RESULTS_FILE = "compiled.json"
 TABLES_FILE = "compiled.md"
 
 Row = tables.Row
-_Task = tuple[Row, Callable[[], jax.stages.Lowered], int]
+_Program = tuple[Row, Callable[[], jax.stages.Lowered], int]
 
 
 def compile_all(
@@ -50,11 +51,12 @@ def compile_all(
         UserError: there is no libtpu or no such topology, the configuration is wrong, or the
             folder holds another's results.
     """
+    check_numbers(config)
     for topology in topologies:
         chips.devices_of(topology)  # all are known before the first is compiled
     saved = {} if folder is None else _read(folder, config)
     rows = []
-    for row, lower, units in _tasks(config, topologies, batch_sizes, nums_sounds):
+    for row, lower, units in _programs(config, topologies, batch_sizes, nums_sounds):
         rows.append(_compile(row, lower, units, saved.get(_identity(row))))
         print(tables.paragraph(rows[-1]), flush=True)
         saved[_identity(row)] = rows[-1]
@@ -63,12 +65,12 @@ def compile_all(
     return rows
 
 
-def _tasks(
+def _programs(
     config: Mapping[str, Any],
     topologies: Sequence[str],
     batch_sizes: Sequence[int],
     nums_sounds: Sequence[int],
-) -> Iterator[_Task]:
+) -> Iterator[_Program]:
     """Yields what each row begins with, what lowers its program, and the units of its work."""
     for topology in topologies:
         devices = chips.devices_of(topology)

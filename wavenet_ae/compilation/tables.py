@@ -1,5 +1,6 @@
 """What compiled programs need and do, for people to read."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,12 +9,13 @@ Row = dict[str, Any]
 TRAINING_STEP = "training step"
 SAMPLER = "sampler"
 
-NOTICE = (
+NOTICE = textwrap.fill(
     "Read off programs that were compiled for TPUs, and run on none: the times are floors, not "
-    "measurements. A floor is what one chip's matrix units (at their bfloat16 peak) or its HBM (at "
-    "full bandwidth) need for what the program does, whichever is longer; the exchange between "
-    "chips, elementwise work, on-chip memory and waiting come on top. All numbers are per device "
-    "(one chip), but batch and sounds."
+    "measurements. A floor is what a chip's matrix units (at their bfloat16 peak) or its HBM (at "
+    "full bandwidth) need for what the program does; a step or sample takes at least the longer "
+    "one. Exchange between chips, elementwise work, on-chip memory and waiting come on top. All "
+    "numbers but batch and sounds are of one chip.",
+    100,
 )
 
 

@@ -22,6 +22,7 @@ from wavenet_ae.training.agreement import Agreement
 from wavenet_ae.training.checkpoint import Checkpoints, Position
 from wavenet_ae.training.interruption import StopRequest
 from wavenet_ae.training.metrics import MetricsLog, Summaries, read_metrics
+from wavenet_ae.training.settings import check_numbers, with_absolute_paths
 from wavenet_ae.training.state import TrainState
 from wavenet_ae.training.step import init_state, make_eval_step, make_train_step
 
@@ -29,21 +30,6 @@ from wavenet_ae.training.step import init_state, make_eval_step, make_train_step
 _REFERENCE_BATCHES = 64
 
 Summarize = Callable[[Mapping[str, Any], tasks.Task, TrainState], Summaries]
-
-# Settings that must be whole numbers, with the smallest value of each.
-_WHOLE_NUMBERS = {
-    "seed": 0,
-    "num_steps": 1,
-    "batch_size": 1,
-    "accumulation_steps": 1,
-    "skip_nonfinite": 0,
-    "log_every_steps": 1,
-    "eval_every_steps": 1,
-    "checkpoint_every_steps": 1,
-    "summarize_every_steps": 0,
-    "dataset.num_workers": 0,
-}
-_LARGEST_SEED = 2**32 - 1
 
 
 def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summarize) -> None:
@@ -155,7 +141,8 @@ def _prepare(
     config: Mapping[str, Any], mesh: Mesh
 ) -> tuple[dict[str, Any], tasks.Task, dict[str, Sequence[Any]]]:
     """Returns the checked configuration, its task, and the notes by split."""
-    config = _resolve(config)
+    check_numbers(config)
+    config = with_absolute_paths(config)
     sharding.check_batch_size(config["batch_size"], mesh, config["accumulation_steps"])
     task = tasks.create(config)
     where = config["dataset"]["name"], config["dataset"]["data_dir"]
@@ -353,32 +340,6 @@ def _training_line(
         for name in (kept[0] if kept else ())
     }
     return line | ({"train/skipped": skipped} if config["skip_nonfinite"] else {})
-
-
-def _resolve(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Checks the numbers, and makes the data's folder independent of the current one."""
-    numbers = {**config, **{f"dataset.{k}": v for k, v in config["dataset"].items()}}
-    for name, smallest in _WHOLE_NUMBERS.items():
-        value = numbers[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
-            raise UserError(
-                f"config.{name}={value!r} must be a whole number, {smallest} or larger."
-            )
-    if config["seed"] > _LARGEST_SEED:
-        raise UserError(f"config.seed={config['seed']} must be at most {_LARGEST_SEED}.")
-    for name, smallest in (("eval_batches", 1), ("checkpoint_every_minutes", 0)):
-        if config[name] is not None and config[name] < smallest:
-            raise UserError(f"config.{name}={config[name]} must be {smallest} or more, or None.")
-    spike_norm = config["optimizer"]["spike_norm"]
-    if spike_norm is not None and not (spike_norm > 0 and config["skip_nonfinite"]):
-        raise UserError(
-            f"config.optimizer.spike_norm={spike_norm} must be above 0, and say with "
-            "--config.skip_nonfinite=10 how many steps may be skipped."
-        )
-    data_dir = config["dataset"]["data_dir"]
-    if "://" not in data_dir:
-        data_dir = str(Path(data_dir).expanduser().absolute())
-    return {**config, "dataset": {**config["dataset"], "data_dir": data_dir}}
 
 
 def _start_from(folder: Path, config: Mapping[str, Any], state: TrainState) -> TrainState:

@@ -81,10 +81,12 @@ table1: .system
 		--config.spectral="$(TABLE1)/spectral" --config.classifier="$(TABLE1)/classifier" \
 		$(TABLE1_FLAGS)
 
-# The TPU's compiler, beside the other packages: among them, JAX would look for a TPU at every start.
+# The TPU's compiler, in the version that JAX wants. It lies beside the other packages: among them,
+# JAX would look for a TPU at every start.
 libtpu: $(INSTALLED)
 	@test -e .venv/libtpu/libtpu || $(BIN)/python -m pip install --quiet \
-		--disable-pip-version-check --no-deps --target=.venv/libtpu libtpu
+		--disable-pip-version-check --no-deps --target=.venv/libtpu \
+		"$$($(BIN)/python tools/libtpu_requirement.py)"
 
 # Where there is no libtpu, the tests that need it are skipped.
 test: setup

@@ -165,7 +165,7 @@ def test_models_without_a_sampler_are_refused(note_settings):
 def test_without_libtpu_there_is_a_way_out(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(chips, "LIBTPU_FOLDER", tmp_path)
-    with pytest.raises(UserError, match="make libtpu, or pip install libtpu"):
+    with pytest.raises(UserError, match="run make libtpu, or pip install"):
         chips.devices_of(TOPOLOGY)
 
 

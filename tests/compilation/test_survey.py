@@ -5,7 +5,7 @@ import json
 import jax
 import pytest
 
-from wavenet_ae.compilation import chips, programs, survey
+from wavenet_ae.compilation import chips, programs, survey, tables
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import sharding
 
@@ -21,6 +21,16 @@ class TooLarge:
 
     def compile(self):
         raise jax.errors.JaxRuntimeError(OUT_OF_MEMORY)
+
+
+class Unreadable:
+    """A program of a compiler that does not fit JAX."""
+
+    def as_text(self):
+        raise jax.errors.JaxRuntimeError("INTERNAL: RET_CHECK failure")
+
+    def memory_analysis(self):
+        return None
 
 
 @pytest.fixture
@@ -100,3 +110,20 @@ def test_results_of_other_settings_are_kept(config, tmp_path):
     (tmp_path / survey.RESULTS_FILE).write_text("{}")
     with pytest.raises(UserError, match="cannot be read"):
         survey.compile_all(config, ["v5e:2x4"], [5], [], tmp_path)
+
+
+def test_programs_that_cannot_be_read_have_a_way_out(config, monkeypatch):
+    monkeypatch.setattr(jax.stages.Lowered, "compile", lambda self: Unreadable())
+    with pytest.raises(UserError, match=r"RET_CHECK.*jax 0 and libtpu 0 may not fit.*make libtpu"):
+        survey.compile_all(config, ["v5e:2x4"], [4], [], None)
+
+
+def test_exchanges_are_told_by_kind(config, capsys):
+    (row,) = survey.compile_all(config, ["v5e:2x4"], [4], [], None)
+    assert "exchanged: nothing" in capsys.readouterr().out
+    sizes = [(3e6, 1), (1e6, 2)]
+    row["collectives"] = [
+        {"kind": "all-reduce", "dtypes": ["bf16"], "arrays": 1, "bytes": size, "times": times}
+        for size, times in sizes
+    ]
+    assert "3 x all-reduce of bf16, together 5 MB (the largest 3 MB)" in tables.paragraph(row)

@@ -33,14 +33,14 @@ class Chip(NamedTuple):
     options: dict[str, str]
 
 
-# Speeds: docs.cloud.google.com/tpu/docs/v4, /v5e, /v5p and /v6e. Memories: what libtpu 0.0.52 says
+# Speeds: docs.cloud.google.com/tpu/docs/v4, /v5e, /v5p and /v6e. Memories: what libtpu 0.0.42 says
 # when a program needs more ("available HBM"); the documents have 32, 16, 95 and 32 GB.
 CHIPS = {
     # As JAX runs on them, the two cores of a v4 chip are one device.
     "v4": Chip(int(30.75 * 2**30), 275e12, 1200e9, {"chip_config_name": "megacore"}),
     "v5e": Chip(int(15.75 * 2**30), 197e12, 819e9, {}),
-    "v5p": Chip(int(95.73 * 2**30), 459e12, 2765e9, {}),
-    "v6e": Chip(int(31.24 * 2**30), 918e12, 1640e9, {}),
+    "v5p": Chip(int(95.74 * 2**30), 459e12, 2765e9, {}),
+    "v6e": Chip(int(31.25 * 2**30), 918e12, 1640e9, {}),
 }
 
 _FORMS = "v5e:2x4 and v6e:4x4 (chips along two axes) or v4:2x2x2 and v5p:2x2x1 (along three)"
@@ -81,7 +81,7 @@ def _find_libtpu() -> None:
         if not (LIBTPU_FOLDER / "libtpu").is_dir():
             raise UserError(
                 "libtpu, which holds the TPU's compiler, is not installed: run make libtpu, or "
-                "pip install libtpu."
+                "pip install -e '.[tpu]'."
             )
         sys.path.append(str(LIBTPU_FOLDER))
     # It shall look for no TPU, and leave other processes' compilations alone.

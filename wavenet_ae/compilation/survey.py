@@ -107,7 +107,7 @@ def _compile(
     lowered = lower()
     row["program_sha256"] = _fingerprint(lowered)
     if saved is not None and saved.get("program_sha256") == row["program_sha256"]:
-        return saved
+        return saved | row
     print(f"compiling {tables.title(row)} ...", file=sys.stderr, flush=True)
     started = time.monotonic()
     try:
@@ -117,7 +117,14 @@ def _compile(
             raise
         return row | {"reason": _shortage(str(error))}
     row["compile_seconds"] = round(time.monotonic() - started)
-    return row | programs.describe(compiled, chip, units)
+    try:
+        return row | programs.describe(compiled, chip, units)
+    except jax.errors.JaxRuntimeError as error:
+        installed = " and ".join(f"{name} {version}" for name, version in _versions().items())
+        raise UserError(
+            f"the compiled program cannot be read ({str(error).splitlines()[0]}): {installed} may "
+            "not fit together; make libtpu brings the version that does."
+        ) from error
 
 
 def _fingerprint(lowered: jax.stages.Lowered) -> str:

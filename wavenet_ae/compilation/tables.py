@@ -46,18 +46,13 @@ def paragraph(row: Row) -> str:
         return f"{title(row)}: {row['reason']}\n"
     memory, hbm = row["memory_bytes"], row["hbm_bytes_per_device"]
     kinds = ", ".join(f"{kind} {_gib(size)}" for kind, size in memory.items() if kind != "total")
-    exchanged = [
-        f"{c['times']:g} x {c['kind']} of {_short(c['bytes'])}B ({c['arrays']} arrays, "
-        f"{' and '.join(c['dtypes'])})"
-        for c in row["collectives"]
-    ]
     unit = "step" if row["program"] == TRAINING_STEP else "sample"
     floors = ", ".join(f"{kind} {_time(floor)}" for kind, floor in row["floors_s"].items())
     lines = [
         f"{title(row)}: compiled in {row['compile_seconds']} s for {row['num_devices']} devices",
         f"  memory: {_gib(memory['total'])} of {_gib(hbm)} GiB ({kinds})",
         f"  a {unit}: {_short(row['flops'])}FLOP, {_short(row['hbm_bytes'])}B from and to HBM",
-        f"  exchanged: {'; '.join(exchanged) or 'nothing'}",
+        f"  exchanged: {_exchanged(row)}",
         f"  floors of a {unit}, not measured: {floors}",
     ]
     if row["program"] == TRAINING_STEP:
@@ -69,6 +64,26 @@ def paragraph(row: Row) -> str:
     if row["unknown_loops"]:
         lines.append(f"  loops of unknown length, which count once: {row['unknown_loops']}")
     return "\n".join(lines) + "\n"
+
+
+def _exchanged(row: Row) -> str:
+    """Returns what goes between chips, by kind of exchange and type of numbers."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for collective in row["collectives"]:
+        key = (collective["kind"], " and ".join(collective["dtypes"]))
+        groups.setdefault(key, []).append(collective)
+    parts = []
+    for (kind, dtypes), group in groups.items():
+        times, largest = sum(c["times"] for c in group), max(c["bytes"] for c in group)
+        together = _short(_bytes_exchanged(group))
+        parts.append(
+            f"{times:g} x {kind} of {dtypes}, together {together}B (the largest {_short(largest)}B)"
+        )
+    return "; ".join(parts) or "nothing"
+
+
+def _bytes_exchanged(collectives: Sequence[Row]) -> float:
+    return sum(c["bytes"] * c["times"] for c in collectives)
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -100,8 +115,8 @@ def _step_cells(row: Row) -> list[str]:
     cells = [row["topology"], str(row["batch_size"]), str(row["num_devices"])]
     if "reason" in row:
         return [*cells, row["reason"]]
-    exchanged = sum(c["bytes"] * c["times"] for c in row["collectives"])
-    cells += [*_work_cells(row), f"{_short(exchanged)}B", *map(_time, row["floors_s"].values())]
+    exchanged = f"{_short(_bytes_exchanged(row['collectives']))}B"
+    cells += [*_work_cells(row), exchanged, *map(_time, row["floors_s"].values())]
     return [*cells, f"{steps_a_day(row):,.0f}"]
 
 

@@ -58,8 +58,8 @@ def paragraph(row: Row) -> str:
     if row["program"] == TRAINING_STEP:
         hours = 24 * row["num_steps"] / steps_a_day(row)
         lines.append(
-            f"  at most {steps_a_day(row):,.0f} steps a day: {row['num_steps']:,} take {hours:.2g} "
-            "hours or more"
+            f"  at most {_short(steps_a_day(row)).strip()} steps a day: {row['num_steps']:,} take "
+            f"{hours:.2g} hours or more"
         )
     if row["unknown_loops"]:
         lines.append(f"  loops of unknown length, which count once: {row['unknown_loops']}")
@@ -117,7 +117,7 @@ def _step_cells(row: Row) -> list[str]:
         return [*cells, row["reason"]]
     exchanged = f"{_short(_bytes_exchanged(row['collectives']))}B"
     cells += [*_work_cells(row), exchanged, *map(_time, row["floors_s"].values())]
-    return [*cells, f"{steps_a_day(row):,.0f}"]
+    return [*cells, _short(steps_a_day(row)).strip()]
 
 
 def _sampler_cells(row: Row) -> list[str]:

@@ -17,7 +17,7 @@ from wavenet_ae import atomic_file
 from wavenet_ae.compilation import chips, programs, tables
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import sharding
-from wavenet_ae.training.loop import check_numbers
+from wavenet_ae.training.settings import check_numbers
 
 RESULTS_FILE = "compiled.json"
 TABLES_FILE = "compiled.md"

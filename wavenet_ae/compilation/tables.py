@@ -102,7 +102,7 @@ def markdown(rows: Sequence[Row]) -> str:
             *work,
             "exchanged",
             *floors,
-            "steps a day, below",
+            "steps a day, at most",
         ]
         parts.append(_table(head, [_step_cells(row) for row in steps]))
     if samplers:

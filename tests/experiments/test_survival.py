@@ -238,8 +238,9 @@ def test_when_one_of_two_processes_dies_the_other_ends_with_a_reason(flags, tmp_
     assert f"at step {last} of" in again.stderr
 
 
-def test_two_processes_stop_at_the_same_step(flags, tmp_path):
-    processes, said = start_two(flags, tmp_path)
+def test_two_processes_stop_at_the_same_step(flags, uninterrupted, tmp_path):
+    processes, said = start_two((*flags, f"--config.init_from={uninterrupted}"), tmp_path)
+    said[0].wait_for("starting from the weights of")
     said[0].wait_for("compiled the training step")
     processes[1].terminate()
     errors = [each.all() for each in said]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 import wavenet_ae
@@ -350,7 +351,14 @@ def _start_from(folder: Path, config: Mapping[str, Any], state: TrainState) -> T
     )
     weights = {"params": theirs.params, "model_state": theirs.model_state}
     weights["averaged"] = theirs.params
-    shardings = jax.tree.map(lambda x: x.sharding, {name: getattr(state, name) for name in weights})
+
+    def place(new: jax.Array, old: jax.Array) -> jax.Array:
+        # From the host, where several processes each have their own. A copy for every place: the
+        # step donates its state, and the parameters and their average are one here.
+        array = np.asarray(new)
+        return jax.make_array_from_callback(
+            old.shape, old.sharding, lambda index: np.array(array[index])
+        )
+
     processes.say_once(f"starting from the weights of {folder}, step {theirs.step}")
-    # Copies: the step donates its state, and the parameters and their average are one here.
-    return state.replace(**jax.device_put(weights, shardings, may_alias=False))
+    return state.replace(**jax.tree.map(place, weights, {k: getattr(state, k) for k in weights}))

@@ -8,13 +8,11 @@ below which a step cannot be: floors, not measurements. A compilation takes minu
 call goes on where it stopped. `make libtpu` brings the compiler.
 """
 
-import json
-
 import jax
 from absl import flags
 from ml_collections import config_flags
 
-from wavenet_ae.command_line import define_path, run
+from wavenet_ae.command_line import define_path, read_config, run
 from wavenet_ae.compilation.survey import compile_all
 from wavenet_ae.compilation.tables import NOTICE
 from wavenet_ae.errors import UserError
@@ -38,10 +36,7 @@ def main() -> None:
     """Compiles what the flags ask for."""
     # A TPU that is here stays free.
     jax.config.update("jax_platforms", "cpu")
-    try:
-        config = json.loads(_CONFIG.value.to_json())
-    except OSError as error:
-        raise UserError(f"the --config cannot be read: {str(error).splitlines()[-1]}") from error
+    config = read_config(_CONFIG)
     if "task" not in config:
         raise UserError("the --config is of no training: take one of experiments/configs.")
     batch_sizes, nums_sounds = [], []

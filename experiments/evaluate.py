@@ -7,12 +7,10 @@ The configurations say what they need and what they write. With --distributed se
 share the notes; the first of them writes the results. A mistake in one ends all.
 """
 
-import json
-
 from absl import flags
 from ml_collections import config_flags
 
-from wavenet_ae.command_line import define_distributed, define_path, run
+from wavenet_ae.command_line import define_distributed, define_path, read_config, run
 from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation.linear_probe import run_linear_probe
 from wavenet_ae.evaluation.table1 import evaluate_table1
@@ -27,10 +25,7 @@ _EXPERIMENTS = {"table1": evaluate_table1, "linear_probe": run_linear_probe}
 
 def main() -> None:
     """Runs what the flags ask for."""
-    try:
-        config = json.loads(_CONFIG.value.to_json())
-    except OSError as error:
-        raise UserError(f"the --config cannot be read: {str(error).splitlines()[-1]}") from error
+    config = read_config(_CONFIG)
     name = config.get("experiment")
     if name not in _EXPERIMENTS:
         raise UserError(

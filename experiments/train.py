@@ -5,12 +5,10 @@
 Any setting of the configuration can be given: --config.batch_size=64.
 """
 
-import json
-
 from absl import flags
 from ml_collections import config_flags
 
-from wavenet_ae.command_line import define_distributed, define_path, run
+from wavenet_ae.command_line import define_distributed, define_path, read_config, run
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis.summaries import reconstruct_notes
 from wavenet_ae.training.loop import train_and_evaluate
@@ -23,11 +21,7 @@ flags.mark_flag_as_required("config")
 
 def main() -> None:
     """Trains what the flags ask for."""
-    try:
-        # Through JSON, so that a resumed run compares like with like.
-        config = json.loads(_CONFIG.value.to_json())
-    except OSError as error:
-        raise UserError(f"the --config cannot be read: {str(error).splitlines()[-1]}") from error
+    config = read_config(_CONFIG)
     if "task" not in config:
         raise UserError("the --config is of no training: take one of experiments/configs.")
     train_and_evaluate(config, _WORKDIR.value, reconstruct_notes)

@@ -1,11 +1,13 @@
 """What all entry points in `experiments/` share: how they start and how they end."""
 
+import json
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from absl import app, flags, logging
 
@@ -45,6 +47,21 @@ def define_path(
     if required:
         flags.mark_flag_as_required(name)
     return holder
+
+
+def read_config(flag: flags.FlagHolder) -> dict[str, Any]:
+    """Returns the configuration that a flag of ml_collections holds, as JSON has it.
+
+    Raises:
+        UserError: its file cannot be read.
+    """
+    try:
+        # Through JSON, so that a resumed run compares like with like.
+        return json.loads(flag.value.to_json())
+    except OSError as error:
+        raise UserError(
+            f"the --config cannot be read: {str(error).splitlines()[-1].strip()}"
+        ) from error
 
 
 def define_distributed(*, independent: bool = False) -> None:

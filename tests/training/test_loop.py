@@ -92,46 +92,8 @@ def test_another_model_in_the_workdir_is_refused(config, tiny_run):
     assert (tiny_run / "config.json").read_bytes() == before
 
 
-def test_a_loss_that_is_not_finite_stops_with_its_step(config, tmp_path, monkeypatch):
-    def explode(state, metrics, step):
-        return metrics | {"loss": np.float32("nan")} if step == 3 else metrics
-
-    steps = iter(range(1, 100))
-    make = loop.make_train_step
-
-    class Compiled:
-        def __init__(self, function):
-            self.function = function
-
-        def lower(self, *arguments):
-            self.compiled = self.function.lower(*arguments)
-            return self
-
-        def compile(self):
-            inner = self.compiled.compile()
-
-            def run(state, batch):
-                state, metrics = inner(state, batch)
-                return state, explode(state, metrics, next(steps))
-
-            return run
-
-    monkeypatch.setattr(loop, "make_train_step", lambda *a: Compiled(make(*a)))
-    with pytest.raises(UserError, match="the loss is nan at step 3"):
-        train(config, tmp_path, checkpoint_every_steps=2)
-    # What was saved before is whole, and nothing was saved after.
-    assert load_trained(tmp_path).step == 2
-
-
-def test_weights_that_an_update_broke_are_not_saved(config, tmp_path):
-    config["optimizer"] |= {"learning_rates": [1e-2, 1e38], "boundaries": [2]}
-    with pytest.raises(UserError, match=r"the parameter_norm is (inf|nan) at step 3"):
-        train(config, tmp_path, checkpoint_every_steps=1)
-    assert load_trained(tmp_path).step == 2
-
-
-def skipping(monkeypatch, steps):
-    """Makes the training step report that it skipped these steps."""
+def altering(monkeypatch, alter):
+    """Puts what the function makes of each step's metrics and number in their place."""
     make, numbers = loop.make_train_step, iter(range(1, 100))
 
     class Step:
@@ -147,22 +109,43 @@ def skipping(monkeypatch, steps):
 
             def run(state, batch):
                 state, metrics = inner(state, batch)
-                if next(numbers) in steps:
-                    return state, {name: np.float32("nan") for name in metrics} | {"skipped": 1}
-                return state, metrics
+                return state, alter(metrics, next(numbers))
 
             return run
 
     monkeypatch.setattr(loop, "make_train_step", Step)
 
 
+def test_a_loss_that_is_not_finite_stops_with_its_step(config, tmp_path, monkeypatch):
+    nan = {"loss": np.float32("nan")}
+    altering(monkeypatch, lambda metrics, step: metrics | (nan if step == 3 else {}))
+    with pytest.raises(UserError, match="the loss is nan at step 3"):
+        train(config, tmp_path, checkpoint_every_steps=2)
+    # What was saved before is whole, and nothing was saved after.
+    assert load_trained(tmp_path).step == 2
+
+
+def test_weights_that_an_update_broke_are_not_saved(config, tmp_path):
+    config["optimizer"] |= {"learning_rates": [1e-2, 1e38], "boundaries": [2]}
+    with pytest.raises(UserError, match=r"the parameter_norm is (inf|nan) at step 3"):
+        train(config, tmp_path, checkpoint_every_steps=1)
+    assert load_trained(tmp_path).step == 2
+
+
+def skipping(monkeypatch, steps):
+    """Makes the training step report that it skipped these steps."""
+    skipped = {"loss": np.float32("nan"), "gradient_norm": np.float32("inf"), "skipped": 1}
+    altering(monkeypatch, lambda metrics, step: metrics | (skipped if step in steps else {}))
+
+
 def test_skipped_steps_are_counted_and_left_out_of_the_means(config, tmp_path, monkeypatch):
     settings = {"num_steps": 8, "skip_nonfinite": 4, "checkpoint_every_steps": 5}
     train(config, tmp_path / "plain", **{**settings, "log_every_steps": 1})
-    skipping(monkeypatch, {1, 5, 6})
-    # Stopped in the middle of an interval: the count goes on from the checkpoint.
-    train(config, tmp_path / "some", **{**settings, "num_steps": 5})
-    skipping(monkeypatch, {1})
+    with monkeypatch.context() as first:
+        skipping(first, {1, 5})
+        train(config, tmp_path / "some", **{**settings, "num_steps": 5})
+    # The count goes on from the checkpoint.
+    skipping(monkeypatch, {1})  # step 6
     train(config, tmp_path / "some", **settings)
     plain = {line["step"]: line["train/loss"] for line in read_metrics(tmp_path / "plain")}
     some = {line["step"]: line for line in read_metrics(tmp_path / "some")}

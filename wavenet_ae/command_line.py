@@ -11,12 +11,12 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from wavenet_ae.errors import Stopped, UserError
+from wavenet_ae.errors import MachineError, Stopped, UserError
 
 LARGEST_SEED = 2**32 - 1
 
-# EX_TEMPFAIL, EX_UNAVAILABLE and EX_SOFTWARE of sysexits.h.
-_STOPPED, _LOST, _DEFECT = 75, 69, 70
+# EX_TEMPFAIL, EX_UNAVAILABLE, EX_SOFTWARE and EX_IOERR of sysexits.h.
+_STOPPED, _LOST, _DEFECT, _MACHINE = 75, 69, 70, 74
 
 # For how long a process that is done waits for the others; then JAX ends them all.
 _WEEK_S, _MINUTES_S = 7 * 24 * 3600, 300
@@ -124,10 +124,10 @@ def run(main: Callable[[], int | None]) -> None:
     Args:
         main: takes no arguments; returns an exit code, or None for success.
 
-    A `UserError` becomes one line on standard error and exit code 1; a run that was `Stopped` and
-    saved exits with code 75, another interruption with 130, and with 69 where one of several
-    processes was lost. Any other exception is a defect and keeps its stack trace; among several
-    processes it exits with 70.
+    A `UserError` becomes one line on standard error and exit code 1 (74 for a `MachineError`); a
+    run that was `Stopped` and saved exits with code 75, another interruption with 130, and with 69
+    where one of several processes was lost. Any other exception is a defect and keeps its stack
+    trace; among several processes it exits with 70.
     """
 
     def guarded_main(argv: list[str]) -> int | None:
@@ -145,7 +145,7 @@ def run(main: Callable[[], int | None]) -> None:
                 _connect()
             return main()
         except UserError as error:
-            code = _say(f"error: {error}", 1)
+            code = _say(f"error: {error}", _MACHINE if isinstance(error, MachineError) else 1)
         except Stopped as stopped:
             return _say(str(stopped), _STOPPED)
         except KeyboardInterrupt:

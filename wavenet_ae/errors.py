@@ -9,6 +9,13 @@ class UserError(Exception):
     """
 
 
+class MachineError(UserError):
+    """The machine fails a run whose settings are right: a full disk, a process that was killed.
+
+    Entry points exit with code 74 (`EX_IOERR` of sysexits.h): another try may succeed.
+    """
+
+
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
     """A run that was asked to stop, and saved: the same command goes on.
 

@@ -55,28 +55,18 @@ def together() -> Iterator[None]:
     What can go wrong early belongs in a block of its own, so that nobody works on in vain.
 
     Raises:
-        UserError: another process raised an exception in its block, or did not come.
+        UserError: another process raised an exception in its block.
+        jax.errors.JaxRuntimeError: another process is gone.
     """
     try:
         yield
     except BaseException as error:  # an interruption, too: the others would wait in vain
-        with contextlib.suppress(UserError):  # its own mistake is the one to tell
-            _meet(str(error) if isinstance(error, UserError) else f"{type(error).__name__}.")
+        with contextlib.suppress(jax.errors.JaxRuntimeError):  # its own mistake is the one to tell
+            gather_texts(str(error) if isinstance(error, UserError) else f"{type(error).__name__}.")
         raise
-    for index, message in enumerate(_meet("")):
+    for index, message in enumerate(gather_texts("")):
         if message:
             raise UserError(f"process {index}: {message}")
-
-
-def _meet(message: str) -> list[str]:
-    """Waits for all processes; returns what each has to say."""
-    try:
-        return gather_texts(message)
-    except jax.errors.JaxRuntimeError as error:  # on CPUs, Gloo waits for half an hour
-        raise UserError(
-            f"process {jax.process_index()} has waited in vain for the others "
-            f"({str(error).splitlines()[0]}): start all again, they go on where they stopped."
-        ) from error
 
 
 def require_same(what: Mapping[str, Any], way_out: str) -> None:

@@ -22,7 +22,7 @@ from wavenet_ae.data import (
     nsynth,
     nsynth_json,  # noqa: F401  importing it registers the builder with TFDS
 )
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import MachineError, UserError
 
 Batch = dict[str, np.ndarray]
 
@@ -127,7 +127,8 @@ def training_batches(
         Dicts as in `open_split`, without `id`, with a leading axis of batch_size / share.count.
 
     Raises:
-        UserError: a note is damaged or shorter than the crop, or a worker has died.
+        UserError: a note is damaged or shorter than the crop.
+        MachineError: a worker has died.
     """
     examples = notes.seed(seed).shuffle().repeat()
     if crop_samples is not None:
@@ -148,7 +149,7 @@ def training_batches(
     except RuntimeError as error:
         if "Worker process was terminated" not in str(error):
             raise
-        raise UserError(
+        raise MachineError(
             "a process that reads the data has died (out of memory?): lower "
             f"--config.dataset.num_workers={num_workers}; the same command goes on from the last "
             "checkpoint."

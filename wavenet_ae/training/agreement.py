@@ -22,9 +22,13 @@ class Agreement:
 
     Args:
         mesh: all devices of all processes.
+
+    Attributes:
+        lag: calls between a question and its answer.
     """
 
     def __init__(self, mesh: Mesh):
+        self.lag = 0 if jax.process_count() == 1 else _LAG
         self._mesh = mesh
         self._asked: collections.deque[jax.Array] = collections.deque()
         self._reduce = jax.jit(
@@ -33,10 +37,10 @@ class Agreement:
 
     def any(self, flags: Sequence[bool]) -> list[bool]:
         """Returns for each flag whether it was set in any process."""
-        if jax.process_count() == 1:
+        if not self.lag:
             return list(flags)
         rows = np.tile(np.array(flags), (len(self._mesh.local_devices), 1))
         self._asked.append(self._reduce(sharding.to_global({"flags": rows}, self._mesh)["flags"]))
-        if len(self._asked) <= _LAG:
+        if len(self._asked) <= self.lag:
             return [False] * len(flags)
         return [bool(flag) for flag in np.asarray(self._asked.popleft())]

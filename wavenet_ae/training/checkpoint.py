@@ -15,12 +15,16 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from wavenet_ae import processes
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import MachineError, UserError
 from wavenet_ae.training.state import TrainState
 
 FOLDER = "checkpoints"
 # Kept apart from the rest, so that evaluation and synthesis read no optimiser state.
 _TRAINED, _TRAINING = "trained", "training"
+# Network file systems show a new file to other machines after a while.
+_PATIENCE_S = 60.0
+# For which the processes wait for each other while one of them writes its part.
+_SAVING_S = 300
 
 
 class Position(NamedTuple):
@@ -49,7 +53,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         keep_last: how many of the newest to keep; the one with the best `valid/loss` is kept too.
 
     Raises:
-        UserError: when saving or leaving the block: a checkpoint cannot be written. The earlier
+        MachineError: when saving or leaving the block: a checkpoint cannot be written. The earlier
             ones are still there.
     """
 
@@ -74,6 +78,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         )
         self._checkpointer = ocp.training.Checkpointer(
             self._folder,
+            context=ocp.Context(async_options=ocp.options.AsyncOptions(timeout_secs=_SAVING_S)),
             preservation_policy=preserve.AnyPreservationPolicy([preserve.LatestN(keep_last), best]),
             cleanup_tmp_directories=True,
         )
@@ -130,7 +135,7 @@ class Checkpoints(contextlib.AbstractContextManager):
             if not known and not isinstance(error, OSError):
                 raise
             reason = known[0] if known else error.strerror or error
-            raise UserError(
+            raise MachineError(
                 f"a checkpoint cannot be written to {self._folder} ({reason}): the earlier ones "
                 "are there, and the same command goes on from the last once this is mended."
             ) from error
@@ -158,23 +163,26 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Position] | N
         UserError: no checkpoint is whole, or there are weights alone, without the state of
             training.
     """
-    folders = [(workdir / FOLDER).absolute() / str(step) for step in reversed(_steps(workdir))]
+    # Process 0's: on network storage the others may not see the newest one yet.
+    steps = json.loads(processes.gather_texts(json.dumps(_steps(workdir)))[0])
+    folders = [(workdir / FOLDER).absolute() / str(step) for step in reversed(steps)]
     if not folders:
         return None
-    if not any((folder / _TRAINING).exists() for folder in folders):
-        raise UserError(
-            f"{workdir} holds imported weights alone, with no state of training to go on from: "
-            f"train in another --workdir, with --config.init_from={workdir}."
-        )
+    with processes.together():
+        _await(folders)
+        if not any((folder / _TRAINING).exists() for folder in folders):
+            raise UserError(
+                f"{workdir} holds imported weights alone, with no state of training to go on from: "
+                f"train in another --workdir, with --config.init_from={workdir}."
+            )
     abstract = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state
     )
     for number, folder in enumerate(folders):
-        try:
-            with processes.together():
-                restored = _read(folder, abstract)
-        except UserError as error:
-            processes.say_once(f"warning: {error}")
+        with processes.together():
+            restored, damage = _read(folder, abstract)
+        if found := next(filter(None, processes.gather_texts(damage)), ""):
+            processes.say_once(f"warning: the checkpoint {folder} is damaged ({found})")
             continue
         damaged = folders[:number] + [f for f in folders[number + 1 :] if not _metrics_whole(f)]
         with processes.together():
@@ -185,9 +193,26 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Position] | N
     )
 
 
-def _read(folder: Path, abstract: TrainState) -> tuple[TrainState, Position]:
+def _await(folders: list[Path]) -> None:
+    """Waits until this process sees what process 0 does."""
+    waited_until = time.monotonic() + _PATIENCE_S
+    while missing := [folder for folder in folders if not folder.exists()]:
+        if time.monotonic() > waited_until:
+            raise UserError(
+                f"{missing[0]} does not show in this process: all need a --workdir on storage that "
+                "they share."
+            )
+        time.sleep(0.5)
+
+
+def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Position] | None, str]:
+    """Returns what is in a checkpoint, and no text, or nothing and what is wrong with it.
+
+    Raises:
+        MachineError: it cannot be read now, which does not mean that it is damaged.
+    """
     try:
-        with _quiet():
+        with _quiet(), _alone():
             loaded = ocp.load_checkpointables(
                 folder,
                 {
@@ -201,9 +226,16 @@ def _read(folder: Path, abstract: TrainState) -> tuple[TrainState, Position]:
             )
             position = Position(**ocp.checkpointables_metadata(folder).custom_metadata)
         if not _metrics_whole(folder):
-            raise ValueError("its metrics are damaged")
+            return None, "its metrics cannot be read"
     except Exception as error:  # whatever Orbax makes of a damaged file
-        raise UserError(f"the checkpoint {folder} is damaged.") from error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        machine = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+        if machine or "RESOURCE_EXHAUSTED" in reason:
+            raise MachineError(
+                f"the checkpoint {folder} cannot be read ({reason}): start again once this is "
+                "mended."
+            ) from error
+        return None, reason
     trained, training = loaded[_TRAINED], loaded[_TRAINING]
     state = TrainState(
         step=training["step"],
@@ -212,7 +244,17 @@ def _read(folder: Path, abstract: TrainState) -> tuple[TrainState, Position]:
         model_state=trained["model_state"],
         opt_state=training["opt_state"],
     )
-    return state, position
+    return (state, position), ""
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Lets every process read for itself: it waits for no other, which may have failed."""
+    context, index = ocp.Context(), jax.process_index()
+    context.multiprocessing.primary_host = index
+    context.multiprocessing.active_processes = {index}
+    with context:
+        yield
 
 
 def _metrics_whole(folder: Path) -> bool:
@@ -282,12 +324,8 @@ def load_weights(
     folder = (workdir / FOLDER).absolute() / str(step)
     if not folder.exists():
         raise UserError(f"there is no checkpoint {folder}: there are {_steps(workdir)}.")
-    # Every process reads for itself: it waits for no other, which may have failed.
-    alone, index = ocp.Context(), jax.process_index()
-    alone.multiprocessing.primary_host = index
-    alone.multiprocessing.active_processes = {index}
     try:
-        with alone:
+        with _alone():
             loaded = ocp.load_checkpointables(folder, {_TRAINED: abstract})[_TRAINED]
     except Exception as error:  # whatever Orbax makes of a damaged file
         raise _unreadable(folder) from error

@@ -56,8 +56,12 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
             workdirs.check_fits(config, workdir)
         stop = stack.enter_context(StopRequest())
         state, (step, pending, skipped) = _begin(config, task, mesh, workdir)
-        # Stopped during an evaluation, which is still to be done.
-        unfinished = bool(pending) and _logs(config, step) and not _has_logged(workdir, step)
+        unfinished = False
+        if pending and _logs(config, step):  # stopped during an evaluation
+            if _has_logged(workdir, step):  # which has been made up for
+                pending = []
+            else:
+                unfinished = True
         if step >= config["num_steps"] and not unfinished:
             processes.say_once(f"{workdir} is at step {step}: raise --config.num_steps to go on")
             return
@@ -78,13 +82,15 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
         train_step = make_train_step(config, task, mesh).lower(state, batch).compile()
         processes.say_once(f"compiled the training step in {time.monotonic() - started:.0f} s")
 
-        saved, stopped, overdue = step, False, False
+        saved, stopped, overdue, asked = step, False, False, 0
         log = stack.enter_context(MetricsLog(workdir, step, config["num_steps"]))
         clock = _Stopwatch(step)
 
         def asked_to_stop() -> bool:
-            nonlocal stopped, overdue
+            nonlocal stopped, overdue, asked
             stopped, overdue = agreement.any([stop.received is not None, checkpoints.overdue])
+            asked += 1
+            overdue = overdue and asked > agreement.lag  # not what was asked before the last save
             return stopped
 
         while unfinished or step < config["num_steps"]:
@@ -117,16 +123,16 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
                     break
                 saving = saving or valid["valid/loss"] < checkpoints.best_loss()
             if _logs(config, step):
-                speed = samples_per_step * clock.rate(step)
                 log.write(step, _training_line(config, pending, skipped) | references | valid)
-                log.write_speed(step, speed)
+                if rate := clock.rate(step):  # none were trained where an evaluation is made up for
+                    log.write_speed(step, samples_per_step * rate)
                 pending = []
             with clock.paused():
                 if saving:
                     checkpoints.save(
                         state, Position(step, list(pending), skipped), valid.get("valid/loss")
                     )
-                    saved = step
+                    saved, asked = step, 0
                 if summarizing and jax.process_index() == 0 and not stop.received:
                     with stop.abandoning():
                         log.write_summaries(step, summarize(config, task, state))

@@ -3,17 +3,20 @@
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import jax
 import numpy as np
-import tensorboardX
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tqdm import tqdm
 
 from wavenet_ae import atomic_file
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import MachineError, UserError
 
 METRICS_FILE = "metrics.jsonl"
 # Apart from the metrics, which an interruption leaves bit for bit as they would have been.
@@ -79,14 +82,20 @@ class MetricsLog(contextlib.AbstractContextManager):
         self._metrics, self._timing = (
             _append_after(workdir, file, first_step) for file in (METRICS_FILE, TIMING_FILE)
         )
-        self._board = tensorboardX.SummaryWriter(str(workdir), purge_step=first_step + 1)
+        with _writing(workdir / "events"):
+            # In this thread: tensorboardX's own would not tell of a full disk, and block later.
+            self._board = EventsWriter(str(workdir / "events"))
+            started = SessionLog(status=SessionLog.START)
+            self._board.write_event(Event(step=first_step + 1, session_log=started))
 
     def __exit__(self, *exception) -> None:
         self._bar.close()
-        if self._active:
-            self._metrics.close()
-            self._timing.close()
-            self._board.close()
+        if not self._active:
+            return
+        for file in (self._metrics, self._timing, self._board):
+            # Every line has been written, or its failure told.
+            with contextlib.suppress(OSError):
+                file.close()
 
     def progress(self, step: int) -> None:
         """Moves the progress bar."""
@@ -97,8 +106,7 @@ class MetricsLog(contextlib.AbstractContextManager):
         if not self._active:
             return
         _append(self._metrics, {"step": step, **scalars})
-        for name, value in scalars.items():
-            self._board.add_scalar(name, value, step)
+        self._add_event(step, *(summary.scalar(name, value) for name, value in scalars.items()))
         shown = ("train/loss", "train/bits_per_sample", "valid/loss")
         postfix = {name: f"{scalars[name]:.3f}" for name in shown if name in scalars}
         self._bar.set_postfix(postfix, refresh=False)
@@ -108,15 +116,21 @@ class MetricsLog(contextlib.AbstractContextManager):
         if not self._active:
             return
         _append(self._timing, {"step": step, "samples_per_second": samples_per_second})
-        self._board.add_scalar("train/samples_per_second", samples_per_second, step)
+        self._add_event(step, summary.scalar("train/samples_per_second", samples_per_second))
 
     def write_summaries(self, step: int, summaries: Summaries) -> None:
         """Writes sounds and pictures to TensorBoard; for the first process alone."""
         for name, audio in summaries.audio.items():
             clipped = np.clip(audio, -1.0, 1.0)[:, None]
-            self._board.add_audio(name, clipped, step, sample_rate=summaries.sample_rate_hz)
+            self._add_event(step, summary.audio(name, clipped, summaries.sample_rate_hz))
         for name, image in summaries.images.items():
-            self._board.add_image(name, image, step, dataformats="HWC")
+            self._add_event(step, summary.image(name, image, dataformats="HWC"))
+
+    def _add_event(self, step: int, *values: summary.Summary) -> None:
+        with _writing(Path(self._board._file_name)):
+            for value in values:
+                self._board.write_event(Event(wall_time=time.time(), step=step, summary=value))
+            self._board.flush()
 
 
 def _append_after(workdir: Path, file: str, step: int) -> IO[str]:
@@ -128,12 +142,18 @@ def _append_after(workdir: Path, file: str, step: int) -> IO[str]:
 
 
 def _append(file: IO[str], line: Mapping[str, float]) -> None:
-    try:
+    with _writing(Path(file.name)):
         file.write(json.dumps(line, allow_nan=False) + "\n")
         file.flush()
         os.fsync(file.fileno())  # a mounted bucket keeps what was synced alone
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise UserError(
-            f"{file.name} cannot be written ({error.strerror}): free some space; the same command "
-            "goes on from the last checkpoint."
+        raise MachineError(
+            f"{path} cannot be written ({error.strerror}): free some space; the same command goes "
+            "on from the last checkpoint."
         ) from error

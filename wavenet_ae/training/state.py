@@ -59,9 +59,10 @@ def make_optimizer(config: Mapping[str, Any]) -> optax.GradientTransformation:
         scale_by_adam(config["b1"], config["b2"], config["eps"]),
         optax.scale_by_learning_rate(learning_rate_schedule(config)),
     )
-    if config["clip_norm"] is None:
-        return adam
-    return optax.chain(optax.clip_by_global_norm(config["clip_norm"]), adam)
+    largest = config["clip_norm"]
+    # The state has the same structure either way, so that a run may begin to clip.
+    clip = optax.identity() if largest is None else optax.clip_by_global_norm(largest)
+    return optax.chain(clip, adam)
 
 
 def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformation:

@@ -62,6 +62,7 @@ def workdir(data_dir, tmp_path_factory):
         "batch_size": 2,
         "crop_samples": 1024,
         "accumulation_steps": 1,
+        "skip_nonfinite": 0,
         "optimizer": {
             "learning_rates": [1e-3],
             "boundaries": [],
@@ -69,6 +70,7 @@ def workdir(data_dir, tmp_path_factory):
             "b2": 0.999,
             "eps": 1e-8,
             "clip_norm": None,
+            "spike_norm": None,
         },
         "averaging_decay": 0.9,
         "log_every_steps": 1,

@@ -183,8 +183,41 @@ def test_a_stop_does_not_wait_for_an_evaluation(config, tmp_path, monkeypatch):
         assert [line["step"] for line in read_metrics(tmp_path / "parts")] == logged
     train(config, tmp_path / "parts", **settings)
     assert len(calls) == 4
+    timing = read_metrics(tmp_path / "parts", "timing.jsonl")
+    assert all(line["samples_per_second"] > 0 for line in timing)
     metrics = [(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "parts")]
     assert metrics[0] == metrics[1]
+
+
+def test_metrics_before_a_made_up_evaluation_are_counted_once(config, tmp_path, monkeypatch):
+    settings = {"num_steps": 6, "eval_every_steps": 4, "checkpoint_every_steps": 8}
+    train(config, tmp_path / "whole", **settings)
+    evaluation_batches, begun = loop.input_pipeline.evaluation_batches, []
+
+    def stopping(*arguments, **keywords):
+        if not begun:
+            os.kill(os.getpid(), signal.SIGTERM)
+        begun.append(1)
+        return evaluation_batches(*arguments, **keywords)
+
+    monkeypatch.setattr(loop.input_pipeline, "evaluation_batches", stopping)
+    with pytest.raises(Stopped, match="is saved at step 4"):
+        train(config, tmp_path / "parts", **settings)
+    # Killed after the evaluation, before the next checkpoint.
+    killed = Path(shutil.copytree(tmp_path / "parts", tmp_path / "killed"))
+    train(config, tmp_path / "parts", **settings)
+    shutil.copy(tmp_path / "parts" / "metrics.jsonl", killed)
+    train(config, killed, **settings)
+    whole = (tmp_path / "whole" / "metrics.jsonl").read_bytes()
+    assert (tmp_path / "parts" / "metrics.jsonl").read_bytes() == whole
+    assert (killed / "metrics.jsonl").read_bytes() == whole
+
+
+def test_a_run_may_begin_to_clip(config, tmp_path):
+    train(config, tmp_path, num_steps=2)
+    config["optimizer"]["clip_norm"] = 0.1
+    train(config, tmp_path, num_steps=3)
+    assert load_trained(tmp_path).step == 3
 
 
 def test_a_stop_does_not_wait_for_summaries(config, tmp_path):

@@ -68,7 +68,7 @@ def write_report(
     trained = load_trained(workdir, "wavenet")
     model = codec.create(trained, temperature=temperature)
     training_facts = _training_facts(trained, _open(trained, data_dir, "train"))
-    loss_facts = _loss_facts(_read_bits(workdir))
+    loss_facts = _loss_facts(_read_bits(workdir), read_metrics(workdir, TIMING_FILE))
     dataset = _open(trained, data_dir, split)
     notes = choose_notes(read_labels(dataset), num_notes)
     if len(notes) < num_notes:
@@ -166,7 +166,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _loss_facts(metrics: list[dict[str, float]]) -> dict[str, Any]:
+def _loss_facts(metrics: list[dict[str, float]], timing: list[dict[str, float]]) -> dict[str, Any]:
     """Returns the loss curve, the rows of the table beside it, and the speed of training."""
     last = {key: (line["step"], line[key]) for line in metrics for key in line}
     curves = [
@@ -183,5 +183,5 @@ def _loss_facts(metrics: list[dict[str, float]]) -> dict[str, Any]:
         "losses": [
             (name, f"{bits:.3f}", f"{bits * in_nats:.3f}") for name, bits in [*curves, *references]
         ],
-        "samples_per_second": metrics[-1].get("train/samples_per_second"),
+        "samples_per_second": timing[-1]["samples_per_second"] if timing else None,
     }

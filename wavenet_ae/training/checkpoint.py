@@ -76,9 +76,11 @@ class Checkpoints(contextlib.AbstractContextManager):
             n=1,
             keep_checkpoints_without_metrics=False,
         )
+        context = ocp.Context()
+        context.asynchronous.timeout_secs = _SAVING_S
         self._checkpointer = ocp.training.Checkpointer(
             self._folder,
-            context=ocp.Context(async_options=ocp.options.AsyncOptions(timeout_secs=_SAVING_S)),
+            context=context,
             preservation_policy=preserve.AnyPreservationPolicy([preserve.LatestN(keep_last), best]),
             cleanup_tmp_directories=True,
         )

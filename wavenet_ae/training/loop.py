@@ -29,6 +29,8 @@ from wavenet_ae.training.step import init_state, make_eval_step, make_train_step
 
 # Batches of training data from which the references beside the loss are computed.
 _REFERENCE_BATCHES = 64
+# Of each split, evenly spaced, to see whether all processes read the same.
+_COMPARED_NOTES = 16
 
 Summarize = Callable[[Mapping[str, Any], tasks.Task, TrainState], Summaries]
 
@@ -49,7 +51,8 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
     mesh = sharding.data_mesh()
     with processes.together():
         config, task, notes = _prepare(config, mesh)
-    _require_same_everywhere(config, notes)
+        identity = _identity(config, notes) if jax.process_count() > 1 else {}
+    processes.require_same(identity, "start all with the same command, code and data.")
     with contextlib.ExitStack() as stack:
         stack.enter_context(workdirs.claimed(workdir))
         with processes.together():
@@ -156,19 +159,18 @@ def _prepare(
     return config, task, {s: input_pipeline.open_split(*where, s) for s in ("train", "valid")}
 
 
-def _require_same_everywhere(config: Mapping[str, Any], notes: Mapping[str, Sequence[Any]]) -> None:
-    if jax.process_count() == 1:
-        return
+def _identity(config: Mapping[str, Any], notes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Returns what must be the same in all processes: settings, versions, some of the notes."""
     what = {f"config.{name}": value for name, value in workdirs.flatten(config).items()}
     # Every machine may have a copy of its own.
     del what["config.dataset.data_dir"], what["config.dataset.num_workers"]
     what |= {"jax": jax.__version__, "wavenet_ae": wavenet_ae.__version__}
     for split, of_split in notes.items():
         what[f"{split}.notes"] = len(of_split)
-        for which in (0, -1):
-            note = of_split[which % len(of_split)]
-            what[f"{split}[{which}]"] = note["id"], zlib.crc32(note["audio"].tobytes())
-    processes.require_same(what, "start all with the same command, code and data.")
+        for index in range(0, len(of_split), max(1, len(of_split) // _COMPARED_NOTES)):
+            note = of_split[index]
+            what[f"{split}[{index}]"] = note["id"], zlib.crc32(note["audio"].tobytes())
+    return what
 
 
 def _share() -> input_pipeline.ProcessShare:

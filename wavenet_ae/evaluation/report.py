@@ -20,7 +20,7 @@ from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.encode_files import encode_sound
 from wavenet_ae.synthesis.generate_files import Job, generate_files
-from wavenet_ae.training.metrics import METRICS_FILE, read_metrics
+from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE, read_metrics
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
 REPORT_FILE = "report.html"

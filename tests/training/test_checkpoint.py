@@ -9,7 +9,7 @@ from conftest import no_summaries
 
 from wavenet_ae import tasks
 from wavenet_ae.errors import UserError
-from wavenet_ae.training import sharding
+from wavenet_ae.training import checkpoint, sharding
 from wavenet_ae.training.checkpoint import Checkpoints, Position, restore
 from wavenet_ae.training.loop import train_and_evaluate
 from wavenet_ae.training.step import init_state
@@ -118,3 +118,12 @@ def test_weights_alone_are_nothing_to_go_on_from(two_checkpoints, empty, tmp_pat
         shutil.rmtree(workdir / "checkpoints" / step / "training")
     with pytest.raises(UserError, match=r"imported weights alone.*--config\.init_from="):
         restore(workdir, empty)
+
+
+def test_a_checkpoint_that_the_first_process_sees_must_show_in_all(
+    two_checkpoints, empty, monkeypatch
+):
+    monkeypatch.setattr(checkpoint, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(checkpoint.processes, "gather_texts", lambda text: ["[2, 4, 6]", text])
+    with pytest.raises(UserError, match=r"checkpoints/6 does not show in this process: all need"):
+        restore(two_checkpoints, empty)

@@ -142,7 +142,7 @@ def training_batches(
         dataset = dataset.mp_prefetch(options, worker_init_fn=_follow_parent)
     iterator = iter(dataset)
     try:
-        with _blocking_interrupts():
+        with _ignoring_interrupts():
             first = next(iterator)
         yield first
         yield from iterator
@@ -159,16 +159,16 @@ def training_batches(
 
 
 @contextlib.contextmanager
-def _blocking_interrupts() -> Iterator[None]:
-    """Lets worker processes that start here leave Ctrl-C, which all get, to this one.
-
-    They inherit the mask; here the signal waits until the block ends.
-    """
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _ignoring_interrupts() -> Iterator[None]:
+    """Lets worker processes that start here leave Ctrl-C, which all get, to this one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where handlers cannot be set
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+        signal.signal(signal.SIGINT, previous)
 
 
 def _follow_parent(worker_index: int, worker_count: int) -> None:

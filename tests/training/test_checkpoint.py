@@ -15,6 +15,13 @@ from wavenet_ae.training.loop import train_and_evaluate
 from wavenet_ae.training.step import init_state
 
 
+# What Orbax leaves of a read that failed.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:coroutine .* was never awaited:RuntimeWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
+
+
 @pytest.fixture(scope="module")
 def empty(tiny_config):
     config = json.loads(tiny_config)

@@ -14,7 +14,6 @@ from wavenet_ae.training.checkpoint import Checkpoints, Position, restore
 from wavenet_ae.training.loop import train_and_evaluate
 from wavenet_ae.training.step import init_state
 
-
 # What Orbax leaves of a read that failed.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:coroutine .* was never awaited:RuntimeWarning",

@@ -43,10 +43,23 @@ def start_two(
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    together = ("--distributed", f"--coordinator_address={address}", "--num_processes=2")
+    together = {"coordinator_address": address, "num_processes": "2"}
+    # The one is told by flags, the other by its environment.
     return [
-        start(name, *together, f"--process_id={index}", *flags)
-        for index, flags in enumerate((first, second))
+        start(
+            name,
+            "--distributed",
+            *(f"--{key}={value}" for key, value in together.items()),
+            "--process_id=0",
+            *first,
+        ),
+        start(
+            name,
+            "--distributed",
+            *second,
+            JAX_PROCESS_ID="1",
+            **{f"JAX_{key.upper()}": value for key, value in together.items()},
+        ),
     ]
 
 

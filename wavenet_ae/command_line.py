@@ -77,7 +77,8 @@ def define_distributed(*, independent: bool = False) -> None:
         "distributed",
         False,
         "Run as one of several processes, all started with the same command. On Cloud TPU, with "
-        "Slurm or Open MPI they find each other; elsewhere the next three flags tell how.",
+        "Slurm or Open MPI they find each other; elsewhere the next three flags tell how, or the "
+        "variables JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.",
     )
     flags.DEFINE_string("coordinator_address", None, "HOST:PORT of the first process.")
     flags.DEFINE_integer("num_processes", None, "How many there are.", lower_bound=1)
@@ -91,6 +92,12 @@ def _connect() -> None:
         if idle := [name for name in names if given[name] is not None]:
             raise UserError(f"--{idle[0]} is for --distributed: add it.")
         return
+    for name in names:
+        text = os.environ.get(f"JAX_{name.upper()}")
+        if given[name] is None and text:
+            if name != "coordinator_address" and not text.isdecimal():
+                raise UserError(f"JAX_{name.upper()}={text} must be a whole number.")
+            given[name] = text if name == "coordinator_address" else int(text)
     import jax  # tools that refuse their flags start without it
     from jax.experimental import multihost_utils
 

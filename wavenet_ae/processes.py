@@ -5,7 +5,8 @@ A process is known by `jax.process_index()`. With a single one nothing here wait
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -14,6 +15,9 @@ from jax.experimental import multihost_utils
 from tqdm import tqdm
 
 from wavenet_ae.errors import UserError
+
+# Network file systems show a new file to other machines after a while.
+_PATIENCE_S = 60.0
 
 
 def share(items: Sequence[Any]) -> Sequence[Any]:
@@ -46,6 +50,16 @@ def gather_texts(text: str) -> list[str]:
     padded = np.pad(encoded, (0, int(sizes.max()) - len(encoded)))
     rows = multihost_utils.process_allgather(padded)
     return [row[:size].tobytes().decode() for row, size in zip(rows, sizes, strict=True)]
+
+
+def wait_until(seen: Callable[[], bool]) -> bool:
+    """Looks for what another process wrote, until it shows here; tells whether it did in time."""
+    until = time.monotonic() + _PATIENCE_S
+    while not seen():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.5)
+    return True
 
 
 @contextlib.contextmanager

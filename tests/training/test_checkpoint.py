@@ -129,7 +129,7 @@ def test_weights_alone_are_nothing_to_go_on_from(two_checkpoints, empty, tmp_pat
 def test_a_checkpoint_that_the_first_process_sees_must_show_in_all(
     two_checkpoints, empty, monkeypatch
 ):
-    monkeypatch.setattr(checkpoint, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(checkpoint.processes, "_PATIENCE_S", 0.1)
     monkeypatch.setattr(checkpoint.processes, "gather_texts", lambda text: ["[2, 4, 6]", text])
     with pytest.raises(UserError, match=r"checkpoints/6 does not show in this process: all need"):
         restore(two_checkpoints, empty)

@@ -16,7 +16,7 @@ def test_a_claim_ends_with_its_block(tmp_path):
 
 def test_a_folder_that_is_not_shared_is_refused(tmp_path, monkeypatch):
     """As in a process that is not the first: the first one's claim does not show here."""
-    monkeypatch.setattr(workdirs, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(workdirs.processes, "_PATIENCE_S", 0.1)
     monkeypatch.setattr(workdirs.processes, "gather_texts", lambda text: [text and "another", ""])
     with (
         pytest.raises(UserError, match="is not the folder that process 0 uses: all processes need"),

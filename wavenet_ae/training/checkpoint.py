@@ -21,8 +21,6 @@ from wavenet_ae.training.state import TrainState
 FOLDER = "checkpoints"
 # Kept apart from the rest, so that evaluation and synthesis read no optimiser state.
 _TRAINED, _TRAINING = "trained", "training"
-# Network file systems show a new file to other machines after a while.
-_PATIENCE_S = 60.0
 # For which the processes wait for each other while one of them writes its part.
 _SAVING_S = 300
 
@@ -164,6 +162,7 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Position] | N
     Raises:
         UserError: no checkpoint is whole, or there are weights alone, without the state of
             training.
+        MachineError: a checkpoint cannot be read now, damaged or not.
     """
     # Process 0's: on network storage the others may not see the newest one yet.
     steps = json.loads(processes.gather_texts(json.dumps(_steps(workdir)))[0])
@@ -171,7 +170,12 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Position] | N
     if not folders:
         return None
     with processes.together():
-        _await(folders)
+        for folder in folders:
+            if not processes.wait_until(folder.exists):
+                raise UserError(
+                    f"{folder} does not show in this process: all need a --workdir on storage that "
+                    "they share."
+                )
         if not any((folder / _TRAINING).exists() for folder in folders):
             raise UserError(
                 f"{workdir} holds imported weights alone, with no state of training to go on from: "
@@ -193,18 +197,6 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Position] | N
     raise UserError(
         f"no checkpoint of {workdir} is whole: restore one from a copy, or use another --workdir."
     )
-
-
-def _await(folders: list[Path]) -> None:
-    """Waits until this process sees what process 0 does."""
-    waited_until = time.monotonic() + _PATIENCE_S
-    while missing := [folder for folder in folders if not folder.exists()]:
-        if time.monotonic() > waited_until:
-            raise UserError(
-                f"{missing[0]} does not show in this process: all need a --workdir on storage that "
-                "they share."
-            )
-        time.sleep(0.5)
 
 
 def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Position] | None, str]:

@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import socket
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ from wavenet_ae.errors import UserError
 from wavenet_ae.training import trained
 
 _LOCK_FILE = ".lock"
-# Network file systems show a new file to other machines after a while.
-_PATIENCE_S = 60.0
 
 
 @contextlib.contextmanager
@@ -72,18 +69,16 @@ def _locked(workdir: Path) -> Iterator[str]:
 
 
 def _check_shared(workdir: Path, token: str) -> None:
-    waited_until = time.monotonic() + _PATIENCE_S
-    path = workdir / _LOCK_FILE
-    while True:
+    def seen() -> bool:
         with contextlib.suppress(OSError):
-            if path.read_text().strip() == token:
-                return
-        if time.monotonic() > waited_until:
-            raise UserError(
-                f"{workdir} is not the folder that process 0 uses: all processes need a --workdir "
-                "on storage that they share."
-            )
-        time.sleep(0.5)
+            return (workdir / _LOCK_FILE).read_text().strip() == token
+        return False
+
+    if not processes.wait_until(seen):
+        raise UserError(
+            f"{workdir} is not the folder that process 0 uses: all processes need a --workdir on "
+            "storage that they share."
+        )
 
 
 def check_same_model(

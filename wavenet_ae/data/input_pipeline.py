@@ -87,15 +87,24 @@ def open_split(name: str, data_dir: str, split: str) -> grain.MapDataset:
         raise UserError(f"the dataset {name!r} in {data_dir} cannot be opened: {error}") from error
     if not builder.is_prepared():
         raise UserError(
-            f"there is no dataset {name!r} in {data_dir}: build it with "
-            "experiments/build_dataset.py, or give the folder that holds it as data_dir."
+            f"there is no dataset {name!r} in {data_dir}: build it with experiments/"
+            f"{'prepare_nsynth' if name.startswith('nsynth/') else 'build_dataset'}.py, or give "
+            "the folder that holds it as data_dir."
         )
     if split not in builder.info.splits:
         raise UserError(
             f"the dataset {name!r} in {data_dir} has no split {split!r}, "
             f"only {', '.join(builder.info.splits)}."
         )
-    notes = _Notes(builder.as_data_source(split), f"the split {split!r} of {builder.data_dir}")
+    try:
+        records = builder.as_data_source(split)
+    except NotImplementedError as error:
+        raise UserError(
+            f"{builder.data_dir} is stored as {builder.info.file_format.value}, which cannot be "
+            "read at random: convert it with experiments/prepare_nsynth.py "
+            f"--tfrecord={builder.data_dir} --data_dir=ANOTHER."
+        ) from error
+    notes = _Notes(records, f"the split {split!r} of {builder.data_dir}")
     return grain.MapDataset.source(notes).map(_flatten)
 
 

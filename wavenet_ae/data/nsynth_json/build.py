@@ -1,8 +1,6 @@
 """Builds the dataset `nsynth_json`: whole or not at all, and only when there is need."""
 
 import contextlib
-import fcntl
-import io
 import json
 import os
 import shutil
@@ -12,17 +10,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 import tensorflow_datasets as tfds
-from absl import logging
 
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.nsynth_json import notes as nsynth_notes
 from wavenet_ae.data.nsynth_json.nsynth_json_dataset_builder import Builder
+from wavenet_ae.data.writing import (
+    INCOMPLETE,
+    alone_in,
+    delete_incomplete,
+    quietly,
+    reporting_failures_to_write,
+)
 from wavenet_ae.errors import UserError
 
 CONFIGS = tuple(config.name for config in Builder.BUILDER_CONFIGS)
 
-_INCOMPLETE = "incomplete."  # TFDS's prefix of what it is still writing
-_PREVIOUS = f"{_INCOMPLETE}previous"
+_PREVIOUS = f"{INCOMPLETE}previous"
 
 
 class SplitSize(NamedTuple):
@@ -73,7 +76,7 @@ def build(
     notes = Path(notes).expanduser()
     path = dataset_dir(data_dir, config)
     fingerprint = nsynth_notes.fingerprint(notes, config)
-    with _reporting_failures_to_write(path), _quietly(), _alone_in(path.parent):
+    with reporting_failures_to_write(path), quietly(), alone_in(path.parent):
         _clear_up_after_killed_builds(path)
         if path.exists() and not overwrite:
             if _metadata(path).get("fingerprint") != fingerprint:
@@ -112,40 +115,12 @@ def _split_sizes(path: Path) -> dict[str, SplitSize]:
     return {s: SplitSize(info.splits[s].num_examples, instruments[s]) for s in nsynth.SPLITS}
 
 
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Silences what TFDS prints and logs about downloads; progress goes to standard error."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.WARNING)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Makes the folder and keeps other builds out, whose work would look like leftovers."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"another process is building {folder}: wait for its end.") from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _clear_up_after_killed_builds(path: Path) -> None:
     """Puts back what was set aside and deletes what is half done; TFDS does neither."""
     previous = path.with_name(_PREVIOUS)
     if previous.exists() and not path.exists():
         previous.rename(path)
-    for leftover in path.parent.glob(f"{_INCOMPLETE}*"):
-        shutil.rmtree(leftover)
+    delete_incomplete(path.parent)
 
 
 @contextlib.contextmanager
@@ -162,16 +137,3 @@ def _set_aside(path: Path) -> Iterator[None]:
         raise
     if previous.exists():
         shutil.rmtree(previous)
-
-
-@contextlib.contextmanager
-def _reporting_failures_to_write(path: Path) -> Iterator[None]:
-    """Turns failures to write into the user's error."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error}.") from error
-    except RuntimeError as error:
-        if "write() failed" not in str(error):  # how array_record says it
-            raise
-        raise UserError(f"{path} cannot be written: {error}.") from error

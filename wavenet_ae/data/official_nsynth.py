@@ -1,0 +1,299 @@
+"""TFDS's own builder of NSynth, run with Beam: the authors' TFRecords → array_record.
+
+It needs TensorFlow and Apache Beam, which are imported when it is called.
+"""
+
+import contextlib
+import functools
+import importlib.util
+import os
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import tensorflow_datasets as tfds
+from tqdm import tqdm
+
+from wavenet_ae.data import nsynth
+from wavenet_ae.data.writing import (
+    INCOMPLETE,
+    Prepared,
+    alone_in,
+    delete_incomplete,
+    quietly,
+    reporting_failures_to_write,
+)
+from wavenet_ae.errors import MachineError, UserError
+
+# Notes of each config, of which TFDS's catalog tells.
+NUM_NOTES = {"full": 305_979, "gansynth_subset": 86_775}
+
+_GB = 10**9
+_BYTES_PER_NOTE = 4 * nsynth.NOTE_SAMPLES + 500  # float32 sound, and labels
+# Measured with Beam 2.77: Beam's local runner holds all notes in memory, several times.
+_MEMORY_PER_NOTE = 1_100_000
+_MEMORY_BASE = 1_500_000_000
+
+# Beam's DirectRunner but for its first step, to fetch another runner from the internet.
+_LOCAL_RUNNER = "FnApiRunner"
+
+_notes_read: tqdm | None = None  # of the build that runs in this process
+
+
+def prepare(
+    config: str,
+    data_dir: str,
+    *,
+    manual_dir: Path | None = None,
+    download_dir: str | None = None,
+    beam_options: Sequence[str] = (),
+    check_resources: bool = True,
+) -> Prepared:
+    """Downloads NSynth's TFRecords and builds `nsynth/<config>` as array_record.
+
+    A failed or interrupted build leaves nothing that looks finished; finished downloads are kept,
+    what is unpacked of them is deleted at the end.
+
+    Args:
+        config: one of NUM_NOTES.
+        data_dir: TFDS's folder of datasets; for a cluster's runner a bucket.
+        manual_dir: holds files of the release under their published names, which are used instead
+            of downloads.
+        download_dir: for downloads; `data_dir`/downloads if None.
+        beam_options: flags of Beam without their dashes, as in `runner=DataflowRunner`. Without a
+            runner, Beam's local one works in this process.
+        check_resources: refuse to begin with too little disk or memory.
+
+    Raises:
+        UserError: TensorFlow or Beam is missing, a file is not the published one, or there is too
+            little disk or memory.
+        MachineError: a download failed, or the disk is full after all.
+    """
+    with quietly():
+        return _prepare(config, data_dir, manual_dir, download_dir, beam_options, check_resources)
+
+
+def _prepare(
+    config: str,
+    data_dir: str,
+    manual_dir: Path | None,
+    download_dir: str | None,
+    beam_options: Sequence[str],
+    check_resources: bool,
+) -> Prepared:
+    builder = _builder(config, data_dir)
+    path = os.fspath(builder.data_path)
+    if builder.is_prepared():
+        return Prepared.of(builder, is_new=False)
+    download_dir = os.path.expanduser(download_dir or os.path.join(data_dir, "downloads"))
+    options, is_local = _beam_options(beam_options)
+    manual_dir = _checked_manual_dir(manual_dir, builder.url_infos)
+    if check_resources and is_local:
+        _check_disk(config, builder, download_dir, manual_dir)
+        _check_memory(config)
+    download_config = tfds.download.DownloadConfig(
+        manual_dir=manual_dir, beam_options=options, try_download_gcs=False
+    )
+    with contextlib.ExitStack() as stack:
+        if "://" not in path:
+            folder = Path(path).parent
+            stack.enter_context(reporting_failures_to_write(Path(path)))
+            stack.enter_context(alone_in(folder))
+            delete_incomplete(folder)
+        if is_local:
+            stack.enter_context(_progress(builder, NUM_NOTES[config]))
+        stack.enter_context(_reporting_downloads())
+        builder.download_and_prepare(
+            download_dir=download_dir,
+            download_config=download_config,
+            file_format=tfds.core.FileFormat.ARRAY_RECORD,
+        )
+    if "://" not in download_dir:
+        for unpacked in (Path(download_dir) / "extracted").glob("*nsynth-*"):
+            shutil.rmtree(unpacked)
+    return Prepared.of(builder, is_new=True)
+
+
+def _builder(config: str, data_dir: str) -> tfds.core.DatasetBuilder:
+    for library in ("tensorflow", "apache_beam"):
+        if importlib.util.find_spec(library) is None:
+            raise UserError(
+                f"building nsynth/{config} needs TensorFlow and Apache Beam, and {library} is "
+                "missing: pip install -e '.[nsynth]'."
+            )
+    return tfds.builder(f"nsynth/{config}", data_dir=os.path.expanduser(data_dir))
+
+
+def _beam_options(given: Sequence[str]) -> tuple[Any, bool]:
+    """Returns Beam's PipelineOptions, and whether its runner works in this process."""
+    from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+    from apache_beam.runners.runner import create_runner
+
+    flags = [f"--{option.removeprefix('--')}" for option in given]
+    if not any(re.match(r"--runner\b", flag) for flag in flags):
+        flags.append(f"--runner={_LOCAL_RUNNER}")
+    options = PipelineOptions(flags)
+    try:
+        create_runner(options.view_as(StandardOptions).runner)
+    except (ImportError, ValueError) as error:
+        raise UserError(f"--beam_pipeline_options: {_first_line(error)}") from error
+    unknown = [f for f in flags if f.split("=")[0][2:] not in options.get_all_options()]
+    if unknown:
+        raise UserError(f"Beam knows no option {unknown[0]}: correct --beam_pipeline_options.")
+    return options, options.view_as(StandardOptions).runner == _LOCAL_RUNNER
+
+
+def _checked_manual_dir(folder: Path | None, url_infos: Mapping[str, Any]) -> Path | None:
+    """Finds a truncated file now; TFDS compares the checksums."""
+    if folder is None:
+        return None
+    present = 0
+    for info in url_infos.values():
+        file = folder / info.filename
+        if not file.is_file():
+            continue
+        present += 1
+        if file.stat().st_size != info.size:
+            raise UserError(
+                f"{file} has {file.stat().st_size:,} bytes, the published file {int(info.size):,}: "
+                "download it again."
+            )
+    if not present:
+        names = ", ".join(info.filename for info in url_infos.values())
+        raise UserError(
+            f"{folder} holds none of NSynth's files ({names}): name the folder that does, or leave "
+            "--manual_dir out to download them; archives of json and wav go to "
+            "experiments/build_dataset.py."
+        )
+    return folder
+
+
+def _check_disk(
+    config: str, builder: tfds.core.DatasetBuilder, download_dir: str, manual_dir: Path | None
+) -> None:
+    """Counts downloads, what is unpacked of them, and the dataset, on each file system."""
+    sizes = {info.filename: int(info.size) for info in builder.url_infos.values()}
+    unpacked = sum(size for name, size in sizes.items() if name.endswith(".tar"))
+    missing = sum(s for n, s in sizes.items() if not (manual_dir and (manual_dir / n).is_file()))
+    dataset = NUM_NOTES[config] * _BYTES_PER_NOTE
+    present = sum(f.stat().st_size for f in Path(download_dir).rglob("*") if f.is_file())
+    needs = {download_dir: max(0, missing + unpacked - present), builder.data_path: dataset}
+    disks: dict[int, tuple[Path, int]] = {}  # by number: a folder there, and what it needs
+    for folder, size in needs.items():
+        if "://" not in os.fspath(folder):
+            existing = _existing(Path(folder))
+            device = existing.stat().st_dev
+            disks[device] = (existing, size + disks.get(device, (existing, 0))[1])
+    for folder, size in disks.values():
+        free = shutil.disk_usage(folder).free
+        if size > free:
+            raise UserError(
+                f"nsynth/{config} needs {size / _GB:.0f} GB on the disk of {folder}, and "
+                f"{free / _GB:.0f} GB are free ({missing / _GB:.0f} GB to download, "
+                f"{unpacked / _GB:.0f} unpacked, {dataset / _GB:.0f} built): make room, or name "
+                "another --data_dir or --download_dir; the json/wav archives (25 GB) hold the same "
+                "notes for nsynth_json/published (40 GB; experiments/build_dataset.py)."
+            )
+
+
+def _check_memory(config: str) -> None:
+    needed = _MEMORY_BASE + NUM_NOTES[config] * _MEMORY_PER_NOTE
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise UserError(
+            f"Beam's local runner holds the whole dataset in memory, for nsynth/{config} about "
+            f"{needed / _GB:.0f} GB, and {available / _GB:.0f} GB are available: build "
+            "nsynth_json/published from the json/wav archives (experiments/build_dataset.py), "
+            "which gives the same batches in little memory, or use a cluster "
+            "(--beam_pipeline_options=runner=DataflowRunner,...)."
+        )
+
+
+def _existing(path: Path) -> Path:
+    """Returns the path, or the nearest folder above it that is there."""
+    path = path.absolute()
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+@contextlib.contextmanager
+def _reporting_downloads() -> Iterator[None]:
+    """Turns what TFDS says of downloads into one sentence."""
+    import requests
+    from tensorflow_datasets.core.download import download_manager, extractor
+    from tensorflow_datasets.core.download import util as download_util
+
+    try:
+        yield
+    except download_manager.NonMatchingChecksumError as error:
+        file = re.search(r"downloaded to (.+?), has wrong checksum", str(error))
+        raise UserError(
+            f"{file[1] if file else 'a download'} is not the published file (its checksum "
+            "differs): delete it and download it again."
+        ) from error
+    except extractor.ExtractError as error:
+        raise MachineError(f"an archive could not be unpacked: {_first_line(error)}") from error
+    except (download_util.DownloadError, requests.RequestException) as error:
+        raise MachineError(
+            f"NSynth could not be downloaded ({_first_line(error)}): try again, or download the "
+            "files with another tool and name their folder as --manual_dir."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+@contextlib.contextmanager
+def _progress(builder: tfds.core.DatasetBuilder, num_notes: int) -> Iterator[None]:
+    """Shows how many notes have been read, then how many files have been written."""
+    global _notes_read
+    build: Callable[..., Any] = builder._build_pcollection  # of TFDS's interface to builders
+
+    @functools.wraps(build)
+    def counted(pipeline: Any, **settings: Any) -> Any:
+        import apache_beam as beam
+
+        notes = build(pipeline, **settings)
+        return notes | f"count_{settings['split']}" >> beam.Map(_count)
+
+    builder._build_pcollection = counted
+    done = threading.Event()
+    interval = 0.5 if sys.stderr.isatty() else 60.0  # s; a log takes a line a minute
+    with tqdm(total=num_notes, unit=" notes", desc="reading", mininterval=interval) as _notes_read:
+        watch = threading.Thread(
+            target=_follow_writing, args=(builder.data_path.parent, _notes_read, done), daemon=True
+        )
+        watch.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watch.join()
+            builder._build_pcollection = build
+            _notes_read = None
+
+
+def _count(note: Any) -> Any:
+    if _notes_read is not None:  # it is None in processes that Beam starts
+        _notes_read.update()
+    return note
+
+
+_SHARD = re.compile(r"nsynth-(\w+)\.array_record-\d{5}-of-(\d{5})")
+
+
+def _follow_writing(folder: os.PathLike[str], bar: tqdm, done: threading.Event) -> None:
+    """Says what goes on after the last note has been read."""
+    while not done.wait(1.0):
+        if bar.n < bar.total:
+            continue
+        files = Path(folder).glob(f"*{INCOMPLETE}*/nsynth-*")
+        shards = [match for file in files if (match := _SHARD.fullmatch(file.name))]
+        total = sum({shard[1]: int(shard[2]) for shard in shards}.values())
+        doing = f"{len(shards)} of {total} files written" if shards else "sorting in memory"
+        bar.set_postfix_str(doing)

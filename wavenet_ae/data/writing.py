@@ -1,0 +1,89 @@
+"""What the writers of TFDS datasets share: silence, a lock, and one sentence for a full disk."""
+
+import contextlib
+import dataclasses
+import fcntl
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import tensorflow_datasets as tfds
+from absl import logging
+
+from wavenet_ae.errors import UserError
+
+INCOMPLETE = "incomplete."  # TFDS's prefix of what it is still writing
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A dataset that is ready to be read.
+
+    Attributes:
+        path: for `tfds.builder_from_directory`.
+        is_new: built by this call.
+        num_notes: of each split.
+    """
+
+    path: str
+    is_new: bool
+    num_notes: dict[str, int]
+
+    @classmethod
+    def of(cls, builder: tfds.core.DatasetBuilder, *, is_new: bool) -> Self:
+        """Returns what a builder that has its dataset tells of it."""
+        sizes = {split: info.num_examples for split, info in builder.info.splits.items()}
+        return cls(os.fspath(builder.data_path), is_new, sizes)
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Silences what TFDS prints and logs about downloads; progress goes to standard error."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Makes the folder and keeps other builds out, whose work would look like leftovers.
+
+    Raises:
+        UserError: another process is building there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another process is building {folder}: wait for its end.") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def delete_incomplete(folder: Path) -> None:
+    """Deletes what killed builds have left in the folder; TFDS does not."""
+    for leftover in folder.glob(f"{INCOMPLETE}*"):
+        shutil.rmtree(leftover)
+
+
+@contextlib.contextmanager
+def reporting_failures_to_write(path: Path) -> Iterator[None]:
+    """Turns failures to write the dataset into a UserError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error}.") from error
+    except RuntimeError as error:
+        if "write() failed" not in str(error):  # how array_record says it
+            raise
+        raise UserError(f"{path} cannot be written: {error}.") from error

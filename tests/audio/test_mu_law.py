@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wavenet_ae.audio import mu_law, pcm
+from wavenet_ae.audio import mu_law
 
 
 def test_codes_are_the_authors_but_for_full_scale():
@@ -37,9 +37,3 @@ def test_labels_and_signal():
     np.testing.assert_array_equal(mu_law.to_labels(codes), [0, 128, 255])
     np.testing.assert_array_equal(mu_law.from_labels(mu_law.to_labels(codes)), codes)
     np.testing.assert_array_equal(mu_law.to_signal(codes), [-1.0, 0.0, 127 / 128])
-
-
-def test_integers_scale_to_the_floats_that_files_give():
-    levels = np.array([-32768, -1, 0, 1, 32767], np.int16)
-    np.testing.assert_array_equal(pcm.to_float(levels), levels.astype(np.float32) / 32768)
-    np.testing.assert_array_equal(pcm.to_float(np.float32([0.25, 1.5])), [0.25, 1.5])

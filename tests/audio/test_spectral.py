@@ -345,12 +345,6 @@ def test_silence_is_as_loud_as_its_maximum():
     np.testing.assert_array_equal(spectral.instantaneous_frequency(-spectrum), 0)
 
 
-def test_integer_samples_are_scaled(sounds):
-    levels = np.int16(sounds * 32_767)
-    scaled = spectral.stft(levels.astype(np.float32) / 32_768)
-    np.testing.assert_allclose(spectral.stft(levels), scaled, atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -8,7 +8,9 @@ import textwrap
 
 import numpy as np
 import pytest
+import soundfile
 from absl import flags
+from conftest import DUMMY_NOTES
 
 from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.data.input_pipeline import ProcessShare, evaluation_batches, training_batches
@@ -37,7 +39,9 @@ def test_notes_have_flat_features(notes):
     assert len(notes) == 4
     note = notes[0]
     assert note["audio"].shape == (64_000,)
-    assert note["audio"].dtype == np.int16
+    assert note["audio"].dtype == np.float32
+    stored, _ = soundfile.read(DUMMY_NOTES / "audio" / f"{note['id']}.wav", dtype="float32")
+    np.testing.assert_array_equal(note["audio"], stored)
     assert note["qualities"].shape == (10,)
     assert note["qualities"].dtype == bool
     instrument, pitch, velocity = note["id"].split("-")

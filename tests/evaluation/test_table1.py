@@ -8,7 +8,7 @@ import pytest
 from html_page import Page, wav
 
 from wavenet_ae import tasks
-from wavenet_ae.audio import files, pcm
+from wavenet_ae.audio import files
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.data.input_pipeline import ProcessShare
 from wavenet_ae.errors import UserError
@@ -99,7 +99,7 @@ def judged(runs, audio, notes):
 def test_rows_are_the_classifiers_answers_on_notes_and_reconstructions(finished, runs, notes):
     results = read(finished)
     rows = {
-        "original": np.stack([pcm.to_float(note["audio"]) for note in notes]),
+        "original": np.stack([note["audio"] for note in notes]),
         **{
             kind: np.stack([files.load(finished / kind / f"{note['id']}.wav") for note in notes])
             for kind in ("wavenet", "spectral")
@@ -122,7 +122,7 @@ def test_rows_are_the_classifiers_answers_on_notes_and_reconstructions(finished,
 def test_reconstructions_are_what_the_models_make_of_the_notes(finished, runs, notes):
     model = codec.create(load_trained(runs["spectral"]), griffin_lim_iterations=2)
     note = notes[1]
-    embedding = model.encode(np.asarray(pcm.to_float(note["audio"]))[None])
+    embedding = model.encode(note["audio"][None])
     number = generate_files._key_number(generate_files.Job(note["id"], None))
     keys = sampler.note_keys(0, np.array([number], np.uint32))
     expected = np.concatenate(
@@ -134,7 +134,7 @@ def test_reconstructions_are_what_the_models_make_of_the_notes(finished, runs, n
 
 def test_further_columns(finished, notes, runs):
     rows = read(finished)["rows"]
-    audio = np.stack([pcm.to_float(note["audio"]) for note in notes])
+    audio = np.stack([note["audio"] for note in notes])
     again = np.stack([files.load(finished / "wavenet" / f"{n['id']}.wav") for n in notes])
     assert rows["wavenet"]["log_spectral_distance_db"]["mean"] == pytest.approx(
         float(log_spectral_distance(audio, again).mean()), rel=1e-5

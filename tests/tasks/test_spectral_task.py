@@ -27,7 +27,7 @@ def create(**changes):
 
 @pytest.fixture(scope="module")
 def batch():
-    audio = np.random.default_rng(0).integers(-20_000, 20_000, (2, 64_000)).astype(np.int16)
+    audio = np.random.default_rng(0).uniform(-0.6, 0.6, (2, 64_000)).astype(np.float32)
     return {"audio": audio, "pitch": np.array([60, 72], np.int32)}
 
 

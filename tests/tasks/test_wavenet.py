@@ -22,5 +22,5 @@ def test_references_are_the_entropies_of_ignorance_and_of_the_histogram():
 
 def test_a_constant_sound_surprises_nobody():
     task = WaveNetTask(WaveNetAutoencoder(), crop_samples=512)
-    silence = [{"audio": np.zeros((1, 512), np.int16)}]
+    silence = [{"audio": np.zeros((1, 512), np.float32)}]
     assert task.references(silence)["histogram_bits_per_sample"] == 0

@@ -25,7 +25,7 @@ def from_audio(audio: jax.Array, representation: Representation) -> jax.Array:
     """Analyses whole notes.
 
     Args:
-        audio: float32 (or int16, see `pcm.to_float`) [batch, samples], at most 65,535 samples.
+        audio: float32 [batch, samples], at most 65,535 samples.
         representation: `log_magnitude` in [0, 1], of which the note's own level is lost;
             `log_magnitude_and_frequency`, the second channel in [-1, 1]; or
             `real_and_imaginary`, which keeps the level.

@@ -14,8 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wavenet_ae.audio import pcm
-
 WINDOW_SAMPLES = 1024
 HOP_SAMPLES = 256
 NUM_BINS = WINDOW_SAMPLES // 2 + 1
@@ -43,7 +41,7 @@ def stft(audio: jax.Array) -> jax.Array:
     """Analyses sound; frame t is centred on sample 256 t, with zeros around the sound.
 
     Args:
-        audio: float [batch, samples] (or int16, see `pcm.to_float`).
+        audio: float [batch, samples].
 
     Returns:
         complex64 [batch, 513, 1 + samples // 256].
@@ -53,7 +51,7 @@ def stft(audio: jax.Array) -> jax.Array:
     """
     if audio.ndim != 2:
         raise ValueError(f"expected audio [batch, samples], got {list(audio.shape)}")
-    audio = pcm.to_float(audio)
+    audio = audio.astype(jnp.float32)
     # Zeros up to the end of the last frame make the whole a number of hops.
     end = -audio.shape[1] % HOP_SAMPLES or HOP_SAMPLES
     end += _MARGIN_SAMPLES - HOP_SAMPLES

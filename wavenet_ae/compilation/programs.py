@@ -42,7 +42,7 @@ def batch_shapes(batch_size: int, crop_samples: int | None) -> dict[str, jax.Sha
     samples = nsynth.NOTE_SAMPLES if crop_samples is None else crop_samples
     label = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
     return {
-        "audio": jax.ShapeDtypeStruct((batch_size, samples), jnp.int16),
+        "audio": jax.ShapeDtypeStruct((batch_size, samples), jnp.float32),
         **dict.fromkeys(("pitch", "velocity", "family", "source"), label),
         "qualities": jax.ShapeDtypeStruct((batch_size, len(nsynth.QUALITIES)), jnp.bool_),
     }

@@ -63,8 +63,9 @@ def open_split(name: str, data_dir: str, split: str) -> grain.MapDataset:
         split: `train`, `valid` or `test`.
 
     Returns:
-        The notes in the order of the files, each a dict: `audio` (int16 or float32, `[samples]`),
-        `pitch`, `velocity`, `family`, `source` (int32 scalars), `qualities` (bool `[10]`), `id`.
+        The notes in the order of the files, each a dict: `audio` (float32 `[samples]`, full
+        scale -1..1), `pitch`, `velocity`, `family`, `source` (int32 scalars), `qualities` (bool
+        `[10]`), `id`.
 
     Raises:
         UserError: TFDS has no such dataset or split, or it has not been built there; when a note
@@ -261,7 +262,9 @@ def _flatten(example: Mapping[str, Any]) -> dict[str, Any]:
     """Gives TFDS's nested features the flat form that tasks read."""
     instrument, qualities = example["instrument"], example["qualities"]
     note_id, audio = _note_id(example), np.asarray(example["audio"])
-    if not np.isfinite(audio).all():
+    if audio.dtype == np.int16:
+        audio = audio.astype(np.float32) / 32_768
+    elif not np.isfinite(audio).all():
         raise UserError(
             f"the sound of the note {note_id} has values that are not finite: mend or leave out "
             "the note, and build the dataset anew."

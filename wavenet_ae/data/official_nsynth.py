@@ -135,17 +135,18 @@ def _beam_options(given: Sequence[str]) -> tuple[Any, bool]:
     from apache_beam.runners.runner import create_runner
 
     flags = [f"--{option.removeprefix('--')}" for option in given]
-    if not any(re.match(r"--runner\b", flag) for flag in flags):
-        flags.append(f"--runner={_LOCAL_RUNNER}")
     options = PipelineOptions(flags)
+    standard = options.view_as(StandardOptions)
+    if standard.runner in (None, "DirectRunner"):
+        standard.runner = _LOCAL_RUNNER
     try:
-        create_runner(options.view_as(StandardOptions).runner)
+        create_runner(standard.runner)
     except (ImportError, ValueError) as error:
         raise UserError(f"--beam_pipeline_options: {_first_line(error)}") from error
     unknown = [f for f in flags if f.split("=")[0][2:] not in options.get_all_options()]
     if unknown:
         raise UserError(f"Beam knows no option {unknown[0]}: correct --beam_pipeline_options.")
-    return options, options.view_as(StandardOptions).runner == _LOCAL_RUNNER
+    return options, standard.runner == _LOCAL_RUNNER
 
 
 def _checked_manual_dir(folder: Path | None, url_infos: Mapping[str, Any]) -> Path | None:

@@ -11,7 +11,6 @@ import numpy as np
 from tqdm import tqdm
 
 from wavenet_ae import atomic_file, processes
-from wavenet_ae.audio import pcm
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.data.input_pipeline import ProcessShare
 from wavenet_ae.errors import UserError
@@ -174,7 +173,7 @@ def _encode(
     batch_size = min(batch_size, len(notes.indices))
     for first in range(0, len(indices), batch_size):
         rows = indices[first : first + batch_size]
-        sounds = [pcm.to_float(notes.dataset[index]["audio"]) for index in rows.tolist()]
+        sounds = [notes.dataset[index]["audio"] for index in rows.tolist()]
         filled = np.stack([sounds[min(i, len(rows) - 1)] for i in range(batch_size)])
         encoded = codec.encode(filled)[: len(rows)]
         if not np.isfinite(encoded).all():

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from wavenet_ae.audio import pcm
 from wavenet_ae.data import nsynth
 
 # A split may hold thousands of notes; evenly spaced ones show its instruments well enough.
@@ -59,7 +58,7 @@ def note_of(example: Mapping[str, Any], index: int) -> Note:
 
 def read_audio(notes: Sequence[dict[str, Any]], note: Note) -> np.ndarray:
     """Reads the sound of one of the split's notes: float32 `[samples]` at 16 kHz."""
-    return np.asarray(pcm.to_float(notes[note.index]["audio"]))
+    return notes[note.index]["audio"]
 
 
 def choose_notes(notes: Sequence[Note], count: int) -> list[Note]:

@@ -15,7 +15,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from wavenet_ae import processes
-from wavenet_ae.audio import files, pcm
+from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import ProcessShare
 from wavenet_ae.errors import UserError
@@ -183,7 +183,7 @@ def _score(
     batches = range(0, len(notes.ids), size)
     for first in processes.progress(batches, unit="batch", desc="scoring"):
         examples = [notes.dataset[i] for i in notes.indices[first : first + size].tolist()]
-        audio = np.stack([pcm.to_float(example["audio"]) for example in examples])
+        audio = np.stack([example["audio"] for example in examples])
         labels = {name: np.stack([e[name] for e in examples]) for name in _LABELS}
         columns[ORIGINAL].append(judge(audio, labels))
         for kind in codecs:

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from wavenet_ae.audio import pcm
 from wavenet_ae.audio.rainbowgram import rainbowgram
 from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.synthesis import codec, sampler
@@ -37,7 +36,7 @@ def reconstruct_notes(config: Mapping[str, Any], task: Task, state: TrainState) 
         config["dataset"]["name"], config["dataset"]["data_dir"], "valid"
     )
     chosen = [notes[int(i)] for i in np.linspace(0, len(notes) - 1, min(_NUM_NOTES, len(notes)))]
-    originals = np.stack([pcm.to_float(note["audio"]) for note in chosen])
+    originals = np.stack([note["audio"] for note in chosen])
     weights = jax.device_get((state.averaged, state.model_state, state.step))
     trained = TrainedModel(Path(), dict(config), task, *weights, fingerprint="")
     model = codec.create(trained)

@@ -61,7 +61,7 @@ class ClassifierTask:
         Args:
             params: of the model.
             model_state: moving statistics.
-            batch: `audio` `[batch, samples]`, int16 or float32, whole notes; `pitch`, `family` and
+            batch: `audio` float32 `[batch, samples]`, whole notes; `pitch`, `family` and
                 `source` `[batch]`; `qualities` `[batch, 10]`.
             train: normalise by the batch, and move the statistics.
 

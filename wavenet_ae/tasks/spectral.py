@@ -57,7 +57,7 @@ class SpectralTask:
         Args:
             params: of the model.
             model_state: moving statistics.
-            batch: `audio` `[batch, samples]`, int16 or float32, whole notes; `pitch` `[batch]`.
+            batch: `audio` float32 `[batch, samples]`, whole notes; `pitch` `[batch]`.
             train: normalise by the batch, and move the statistics.
 
         Returns:

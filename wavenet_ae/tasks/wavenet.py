@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from wavenet_ae.audio import mu_law, pcm
+from wavenet_ae.audio import mu_law
 from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.tasks.checks import check_dtype, check_num_pitches, check_positive
@@ -68,13 +68,13 @@ class WaveNetTask:
         Args:
             params: of the model.
             model_state: passed through.
-            batch: `audio` `[batch, time]`, int16 or float32; `pitch` `[batch]`.
+            batch: `audio` float32 `[batch, time]`; `pitch` `[batch]`.
             train: has no influence here.
 
         Returns:
             float32 `[batch]` arrays `loss` (nats a sample) and `bits_per_sample`; the model state.
         """
-        codes = mu_law.encode(pcm.to_float(batch["audio"]))
+        codes = mu_law.encode(batch["audio"])
         logits = self.model.apply({"params": params}, mu_law.to_signal(codes), batch["pitch"])
         nats = optax.softmax_cross_entropy_with_integer_labels(logits, mu_law.to_labels(codes))
         loss = nats.mean(axis=1)
@@ -88,7 +88,7 @@ class WaveNetTask:
         """
         counts = np.zeros(mu_law.NUM_CLASSES)
         for batch in batches:
-            labels = mu_law.to_labels(mu_law.encode(pcm.to_float(jnp.asarray(batch["audio"]))))
+            labels = mu_law.to_labels(mu_law.encode(batch["audio"]))
             counts += np.bincount(np.asarray(labels).ravel(), minlength=mu_law.NUM_CLASSES)
         shares = counts[counts > 0] / counts.sum()
         return {

@@ -192,6 +192,19 @@ def test_a_damaged_record_is_named(notes, data_dir, tmp_path):
         take(4, damaged, num_workers=1)
 
 
+def test_a_damaged_record_is_named_by_its_place_in_the_files():
+    class Records:
+        def __getitem__(self, record):
+            if record == 2:
+                raise RuntimeError("damaged")
+            return {"id": f"note {record}".encode()}
+
+    notes = input_pipeline._Notes(Records(), np.array([1, 2, 0]), "the split")
+    assert notes[0]["id"] == b"note 1"
+    with pytest.raises(UserError, match="the record 2 of the split, after the note note 1, is"):
+        notes[1]
+
+
 def test_a_truncated_file_is_named(data_dir, tmp_path):
     shutil.copytree(data_dir, tmp_path / "copy")
     (file,) = (tmp_path / "copy").glob("nsynth_json/by_note/*/*-train.array_record*")

@@ -63,9 +63,9 @@ def open_split(name: str, data_dir: str, split: str) -> grain.MapDataset:
         split: `train`, `valid` or `test`.
 
     Returns:
-        The notes in the order of the files, each a dict: `audio` (float32 `[samples]`, full
-        scale -1..1), `pitch`, `velocity`, `family`, `source` (int32 scalars), `qualities` (bool
-        `[10]`), `id`.
+        The notes in the order of the hashes that TFDS gives their names, whatever they were built
+        from, each a dict: `audio` (float32 `[samples]`, full scale -1..1), `pitch`, `velocity`,
+        `family`, `source` (int32 scalars), `qualities` (bool `[10]`), `id`.
 
     Raises:
         UserError: TFDS has no such dataset or split, or it has not been built there; when a note
@@ -105,8 +105,29 @@ def open_split(name: str, data_dir: str, split: str) -> grain.MapDataset:
             "read at random: convert it with experiments/prepare_nsynth.py "
             f"--tfrecord={builder.data_dir} --data_dir=ANOTHER."
         ) from error
-    notes = _Notes(records, f"the split {split!r} of {builder.data_dir}")
+    where = f"the split {split!r} of {builder.data_dir}"
+    notes = _Notes(records, _order(builder.info, split, len(records), where), where)
     return grain.MapDataset.source(notes).map(_flatten)
+
+
+def _order(info: tfds.core.DatasetInfo, split: str, length: int, where: str) -> np.ndarray:
+    """Returns the notes' positions among the records.
+
+    Raises:
+        UserError: the metadata's do not fit the records.
+    """
+    positions = np.arange(length)
+    try:
+        # What is built from archives has one; `nsynth/full` and what is built from folders, none.
+        order = np.asarray((info.metadata or {}).get("order", {}).get(split, positions))
+    except ValueError:  # not valid JSON
+        order = None
+    if order is None or not np.array_equal(np.sort(order), positions):
+        raise UserError(
+            f"the order of {where} in its metadata.json is damaged: build the dataset anew, or copy"
+            " it once more."
+        )
+    return order
 
 
 def training_batches(
@@ -229,26 +250,28 @@ def evaluation_batches(
 class _Notes:
     """The records of a split; one that cannot be read is a UserError that says which."""
 
-    def __init__(self, records: Sequence[Mapping[str, Any]], where: str):
+    def __init__(self, records: Sequence[Mapping[str, Any]], order: np.ndarray, where: str):
         self._records = records
+        self._order = order
         self._where = where
 
     def __len__(self) -> int:
         return len(self._records)
 
     def __getitem__(self, index: SupportsIndex) -> Mapping[str, Any]:
+        record = int(self._order[index])
         try:
-            return self._records[index]
+            return self._records[record]
         except (RuntimeError, TypeError, ValueError) as error:  # array_record's and TFDS's
             raise UserError(
-                f"the record {int(index)} of {self._where}{self._neighbour(int(index))} is "
+                f"the record {record} of {self._where}{self._neighbour(record)} is "
                 f"damaged: build the dataset anew, or copy it once more."
             ) from error
 
-    def _neighbour(self, index: int) -> str:
+    def _neighbour(self, record: int) -> str:
         # The record's own name went with it.
         try:
-            return f", after the note {_note_id(self._records[index - 1])}," if index else ""
+            return f", after the note {_note_id(self._records[record - 1])}," if record else ""
         except (RuntimeError, TypeError, ValueError):
             return ""
 

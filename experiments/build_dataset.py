@@ -1,13 +1,13 @@
-"""Builds a TFDS dataset from a folder of notes in NSynth's json/wav layout.
+"""Builds a TFDS dataset from notes in NSynth's json/wav layout.
 
-The folder holds examples.json and audio/*.wav, as a rendered SoundFont or one of NSynth's own
-archives does:
+A folder of notes holds examples.json and audio/*.wav, as a rendered SoundFont does:
 
     python experiments/build_dataset.py --notes=notes --data_dir=datasets --split=by_note
 
-The training reads it as `nsynth_json/by_note` from that --data_dir. NSynth's own release keeps
-its splits: unpack nsynth-{train,valid,test}.jsonwav.tar.gz in one folder and pass it with
---split=published.
+The training reads it as `nsynth_json/by_note` from that --data_dir. A .tar.gz archive of such a
+folder does as well; it is read without being unpacked. NSynth's own release keeps its splits: put
+nsynth-{train,valid,test}.jsonwav.tar.gz in one folder and pass that with --split=published. Where
+the folder holds one of them unpacked, too, the unpacked files are read.
 """
 
 from absl import flags
@@ -15,7 +15,7 @@ from absl import flags
 from wavenet_ae.command_line import define_path, run
 from wavenet_ae.data.nsynth_json.build import CONFIGS, build
 
-_NOTES = define_path("notes", "The folder of notes.", required=True)
+_NOTES = define_path("notes", "The folder of notes, or an archive of it.", required=True)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "TFDS's folder of datasets; the new one goes below it.", required=True
 )
@@ -25,7 +25,7 @@ _SPLIT = flags.DEFINE_enum(
     CONFIGS,
     "How the notes are split into train, valid and test, 80, 10 and 10 %: by_instrument (valid and"
     " test hold instruments that train does not), by_note (other notes of the same instruments),"
-    " or published (as the folders nsynth-train, nsynth-valid and nsynth-test say).",
+    " or published (as nsynth-{train,valid,test}.jsonwav.tar.gz, unpacked or not).",
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Build anew, and replace what is there.")
 

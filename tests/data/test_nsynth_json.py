@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 
 from wavenet_ae.data import nsynth, nsynth_json
 from wavenet_ae.data.nsynth_json import build as builds
+from wavenet_ae.data.nsynth_json import collection
 from wavenet_ae.data.nsynth_json import notes as nsynth_notes
 from wavenet_ae.data.nsynth_json import nsynth_json_dataset_builder as dataset_builder
 from wavenet_ae.errors import UserError
@@ -74,6 +75,11 @@ def many_notes(instruments, notes_each):
 
 def read(path, split):
     return list(tfds.builder_from_directory(path).as_data_source(split))
+
+
+def read_splits(folder, config):
+    splits = collection.read_collection(folder, config).splits
+    return {name: split.notes for name, split in splits.items()}
 
 
 def contents(path):
@@ -138,7 +144,7 @@ def check_notes(path, folders, expected):
 
 def test_by_instrument_reads_back_what_was_written(folder, tmp_path):
     dataset = builds.build(folder, tmp_path / "data", "by_instrument")
-    assert dataset.path == tmp_path / "data" / "nsynth_json" / "by_instrument" / "1.0.0"
+    assert dataset.path == tmp_path / "data" / "nsynth_json" / "by_instrument" / "1.1.0"
     assert dataset.is_new
     assert dataset.splits == dict.fromkeys(nsynth.SPLITS, builds.SplitSize(2, 1))
     # Pinned: the splits may change with neither the machine nor the version of anything.
@@ -154,7 +160,10 @@ def test_by_instrument_reads_back_what_was_written(folder, tmp_path):
 def test_by_note_reads_back_what_was_written(folder, tmp_path):
     dataset = builds.build(folder, tmp_path / "data", "by_note")
     order = sorted(LABELS, key=lambda name: hashlib.sha256(name.encode()).digest())
-    expected = {"test": order[:1], "valid": order[1:2], "train": order[2:]}
+    # Pinned: in the files' order, which is that of TFDS's writers.
+    train = sorted(order[2:], key=lambda name: hashlib.md5(f"train{name}".encode()).digest())
+    expected = {"test": order[:1], "valid": order[1:2], "train": train}
+    assert train != order[2:]
     check_notes(dataset.path, dict.fromkeys(nsynth.SPLITS, folder), expected)
     assert contents(dataset.path) == expected
     assert dataset.splits["train"].notes == 4
@@ -169,6 +178,18 @@ def test_published_keeps_the_splits_of_the_release(published_folder, tmp_path):
         {"train": names[:3], "valid": names[3:5], "test": names[5:]},
     )
     assert dataset.splits["train"] == builds.SplitSize(3, 2)
+
+
+def test_tfds_builds_from_its_manual_directory(published_folder, tmp_path):
+    builder = tfds.builder("nsynth_json/published", data_dir=tmp_path / "data")
+    builder.download_and_prepare(
+        download_dir=tmp_path / "downloads",
+        download_config=tfds.download.DownloadConfig(manual_dir=published_folder),
+        file_format="array_record",
+    )
+    again = builds.build(published_folder, tmp_path / "data", "published")
+    assert not again.is_new
+    assert again.splits["train"] == builds.SplitSize(3, 2)
 
 
 def test_any_samples_survive(folder, tmp_path):
@@ -239,7 +260,7 @@ assert "tensorflow" not in sys.modules
 )
 def test_shares_of_by_instrument(tmp_path, instruments, expected):
     folder = nameless(tmp_path / "notes", many_notes(instruments, 2))
-    splits = nsynth_notes.read_splits(folder, "by_instrument")
+    splits = read_splits(folder, "by_instrument")
     of_split = {s: {note.instrument for note in notes} for s, notes in splits.items()}
     assert tuple(of_split) == nsynth.SPLITS
     assert tuple(map(len, of_split.values())) == (expected or (77, 10, 10))
@@ -250,7 +271,7 @@ def test_shares_of_by_instrument(tmp_path, instruments, expected):
 
 def test_shares_of_by_note(tmp_path):
     folder = nameless(tmp_path / "notes", many_notes(5, 40))
-    splits = nsynth_notes.read_splits(folder, "by_note")
+    splits = read_splits(folder, "by_note")
     assert {s: len(notes) for s, notes in splits.items()} == {
         "train": 160,
         "valid": 20,
@@ -266,7 +287,7 @@ def test_splits_do_not_depend_on_the_order_of_the_file(tmp_path, config):
     forward = nameless(tmp_path / "a", entries)
     backward = nameless(tmp_path / "b", dict(reversed(entries.items())))
     first, second = (
-        {s: [n.name for n in notes] for s, notes in nsynth_notes.read_splits(f, config).items()}
+        {s: [n.name for n in notes] for s, notes in read_splits(f, config).items()}
         for f in (forward, backward)
     )
     assert first == second
@@ -312,20 +333,20 @@ def test_bad_labels_name_the_note_and_the_field(folder, field, value):
 
     edit(folder, spoil)
     with pytest.raises(UserError, match=rf"{NAME} has (no )?{field}"):
-        nsynth_notes.read_splits(folder, "by_note")
+        read_splits(folder, "by_note")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"note"', '{"a-001-001": 3}', "\ud800"])
 def test_broken_examples_json(folder, text):
     (folder / "examples.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(UserError, match=r"examples\.json"):
-        nsynth_notes.read_splits(folder, "by_note")
+        read_splits(folder, "by_note")
 
 
 def test_missing_sounds_are_found_before_building(folder, tmp_path):
     wav = folder / "audio" / f"{NAME}.wav"
     wav.unlink()
-    with pytest.raises(UserError, match=rf"{NAME}\.wav does not exist \(1 of 6"):
+    with pytest.raises(UserError, match=rf"{NAME}\.wav does not exist \(1 of 1 notes of the split"):
         builds.build(folder, tmp_path / "data", "by_note")
     shutil.rmtree(folder / "audio")
     with pytest.raises(UserError, match="audio cannot be read"):
@@ -370,21 +391,25 @@ def test_broken_sound_leaves_nothing_and_can_be_mended(folder, tmp_path):
 def test_too_few_to_split(tmp_path):
     folder = nameless(tmp_path / "a", many_notes(2, 5))
     with pytest.raises(UserError, match=r"2 instruments, too few.*--split=by_note"):
-        nsynth_notes.read_splits(folder, "by_instrument")
-    assert all(nsynth_notes.read_splits(folder, "by_note").values())
+        read_splits(folder, "by_instrument")
+    assert all(read_splits(folder, "by_note").values())
     for number in (0, 2):
         folder = nameless(tmp_path / f"b{number}", many_notes(number, 1))
         with pytest.raises(UserError, match=f"{number} notes, too few"):
-            nsynth_notes.read_splits(folder, "by_note")
+            read_splits(folder, "by_note")
 
 
 def test_wrong_folder_names_the_way_out(folder, published_folder, tmp_path):
     data_dir = tmp_path / "data"
     with pytest.raises(UserError, match="use --split=published"):
         builds.build(published_folder, data_dir, "by_note")
-    with pytest.raises(UserError, match=r"unpack nsynth-train\.jsonwav\.tar\.gz .*--split=by_note"):
+    with pytest.raises(
+        UserError, match=r"put the archive there or unpack it there.*--split=by_note"
+    ):
         builds.build(folder, data_dir, "published")
-    with pytest.raises(UserError, match=r"nothing/examples\.json does not exist"):
+    with pytest.raises(
+        UserError, match=r"nothing does not exist: name the folder .* or a \.tar\.gz"
+    ):
         builds.build(tmp_path / "nothing", data_dir, "by_note")
     (published_folder / "nsynth-test" / "examples.json").write_text("{}")
     with pytest.raises(UserError, match=r"nsynth-test holds no notes"):
@@ -412,7 +437,7 @@ def test_changed_notes_are_noticed_and_overwritten_on_demand(folder, tmp_path):
     dataset = builds.build(folder, tmp_path / "data", "by_note", overwrite=True)
     assert dataset.is_new
     assert sum(size.notes for size in dataset.splits.values()) == 5
-    assert leftovers(tmp_path / "data") == ["1.0.0"]
+    assert leftovers(tmp_path / "data") == ["1.1.0"]
 
 
 def test_changed_notes_of_the_release_are_noticed(published_folder, tmp_path):
@@ -427,13 +452,13 @@ def test_failed_overwriting_keeps_the_older_dataset(folder, tmp_path, monkeypatc
     path = builds.build(folder, tmp_path / "data", "by_note").path
     old = contents(path)
 
-    def fail(note):
+    def fail(wav, where):
         raise error
 
     monkeypatch.setattr(nsynth_notes, "read_audio", fail)
     with pytest.raises(error):
         builds.build(folder, tmp_path / "data", "by_note", overwrite=True)
-    assert leftovers(tmp_path / "data") == ["1.0.0"]
+    assert leftovers(tmp_path / "data") == ["1.1.0"]
     assert contents(path) == old
 
 
@@ -443,14 +468,14 @@ def build_and_die(folder, data_dir):
 import os, signal, sys
 from wavenet_ae.data.nsynth_json import build, notes
 read = notes.read_audio
-def read_or_die(note):
-    if note.name == sys.argv[3]:
+def read_or_die(wav, where):
+    if wav.stem == sys.argv[3]:
         os.kill(os.getpid(), signal.SIGKILL)
-    return read(note)
+    return read(wav, where)
 notes.read_audio = read_or_die
 build.build(sys.argv[1], sys.argv[2], "by_note", overwrite=True)
 """
-    last = nsynth_notes.read_splits(folder, "by_note")["test"][-1].name
+    last = read_splits(folder, "by_note")["test"][-1].name
     return run_python(program, folder, data_dir, last)
 
 
@@ -462,7 +487,7 @@ def test_killed_build_does_not_look_finished_and_the_next_one_cleans_up(folder, 
     builder = nsynth_json.Builder(data_dir=tmp_path / "data", config="by_note")
     assert not builder.is_prepared()
     assert builds.build(folder, tmp_path / "data", "by_note").is_new
-    assert leftovers(tmp_path / "data") == ["1.0.0"]
+    assert leftovers(tmp_path / "data") == ["1.1.0"]
 
 
 def test_killed_overwriting_loses_nothing(folder, tmp_path):
@@ -472,7 +497,7 @@ def test_killed_overwriting_loses_nothing(folder, tmp_path):
     assert not path.exists()
     assert not builds.build(folder, tmp_path / "data", "by_note").is_new
     assert contents(path) == old
-    assert leftovers(tmp_path / "data") == ["1.0.0"]
+    assert leftovers(tmp_path / "data") == ["1.1.0"]
 
 
 def test_two_builds_do_not_disturb_each_other(folder, tmp_path):
@@ -491,7 +516,7 @@ def test_failure_to_write_is_the_users_error(folder, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="cannot be written"):
         builds.build(folder, tmp_path / "file", "by_note")
 
-    def full(note):
+    def full(wav, where):
         raise RuntimeError("write() failed: No space left on device")
 
     monkeypatch.setattr(nsynth_notes, "read_audio", full)

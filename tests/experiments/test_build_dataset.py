@@ -22,7 +22,7 @@ def folder(tmp_path):
 
 def test_builds_once_notices_changes_and_overwrites(folder, tmp_path):
     flags = (f"--notes={folder}", f"--data_dir={tmp_path / 'data'}", "--split=by_note")
-    path = tmp_path / "data" / "nsynth_json" / "by_note" / "1.0.0"
+    path = tmp_path / "data" / "nsynth_json" / "by_note" / "1.1.0"
 
     process = build_dataset(*flags)
     assert (process.returncode, process.stderr) == (0, "")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tensorflow_datasets as tfds
 
 from wavenet_ae.data import nsynth
-from wavenet_ae.data.nsynth_json import notes as nsynth_notes
+from wavenet_ae.data.nsynth_json.collection import Collection, read_collection
 from wavenet_ae.data.nsynth_json.nsynth_json_dataset_builder import Builder
 from wavenet_ae.data.writing import (
     INCOMPLETE,
@@ -61,7 +61,7 @@ def build(
     deleted by the next.
 
     Args:
-        notes: a folder in the layout that `notes.read_splits` reads.
+        notes: a folder or an archive that `collection.read_collection` reads.
         data_dir: TFDS's folder of datasets, on a local disk.
         config: one of CONFIGS.
         overwrite: build anew, whatever is there. An older dataset is set aside meanwhile, and comes
@@ -75,28 +75,28 @@ def build(
         raise UserError(f"{data_dir} is not on this machine: build locally, then copy the folder.")
     notes = Path(notes).expanduser()
     path = dataset_dir(data_dir, config)
-    fingerprint = nsynth_notes.fingerprint(notes, config)
+    collection = read_collection(notes, config)
     with reporting_failures_to_write(path), quietly(), alone_in(path.parent):
         _clear_up_after_killed_builds(path)
         if path.exists() and not overwrite:
-            if _metadata(path).get("fingerprint") != fingerprint:
+            if _metadata(path).get("fingerprint") != collection.fingerprint:
                 raise UserError(
                     f"{path} was built from other notes than {notes} holds now: pass --overwrite"
                     " to build it anew, or name another --data_dir."
                 )
             return Dataset(path, is_new=False, splits=_split_sizes(path))
         with _set_aside(path):
-            _build(notes, data_dir, config)
+            _build(collection, data_dir, config)
         return Dataset(path, is_new=True, splits=_split_sizes(path))
 
 
-def _build(notes: Path, data_dir: str | os.PathLike[str], config: str) -> None:
+def _build(collection: Collection, data_dir: str | os.PathLike[str], config: str) -> None:
     """Lets TFDS build into a folder of its own, which it renames at the end."""
-    builder = Builder(data_dir=Path(data_dir).expanduser(), config=config)
+    data_dir = Path(data_dir).expanduser()
+    builder = Builder(data_dir=data_dir, config=config, collection=collection)
     with tempfile.TemporaryDirectory() as downloads:  # TFDS makes folders there, for nothing
         builder.download_and_prepare(
             download_dir=downloads,
-            download_config=tfds.download.DownloadConfig(manual_dir=notes),
             file_format=tfds.core.FileFormat.ARRAY_RECORD,
         )
 

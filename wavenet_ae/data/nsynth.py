@@ -60,10 +60,20 @@ class NoteName(NamedTuple):
 
 _NOTE_NAME = re.compile(r"(?P<instrument>.+)-(?P<pitch>\d{3})-(?P<velocity>\d{3})")
 
+_INSTRUMENT_NAME = re.compile(
+    rf"(?P<family>{'|'.join(FAMILIES)})_(?P<source>{'|'.join(SOURCES)})_\d{{3}}"
+)
+
 
 def instrument_name(family: str, source: str, number: int) -> str:
     """Returns an instrument's name, as in `bass_synthetic_033`."""
     return f"{family}_{source}_{number:03d}"
+
+
+def parse_instrument_name(instrument: str) -> tuple[str, str] | None:
+    """Returns the family and the source in a name like `bass_synthetic_033`, None for others."""
+    match = _INSTRUMENT_NAME.fullmatch(instrument)
+    return None if match is None else (match["family"], match["source"])
 
 
 def parse_note_name(note_str: str) -> NoteName:

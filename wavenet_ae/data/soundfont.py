@@ -11,16 +11,10 @@ what an interrupted call had finished is listed in `DIR/.parts` and kept by the 
 
 import hashlib
 import json
-import os
 import shutil
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +23,7 @@ import soundfile
 import soxr
 from tqdm import tqdm
 
-from wavenet_ae.data import nsynth, synthesizer
+from wavenet_ae.data import note_folder, nsynth, synthesizer, worker_pool
 from wavenet_ae.data.general_midi import INSTRUMENTS, Instrument, select_instruments
 from wavenet_ae.data.qualities import measure_qualities
 from wavenet_ae.data.synthesizer import SoundFont
@@ -39,13 +33,11 @@ from wavenet_ae.errors import UserError
 # has them. At this one the loudest note of FluidR3 (Mono GM) peaks at 0.75 of full scale.
 DEFAULT_GAIN = 1.0
 
-# Steps of 16 bits: a note that never gets beyond them (-72 dBFS) counts as silent. Most silent
-# notes are zero throughout, outside the keys that the program has samples for.
-_SILENT_PEAK = 8
+# In steps of 16 bits. Most silent notes are zero throughout, outside the keys that the program has
+# samples for.
+_SILENT_PEAK = round(note_folder.SILENT_PEAK * 32768)
 
-_EXAMPLES = "examples.json"
 _RENDERING = "rendering.json"
-_AUDIO = "audio"
 _PARTS = ".parts"
 _PLAN = "plan.json"  # in the parts' folder
 
@@ -139,7 +131,7 @@ def render_soundfont(
         "velocities": list(velocities),
         "gain": gain,
     }
-    if (output / _EXAMPLES).exists():
+    if (output / note_folder.EXAMPLES).exists():
         return _check_finished(output, request)
 
     plan = {"request": request, "rendered_with": _rendered_with()}
@@ -150,17 +142,17 @@ def render_soundfont(
     ]
     try:
         _begin(output, plan)
-        _run(jobs, processes or _num_cores())
-        examples, rendering = _merge(jobs, presets)
+        _run(jobs, processes or worker_pool.num_cores())
+        entries, rendering = _merge(jobs, presets)
         rendering = {"soundfont": soundfont.name, **plan, **rendering}
-        if not examples:
+        if not entries:
             shutil.rmtree(output / _PARTS)
-            (output / _AUDIO).rmdir()
+            (output / note_folder.AUDIO).rmdir()
             raise UserError(
                 f"{soundfont} is silent at all pitches that were asked for: see --pitches."
             )
         _write_atomically(output / _RENDERING, [json.dumps(rendering, indent=2), "\n"])
-        _write_atomically(output / _EXAMPLES, _one_entry_a_line(examples))
+        note_folder.write_examples(output, entries)
         shutil.rmtree(output / _PARTS)
     except (OSError, soundfile.LibsndfileError) as error:
         raise UserError(f"cannot write to {output}: {error}") from error
@@ -185,10 +177,6 @@ def _present_instruments(
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _rendered_with() -> dict[str, Any]:
@@ -231,9 +219,11 @@ def _begin(output: Path, plan: dict[str, Any]) -> None:
                 f"{output} holds an unfinished rendering with other {differences}: finish it with "
                 "the flags that it was begun with, choose another --output, or remove that folder."
             )
-    elif output.is_dir() and any(path.name not in (_PARTS, _AUDIO) for path in output.iterdir()):
+    elif output.is_dir() and any(
+        path.name not in (_PARTS, note_folder.AUDIO) for path in output.iterdir()
+    ):
         raise UserError(f"{output} is not empty: choose another --output.")
-    (output / _AUDIO).mkdir(parents=True, exist_ok=True)
+    (output / note_folder.AUDIO).mkdir(parents=True, exist_ok=True)
     parts.mkdir(exist_ok=True)
     _write_atomically(parts / _PLAN, [json.dumps(plan)])
 
@@ -250,38 +240,10 @@ def _run(jobs: Sequence[_Job], processes: int) -> None:
         return
     total = sum(len(job.pitches) for job in jobs)
     done = total - sum(len(job.pitches) for job in left)
-    progress = tqdm(desc="rendering", unit="note", total=total, initial=done, mininterval=1)
-    # Spawned, for a fork would inherit the threads of whoever called this.
-    executor = ProcessPoolExecutor(
-        min(processes, len(left)), get_context("spawn"), initializer=_start_worker
-    )
-    try:
-        with progress:
-            futures = {executor.submit(_render_job, job): job for job in left}
-            for future in as_completed(futures):
-                future.result()
-                progress.update(len(futures[future].pitches))
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a rendering process was killed, perhaps for want of memory: run the same command "
-            "again, it goes on where it stopped, or try fewer --processes."
-        ) from error
-    finally:
-        # On an error or an interruption the jobs that run come to their end, a few seconds.
-        executor.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    # An interruption from the keyboard reaches all processes; the parent's business alone.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-
-    def end_with_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    if parent is not None:
-        threading.Thread(target=end_with_parent, daemon=True).start()
+    with tqdm(desc="rendering", unit="note", total=total, initial=done, mininterval=1) as progress:
+        worker_pool.run(
+            _render_job, left, processes, lambda job, _: progress.update(len(job.pitches))
+        )
 
 
 # A worker opens the font once.
@@ -303,9 +265,13 @@ def _render_job(job: _Job) -> None:
         num_clipped += int(steps.max() > 32767 or steps.min() < -32768)
         peak = max(peak, note_peak)
         steps = np.clip(steps, -32768, 32767).astype(np.int16)
-        note_str = str(nsynth.NoteName(instrument.name, pitch, job.velocity))
+        name = nsynth.NoteName(instrument.name, pitch, job.velocity)
+        note_str = str(name)
         soundfile.write(
-            job.output / _AUDIO / f"{note_str}.wav", steps, nsynth.SAMPLE_RATE_HZ, "PCM_16"
+            job.output / note_folder.AUDIO / f"{note_str}.wav",
+            steps,
+            nsynth.SAMPLE_RATE_HZ,
+            "PCM_16",
         )
         # Measured from what the file holds.
         qualities = measure_qualities(
@@ -314,33 +280,24 @@ def _render_job(job: _Job) -> None:
             distortion=instrument.distortion,
             multiphonic=instrument.multiphonic,
         )
-        notes[note_str] = {
-            "note_str": note_str,
-            "instrument": instrument.index,
-            "instrument_str": instrument.name,
-            "pitch": pitch,
-            "velocity": job.velocity,
-            "sample_rate": nsynth.SAMPLE_RATE_HZ,
-            "qualities": qualities,
-            "qualities_str": [
-                name for name, held in zip(nsynth.QUALITIES, qualities, strict=True) if held
-            ],
-            "instrument_family": nsynth.FAMILIES.index(instrument.family),
-            "instrument_family_str": instrument.family,
-            "instrument_source": nsynth.SOURCES.index(instrument.source),
-            "instrument_source_str": instrument.source,
-        }
+        notes[note_str] = note_folder.note_entry(
+            name,
+            instrument_index=instrument.index,
+            family=instrument.family,
+            source=instrument.source,
+            qualities=qualities,
+        )
     counts = {"silent": num_silent, "clipped": num_clipped, "peak": peak / 32768.0}
     _write_atomically(job.part, [json.dumps({"notes": notes, **counts})])
 
 
 def _merge(
     jobs: Sequence[_Job], presets: dict[int, str]
-) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """Puts the parts together, by instrument, pitch and velocity.
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Puts the parts together.
 
     Returns:
-        The entries of `examples.json`, and what `rendering.json` says of the instruments.
+        The notes' entries, and what `rendering.json` says of the instruments.
     """
     notes: list[dict[str, Any]] = []
     instruments: dict[str, dict[str, Any]] = {}
@@ -363,14 +320,12 @@ def _merge(
         counts["silent"] += part["silent"]
         counts["clipped"] += part["clipped"]
         counts["peak"] = max(counts["peak"], part["peak"])
-    notes.sort(key=lambda note: (note["instrument"], note["pitch"], note["velocity"]))
-    examples = {note["note_str"]: {"note": n, **note} for n, note in enumerate(notes)}
     totals = {
         name: sum(counts[name] for counts in instruments.values())
         for name in ("notes", "silent", "clipped")
     }
     totals["peak"] = max(counts["peak"] for counts in instruments.values())
-    return examples, {"totals": totals, "instruments": instruments}
+    return notes, {"totals": totals, "instruments": instruments}
 
 
 def _describe(rendering: dict[str, Any]) -> str:
@@ -383,16 +338,7 @@ def _describe(rendering: dict[str, Any]) -> str:
     )
 
 
-def _one_entry_a_line(entries: dict[str, Any]) -> Iterator[str]:
-    """Yields the text of a JSON object, small pieces of a large one."""
-    separator = "{\n"
-    for key, value in entries.items():
-        yield f"{separator}{json.dumps(key)}: {json.dumps(value)}"
-        separator = ",\n"
-    yield "\n}\n"
-
-
-def _write_atomically(path: Path, text: Iterator[str] | list[str]) -> None:
+def _write_atomically(path: Path, text: list[str]) -> None:
     unfinished = path.with_name(path.name + ".unfinished")
     with unfinished.open("w", encoding="utf-8") as file:
         file.writelines(text)

@@ -1,0 +1,97 @@
+"""The pitch of a recorded note, by probabilistic YIN (Mauch and Dixon 2014; librosa's `pyin`)."""
+
+from typing import NamedTuple
+
+import librosa
+import numpy as np
+
+from wavenet_ae.audio.files import SAMPLE_RATE_HZ
+from wavenet_ae.errors import UserError
+
+LOWEST, HIGHEST = 21, 108  # MIDI: the keys of a piano
+
+# Four periods of the lowest pitch, which YIN compares in pairs of windows of half the frame.
+_FRAME_SAMPLES = 2048
+_HOP_SAMPLES = 512
+# Quarters of a semitone: enough to round from, and six times as fast as librosa's tenths.
+_RESOLUTION = 0.25
+
+# Frames within 40 dB of the loudest count as sounding; the rest is release and silence.
+_SOUNDING_DB = 40.0
+_FEWEST_FRAMES = 4
+# A note has a pitch in half of its sounding frames (breath and hammer have none), and stays within
+# a semitone, which leaves room for vibrato, four fifths of the time.
+_LEAST_VOICED = 0.5
+_LEAST_STEADY = 0.8
+_STEADY_SEMITONES = 1.0
+
+
+class PitchError(UserError):
+    """A sound without one clear pitch; the message is the end of a sentence about it."""
+
+
+class Pitch(NamedTuple):
+    """A note's pitch."""
+
+    midi: int
+    cents: int  # how far the sound lies from it, -50 to 50
+    voiced: float  # the share of the sounding frames that have a pitch
+
+
+def track(audio: np.ndarray) -> Pitch:
+    """Finds the pitch of a sound that holds one note.
+
+    Args:
+        audio: float32 [samples] at 16 kHz.
+
+    Returns:
+        The median over the frames that have a pitch, weighted by how probable that is, rounded to
+        a MIDI number from LOWEST to HIGHEST.
+
+    Raises:
+        PitchError: the sound is too short, has a pitch too seldom, or its pitch wanders.
+    """
+    hz, is_voiced, probability = librosa.pyin(
+        audio,
+        # Half a semitone more, so that a note out of tune is still heard.
+        fmin=float(librosa.midi_to_hz(LOWEST - 0.5)),
+        fmax=float(librosa.midi_to_hz(HIGHEST + 0.5)),
+        sr=SAMPLE_RATE_HZ,
+        frame_length=_FRAME_SAMPLES,
+        hop_length=_HOP_SAMPLES,
+        resolution=_RESOLUTION,
+    )
+    sounding = _is_sounding(audio)
+    if sounding.sum() < _FEWEST_FRAMES:
+        seconds = sounding.sum() * _HOP_SAMPLES / SAMPLE_RATE_HZ
+        raise PitchError(f"sounds for {seconds:.2f} s, too short for its pitch to be tracked")
+    heard = sounding & is_voiced
+    voiced = heard.sum() / sounding.sum()
+    if voiced < _LEAST_VOICED:
+        raise PitchError(
+            f"has a pitch in {voiced:.0%} of the time that it sounds, and a note needs "
+            f"{_LEAST_VOICED:.0%}"
+        )
+    semitones = librosa.hz_to_midi(hz[heard])
+    median = _weighted_median(semitones, probability[heard])
+    steady = np.mean(np.abs(semitones - median) <= _STEADY_SEMITONES)
+    if steady < _LEAST_STEADY:
+        raise PitchError(
+            f"has a pitch that wanders: {steady:.0%} of it lies within a semitone of "
+            f"{librosa.midi_to_note(median, unicode=False)} (MIDI {median:.1f}), and a note needs "
+            f"{_LEAST_STEADY:.0%}"
+        )
+    midi = int(np.clip(np.rint(median), LOWEST, HIGHEST))
+    return Pitch(midi, round(100 * (median - midi)), float(voiced))
+
+
+def _is_sounding(audio: np.ndarray) -> np.ndarray:
+    """Returns bool [frames]: which of pyin's frames are near the loudest."""
+    level = librosa.feature.rms(y=audio, frame_length=_FRAME_SAMPLES, hop_length=_HOP_SAMPLES)[0]
+    return level > level.max() * 10 ** (-_SOUNDING_DB / 20)
+
+
+def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])

@@ -1,0 +1,67 @@
+r"""Imports recordings, one note a file, into NSynth's json/wav layout.
+
+    python experiments/import_notes.py --input=recordings --output=notes
+
+Instrument, pitch and velocity come from --labels=TABLE.csv, else from the files' names, such as
+bass_synthetic_033-022-050, Piano_C4_100 or "flute 60" (C4 is 60); --pitch_tracker=pyin listens to
+files without a pitch. Notes are cut or padded to 4 s, 16 kHz, mono. A file that cannot become a
+note is named with the reason, the others go on, and the exit code is 1. A further call goes on
+where an interrupted one stopped, and makes what is new or has changed.
+"""
+
+from absl import flags
+
+from wavenet_ae.command_line import define_path, run
+from wavenet_ae.data import nsynth, recordings
+from wavenet_ae.data.note_labels import Defaults
+from wavenet_ae.data.note_sound import SoundOptions
+
+_INPUT = define_path("input", "The folder of recordings; searched recursively.", required=True)
+_OUTPUT = define_path("output", "The folder to write.", required=True)
+_LABELS = define_path(
+    "labels",
+    "A table, .csv or .json: file (path or name), and any of instrument, pitch, velocity, family, "
+    "source, qualities (names divided by ;).",
+)
+_PITCH_TRACKER = flags.DEFINE_enum(
+    "pitch_tracker", None, ["pyin"], "Finds the pitch where neither the table nor the name has it."
+)
+_NAMES = flags.DEFINE_bool("names", True, "Read instrument, pitch and velocity from files' names.")
+_VELOCITY = flags.DEFINE_integer("velocity", 100, "Where it is not told.", 1, 127)
+_FAMILY = flags.DEFINE_enum("family", None, nsynth.FAMILIES, "Where it is not told.")
+_SOURCE = flags.DEFINE_enum("source", None, nsynth.SOURCES, "Where it is not told.")
+_TRIM = flags.DEFINE_float(
+    "trim",
+    SoundOptions().trim_db,
+    "Cut off what is so many dB weaker before the onset; 0: keep.",
+    lower_bound=0,
+)
+_NORMALIZE = flags.DEFINE_float(
+    "normalize",
+    None,
+    "Bring each note's peak to this level in dBFS, as -1; default: as it is.",
+    upper_bound=0,
+)
+_LONG = flags.DEFINE_enum("long", "cut", ["cut", "refuse"], "What is done with more than 4 s.")
+_PROCESSES = flags.DEFINE_integer("processes", None, "Default: one a core.", lower_bound=1)
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the notes that --output holds.")
+
+
+def main() -> int:
+    """Imports what the flags ask for; the exit code is 1 if a file was refused."""
+    imported = recordings.import_notes(
+        _INPUT.value,
+        _OUTPUT.value,
+        table=_LABELS.value,
+        defaults=Defaults(_VELOCITY.value, _FAMILY.value, _SOURCE.value, _NAMES.value),
+        sound=SoundOptions(_TRIM.value, _NORMALIZE.value, _LONG.value == "refuse"),
+        track_pitch=_PITCH_TRACKER.value is not None,
+        processes=_PROCESSES.value,
+        overwrite=_OVERWRITE.value,
+    )
+    print(imported.summary)
+    return int(imported.refused > 0)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -4,15 +4,18 @@ from typing import NamedTuple
 
 import librosa
 import numpy as np
+import soxr
 
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.errors import UserError
 
 LOWEST, HIGHEST = 21, 108  # MIDI: the keys of a piano
 
-# Four periods of the lowest pitch, which YIN compares in pairs of windows of half the frame.
-_FRAME_SAMPLES = 2048
-_HOP_SAMPLES = 512
+# At 16 kHz the highest pitches have four samples a period, and a period between two samples is
+# mistaken for one of twice its length.
+_RATE_HZ = 2 * SAMPLE_RATE_HZ
+_FRAME_SAMPLES = 4096  # four periods of the lowest pitch: YIN compares windows of half a frame
+_HOP_SAMPLES = 1024
 # Quarters of a semitone: enough to round from, and six times as fast as librosa's tenths.
 _RESOLUTION = 0.25
 
@@ -51,19 +54,20 @@ def track(audio: np.ndarray) -> Pitch:
     Raises:
         PitchError: the sound is too short, has a pitch too seldom, or its pitch wanders.
     """
+    audio = soxr.resample(audio, SAMPLE_RATE_HZ, _RATE_HZ, quality="HQ")
     hz, is_voiced, probability = librosa.pyin(
         audio,
         # Half a semitone more, so that a note out of tune is still heard.
         fmin=float(librosa.midi_to_hz(LOWEST - 0.5)),
         fmax=float(librosa.midi_to_hz(HIGHEST + 0.5)),
-        sr=SAMPLE_RATE_HZ,
+        sr=_RATE_HZ,
         frame_length=_FRAME_SAMPLES,
         hop_length=_HOP_SAMPLES,
         resolution=_RESOLUTION,
     )
     sounding = _is_sounding(audio)
     if sounding.sum() < _FEWEST_FRAMES:
-        seconds = sounding.sum() * _HOP_SAMPLES / SAMPLE_RATE_HZ
+        seconds = sounding.sum() * _HOP_SAMPLES / _RATE_HZ
         raise PitchError(f"sounds for {seconds:.2f} s, too short for its pitch to be tracked")
     heard = sounding & is_voiced
     voiced = heard.sum() / sounding.sum()

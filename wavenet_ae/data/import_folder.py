@@ -39,7 +39,7 @@ class ImportFolder:
     Args:
         path: a new or an empty folder, or one that was made for the same request.
         request: what all its notes have in common, as JSON has it.
-        overwrite: delete notes of another origin.
+        overwrite: delete what is there, unless it is the unfinished work of the same request.
 
     Raises:
         UserError: the folder holds something else, or cannot be written.
@@ -63,7 +63,8 @@ class ImportFolder:
         if not self._path.is_dir() or not (there := {p.name for p in self._path.iterdir()}):
             return
         request, facts = self._read()
-        if request == self._request and not overwrite:
+        unfinished = (self._path / _JOURNAL).exists()
+        if request == self._request and (unfinished or not overwrite):
             for file, known in facts:
                 self._remember(file, known)
             return

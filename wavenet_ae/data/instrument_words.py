@@ -10,6 +10,7 @@ _FAMILIES: tuple[tuple[str | None, str], ...] = (
     ("bass", "bass guitar, acoustic bass, electric bass, synth bass, upright bass, slap bass"),
     ("mallet", "steel drum, steel pan, steelpan, music box, tubular bell, thumb piano"),
     ("reed", "english horn, cor anglais"),
+    ("organ", "reed organ, pump organ"),
     ("flute", "pan flute, pan pipe, tin whistle"),
     ("string", "double bass, contrabass"),
     (

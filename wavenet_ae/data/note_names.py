@@ -18,7 +18,7 @@ _SEPARATORS = r"[ _.\-]+"
 # vel100 and v100, but not v2: velocity layers are counted, too.
 _VELOCITY = rf"(?:[vV]el(?:ocity)?{_NUMBER}|[vV][0-9]{{3}}|{_NUMBER})"
 _NAME = re.compile(
-    rf"(?:(?P<name>.+?){_SEPARATORS})?"
+    rf"(?:(?P<name>.+?){_SEPARATORS})??"
     rf"(?P<pitch>{_NOTE}|{_NUMBER})"
     rf"(?:{_SEPARATORS}(?P<velocity>{_VELOCITY}))?"
 )
@@ -60,7 +60,7 @@ def parse_name(stem: str) -> NameParts | None:
     name, is_number = match["name"], match["pitch"].isdecimal()
     last = re.split(_SEPARATORS, name)[-1] if name else ""
     if nsynth.parse_instrument_name(name or "") is None and re.fullmatch(
-        _NUMBER if is_number else _NOTE, last
+        "[0-9]+" if is_number else _NOTE, last
     ):
         raise UserError(
             f"has a name in which {last} or {match['pitch']} could be the pitch: give it in "
@@ -86,7 +86,7 @@ def parse_pitch(value: Any) -> int:
     """
     text = str(value).strip()
     if re.fullmatch(_NOTE, text):
-        letter, accidental, octave = re.fullmatch(r"(.)(\D?)(-?\d+)", text).groups()
+        letter, accidental, octave = re.fullmatch(r"(.)([^-\d]?)(-?\d+)", text).groups()
         pitch = 12 * (int(octave) + 1) + _SEMITONES[letter.upper()] + _ACCIDENTALS[accidental]
     else:
         pitch = _whole_number(value, "pitch", "a MIDI number or a note name such as C4 or F#3")

@@ -130,9 +130,9 @@ def import_notes(
     facts = [notes.known(file, {}) for file in job.labels]
     lines = import_summary.describe(output, job.labels.values(), facts, made)
     if others:
-        lines.append(f"{others} files that are no sounds were passed over.")
+        lines.append(f"passed over, as they are no sounds: {others}")
     if job.refused:
-        lines.append(f"{len(job.refused)} of {len(names)} sound files were refused.")
+        lines.append(f"refused: {len(job.refused)} of {len(names)} sound files")
     return Imported("\n".join(lines), len(job.refused))
 
 

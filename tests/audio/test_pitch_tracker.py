@@ -43,6 +43,12 @@ def test_silence_after_a_note_does_not_count():
     assert heard.voiced > 0.9
 
 
+def test_a_hum_far_below_the_note_does_not_count():
+    hum = 0.001 * np.sin(2 * np.pi * 100 * TIME_S)
+    hum[:8000] += tone(62, seconds=0.5)[:, 0]
+    assert track(hum).midi == 62
+
+
 def test_noise_is_refused():
     with pytest.raises(PitchError, match=r"has a pitch in \d+% of the time .* needs 50%"):
         track(0.1 * np.random.default_rng(0).normal(size=48_000))

@@ -231,17 +231,22 @@ def test_a_second_call_makes_what_is_new_or_changed(folder, output):
     assert {path.stem for path in (output / "audio").iterdir()} == set(examples(output))
 
 
-def test_an_interrupted_call_goes_on(folder, output, tmp_path, monkeypatch):
-    save = files.save
-    written = []
+def interrupt_second_sound(monkeypatch):
+    """Has the first sound of the next call written, and the second interrupted."""
+    save, written = files.save, []
 
     def save_one(path, audio):
-        if len(written) == 1:
+        if written:
             raise KeyboardInterrupt
         written.append(path)
         save(path, audio)
 
     monkeypatch.setattr(files, "save", save_one)
+    return written
+
+
+def test_an_interrupted_call_goes_on(folder, output, tmp_path, monkeypatch):
+    written = interrupt_second_sound(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         import_notes(folder, output, overwrite=True)
     assert not (output / "examples.json").exists()
@@ -268,6 +273,22 @@ def test_new_labels_do_not_mix_up_sounds(folder, output):
     import_notes(folder, output)
     audio, _ = soundfile.read(output / "audio" / "Piano-060-090.wav")
     np.testing.assert_allclose(audio[:16_000], tone(60)[:, 0], atol=1e-4)
+
+
+def test_an_interrupted_change_of_labels_does_not_either(folder, output, monkeypatch):
+    import_notes(folder, output)
+    table = folder / "swapped.csv"
+    table.write_text("file,instrument,pitch,velocity\nPiano_C4_90,Rhodes,D4,100\nD4,Piano,C4,90\n")
+    written = interrupt_second_sound(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        import_notes(folder, output, table=table)
+    monkeypatch.undo()
+    assert [path.stem for path in written] == ["Rhodes-062-100"]
+    assert not (output / "examples.json").exists()
+    import_notes(folder, output)
+    for name, pitch in (("Piano-060-090", 60), ("Rhodes-062-100", 62)):
+        audio, _ = soundfile.read(output / "audio" / f"{name}.wav")
+        np.testing.assert_allclose(audio[:16_000], tone(pitch)[:, 0], atol=1e-4)
 
 
 def test_a_full_disk_ends_it_and_is_no_refusal(folder, output, monkeypatch):

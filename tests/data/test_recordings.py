@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -205,6 +206,14 @@ def test_processes_make_the_same_notes(tmp_path, output, monkeypatch):
         assert path.read_bytes() == (tmp_path / "out2" / "audio" / path.name).read_bytes()
     assert examples(output) == examples(tmp_path / "out2")
     assert len(examples(output)) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux")
+def test_a_name_that_is_not_text_is_refused(folder, output):
+    name = os.fsdecode(b"Fl\xf6te_C4.wav")  # Latin 1, as old archives have it
+    record(folder / "x.wav").rename(folder / name)
+    assert import_notes(folder, output).refused == 1
+    assert report(output)["refused"][name].endswith("has a name that is not UTF-8: rename it.")
 
 
 # Going on.

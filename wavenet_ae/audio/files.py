@@ -58,6 +58,8 @@ def load(path: _PathLike) -> np.ndarray:
     except soundfile.SoundFileError as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
         raise AudioFileError(f"{path} is not a sound file that can be read ({reason}).") from error
+    except UnicodeEncodeError as error:  # from an archive in another encoding
+        raise AudioFileError(f"{path} has a name that is not UTF-8: rename it.") from error
     except TypeError as error:  # a headerless format, known by its suffix alone
         raise AudioFileError(f"{path} has no header; convert it to WAV.") from error
     if not len(channels):

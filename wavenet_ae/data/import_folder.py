@@ -190,7 +190,9 @@ class ImportFolder:
         self._journal.close()
         with atomic_file.replacing(self._path / _REPORT) as unfinished:
             unfinished.write_text(
-                json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+                json.dumps(report, indent=1, ensure_ascii=False) + "\n",
+                encoding="utf-8",
+                errors="backslashreplace",  # a file name need not be text; JSON reads it back
             )
         note_folder.write_examples(self._path, entries.values())
         (self._path / _JOURNAL).unlink(missing_ok=True)

@@ -47,7 +47,7 @@ _FAMILIES: tuple[tuple[str | None, str], ...] = (
 _SOURCES = (
     (
         "synthetic",
-        "fm, moog, saw, sawtooth, square wave, supersaw, synth, synthesiser, synthesizer, "
+        "moog, saw, sawtooth, square wave, supersaw, synth, synthesiser, synthesizer, "
         "synthetic, synth lead, lead",
     ),
     (

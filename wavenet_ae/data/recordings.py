@@ -25,9 +25,9 @@ from wavenet_ae.data.note_labels import Defaults, Labels
 from wavenet_ae.data.note_sound import SoundOptions
 from wavenet_ae.errors import UserError
 
-# Besides what libsndfile reads, what is a sound but has to be converted, and is refused as such.
-SUFFIXES = (*files.SUFFIXES, ".aifc", ".au", ".caf", ".opus", ".w64")
-_OTHER_SOUNDS = (".aac", ".m4a", ".wma", ".wv")
+# The last four are sounds that libsndfile does not read: refused, not passed over.
+_SUFFIXES = (*files.SUFFIXES, ".aifc", ".au", ".caf", ".opus", ".w64")
+_SUFFIXES += (".aac", ".m4a", ".wma", ".wv")
 
 _DEFAULTS = Defaults()
 _SOUND = SoundOptions()
@@ -42,7 +42,7 @@ class _Import:
 
     folder: Path
     processes: int
-    files: tuple[str, ...]  # paths within the folder, divided by "/"
+    # By file: its path within the folder, divided by "/".
     labels: dict[str, Labels] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
@@ -103,7 +103,7 @@ def import_notes(
     """
     names, others = _find(folder, output, table)
     rows = {} if table is None else label_table.read_table(table, names)
-    job = _Import(folder, processes or worker_pool.num_cores(), names)
+    job = _Import(folder, processes or worker_pool.num_cores())
     notes = ImportFolder(output, _request(folder, sound), overwrite=overwrite)
     try:
         for file in names:
@@ -143,7 +143,7 @@ def _find(folder: Path, output: Path, table: Path | None) -> tuple[tuple[str, ..
         raise UserError(f"{folder} {what}: see --input.")
     if folder.resolve() == output.resolve():
         raise UserError(f"--output is the folder of the recordings, {folder}: choose another.")
-    sources = files.find([folder], (*SUFFIXES, *_OTHER_SOUNDS), leave_out=output)
+    sources = files.find([folder], _SUFFIXES, leave_out=output)
     if table is not None and not table.is_file():
         raise UserError(f"{table} does not exist: see --labels.")
     names = tuple(source.path.relative_to(folder).as_posix() for source in sources)
@@ -152,7 +152,7 @@ def _find(folder: Path, output: Path, table: Path | None) -> tuple[tuple[str, ..
         path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and not path.resolve().is_relative_to(results)
-        and path.suffix.lower() not in (*SUFFIXES, *_OTHER_SOUNDS)
+        and path.suffix.lower() not in _SUFFIXES
         and not (table is not None and path.samefile(table))
         for path in folder.rglob("*")
     )
@@ -216,11 +216,12 @@ def _track_pitches(job: _Import, notes: ImportFolder, sound: SoundOptions) -> No
 
     def done(file: str, tracked: dict[str, Any]) -> None:
         results[file] = tracked
-        notes.learn(file, states[file], {"tracked": tracked})
+        if "unread" not in tracked:
+            notes.learn(file, states[file], {"tracked": tracked})
 
-    todo = {file: (job.folder / file, sound) for file in states if file not in results}
     if not states:
         return
+    todo = {file: (job.folder / file, sound) for file in states if file not in results}
     kept = len(results)
     _work(_track_file, todo, done, what="pitches", kept=kept, processes=job.processes)
     for file in states:
@@ -238,7 +239,7 @@ def _track_file(argument: tuple[Path, SoundOptions]) -> dict[str, Any]:
     except pitch_tracker.PitchError as error:
         return {"refused": f"{path} {error}: give its pitch in the name or in --labels."}
     except UserError as error:
-        return {"refused": str(error)}
+        return {"refused": str(error), "unread": True}
 
 
 def _make_sounds(job: _Import, notes: ImportFolder, sound: SoundOptions) -> int:

@@ -71,6 +71,38 @@ def open_split(name: str, data_dir: str, split: str) -> grain.MapDataset:
         UserError: TFDS has no such dataset or split, or it has not been built there; when a note
             is read: its record is damaged, or its sound is not finite.
     """
+    builder = _open_builder(name, data_dir)
+    if split not in builder.info.splits:
+        raise UserError(
+            f"the dataset {name!r} in {os.path.expanduser(data_dir)} has no split {split!r}, "
+            f"only {', '.join(builder.info.splits)}."
+        )
+    try:
+        records = builder.as_data_source(split)
+    except NotImplementedError as error:
+        raise UserError(
+            f"{builder.data_dir} is stored as {builder.info.file_format.value}, which cannot be "
+            "read at random: convert it with experiments/prepare_nsynth.py "
+            f"--tfrecord={builder.data_dir} --data_dir=ANOTHER."
+        ) from error
+    where = f"the split {split!r} of {builder.data_dir}"
+    notes = _Notes(records, _order(builder.info, split, len(records), where), where)
+    return grain.MapDataset.source(notes).map(_flatten)
+
+
+def split_names(name: str, data_dir: str) -> list[str]:
+    """Returns the names of a dataset's splits, as `open_split` takes them: train before others.
+
+    Raises:
+        UserError: TFDS has no such dataset, or it has not been built there.
+    """
+    found = _open_builder(name, data_dir).info.splits
+    known = [split for split in nsynth.SPLITS if split in found]
+    return known + sorted(set(found) - set(known))
+
+
+def _open_builder(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
+    """Returns the builder of a dataset that is ready to be read."""
     data_dir = os.path.expanduser(data_dir)
     try:
         builder = tfds.builder(name, data_dir=data_dir)
@@ -92,22 +124,7 @@ def open_split(name: str, data_dir: str, split: str) -> grain.MapDataset:
             f"{'prepare_nsynth' if name.startswith('nsynth/') else 'build_dataset'}.py, or give "
             "the folder that holds it as data_dir."
         )
-    if split not in builder.info.splits:
-        raise UserError(
-            f"the dataset {name!r} in {data_dir} has no split {split!r}, "
-            f"only {', '.join(builder.info.splits)}."
-        )
-    try:
-        records = builder.as_data_source(split)
-    except NotImplementedError as error:
-        raise UserError(
-            f"{builder.data_dir} is stored as {builder.info.file_format.value}, which cannot be "
-            "read at random: convert it with experiments/prepare_nsynth.py "
-            f"--tfrecord={builder.data_dir} --data_dir=ANOTHER."
-        ) from error
-    where = f"the split {split!r} of {builder.data_dir}"
-    notes = _Notes(records, _order(builder.info, split, len(records), where), where)
-    return grain.MapDataset.source(notes).map(_flatten)
+    return builder
 
 
 def _order(info: tfds.core.DatasetInfo, split: str, length: int, where: str) -> np.ndarray:

@@ -53,16 +53,23 @@ def parse_notes(examples_json: bytes, where: str) -> list[Note]:
         examples_json: what the file holds.
         where: what to call the file in errors.
 
+    Returns:
+        The notes in the order of the file; a name that it has twice comes twice.
+
     Raises:
         UserError: it is broken, or a note's labels are.
     """
     try:
-        entries = json.loads(examples_json)
+        # Tuples of pairs, in which a repeated name is still there.
+        entries = json.loads(examples_json, object_pairs_hook=tuple)
     except ValueError as error:
         raise UserError(f"{where} is not valid JSON ({error}): get or write it again.") from error
-    if not isinstance(entries, dict):
+    if not isinstance(entries, tuple):
         raise UserError(f"{where} must map the notes' names to their labels, as NSynth's does.")
-    return [_parse(name, entry, where) for name, entry in entries.items()]
+    return [
+        _parse(name, dict(entry) if isinstance(entry, tuple) else entry, where)
+        for name, entry in entries
+    ]
 
 
 def _parse(name: str, entry: Any, where: str) -> Note:

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import librosa
 import matplotlib
@@ -24,6 +24,8 @@ REFERENCES = {
     "reference/uniform_bits_per_sample": ("uniform", "--"),
     "reference/histogram_bits_per_sample": ("histogram", ":"),
 }
+_SERIES_COLOURS = ("#2f7fd0", "#e07b1f", "#3f9f5f", "#a05fb0")
+_SLANTED = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
 # Stands for the page's own text colour, light or dark.
 _INK = "#010203"
 _STYLE = {
@@ -124,6 +126,76 @@ def draw_correlation(matrix: np.ndarray, pitches: np.ndarray, label: str, prefix
         axes.set_yticks(places, names)
 
     return _svg(f"Correlation of {label}.", prefix, (4.2, 3.4), draw)
+
+
+def draw_bars(
+    places: Sequence[float],
+    series: Mapping[str, Sequence[float]],
+    label: str,
+    prefix: str,
+    *,
+    across: str,
+    counted: str = "notes",
+    width: float = 1,
+    names: Mapping[float, str] | None = None,
+) -> Markup:
+    """Draws numbers as bars, one series on top of the other.
+
+    Args:
+        places: where the bars' middles stand.
+        series: the heights by name, at most four; several have a legend.
+        label: says what is counted over what.
+        prefix: starts the figure's ids.
+        across: names the horizontal axis.
+        counted: names the vertical one.
+        width: of the bars.
+        names: at ticks, and slanted where they are many; None for numbers.
+    """
+
+    def draw(axes: Axes) -> None:
+        bottom = np.zeros(len(places))
+        for (name, heights), colour in zip(series.items(), _SERIES_COLOURS, strict=False):
+            axes.bar(places, heights, width, bottom, color=colour, label=name)
+            bottom += heights
+        axes.set_xlabel(across)
+        axes.set_ylabel(counted)
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.spines[["top", "right"]].set_visible(False)
+        if names is not None:
+            axes.set_xticks(list(names), names.values(), **(_SLANTED if len(names) > 10 else {}))
+        if len(series) > 1:
+            axes.figure.legend(loc="outside upper left", ncols=4, handlelength=1)
+
+    return _svg(label, prefix, (5.6, 3.2), draw)
+
+
+def draw_shares(
+    shares: np.ndarray, rows: Sequence[str], columns: Sequence[str], label: str, prefix: str
+) -> Markup:
+    """Draws shares with their percentages.
+
+    Args:
+        shares: float `[rows, columns]`, 0 to 1; NaN is left out.
+        rows: their names, from top to bottom.
+        columns: their names.
+        label: says what they are shares of.
+        prefix: starts the figure's ids.
+    """
+
+    def draw(axes: Axes) -> None:
+        axes.imshow(shares, aspect="auto", interpolation="none", cmap="Blues", vmin=0, vmax=1)
+        for (row, column), share in np.ndenumerate(shares):
+            if np.isfinite(share):
+                # The cells have their own ground, light or dark.
+                ink = "white" if share > 0.5 else "black"
+                cell = f"{100 * share:.0f}"
+                axes.text(column, row, cell, ha="center", va="center", color=ink, fontsize=7)
+        axes.set_xticks(range(len(columns)), columns, **_SLANTED)
+        axes.set_yticks(range(len(rows)), rows)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+
+    return _svg(label, prefix, (5.6, 4), draw)
 
 
 def _svg(

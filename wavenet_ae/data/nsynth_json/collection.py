@@ -66,6 +66,7 @@ def read_collection(path: Path, config: str) -> Collection:
         notes[key] = nsynth_notes.parse_notes(labels, source.labels_name)
         if config == "published" and not notes[key]:
             raise UserError(f"{source.path} holds no notes: download or unpack it again.")
+        _check_names(notes[key], source.labels_name)
     if config != "published":
         notes = _split(notes["all"], config, path)
         sources = dict.fromkeys(nsynth.SPLITS, sources["all"])
@@ -73,6 +74,14 @@ def read_collection(path: Path, config: str) -> Collection:
         split: Split(_ordered(notes[split], split), sources[split]) for split in nsynth.SPLITS
     }
     return Collection(splits, digest.hexdigest())
+
+
+def _check_names(notes: Iterable[Note], where: str) -> None:
+    seen = set()
+    for note in notes:
+        if note.name in seen:
+            raise UserError(f"{where} has the note {note.name} twice: remove one of them.")
+        seen.add(note.name)
 
 
 def _published_source(folder: Path, split: str) -> Folder | Archive:

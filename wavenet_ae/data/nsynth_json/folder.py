@@ -41,13 +41,18 @@ class Folder:
             UserError: at the call, not after an hour of building: sounds are missing; when it is
                 a note's turn: its sound cannot be read or is of another kind.
         """
-        self._check_sounds_exist(notes)
+        self.check_sounds_exist(notes)
         return self._read_sounds(notes)
 
     def _wav(self, note: Note) -> Path:
         return self.path / "audio" / f"{note.name}.wav"
 
-    def _check_sounds_exist(self, notes: Sequence[Note]) -> None:
+    def check_sounds_exist(self, notes: Sequence[Note]) -> None:
+        """Finds a missing sound now, not after an hour of reading.
+
+        Raises:
+            UserError: a note's sound is not there.
+        """
         try:
             present = set(os.listdir(self.path / "audio"))  # one call, not one for each note
         except OSError as error:
@@ -55,11 +60,12 @@ class Folder:
         missing = [wav for wav in map(self._wav, notes) if wav.name not in present]
         if missing:
             raise UserError(
-                f"{missing[0]} does not exist ({len(missing)} of {len(notes)} notes of the split"
-                " have no sound): add it or remove the note from examples.json."
+                f"{missing[0]} does not exist ({len(missing)} of {len(notes)} notes have no"
+                " sound): add it or remove the note from examples.json."
             )
 
-    def _read(self, note: Note) -> np.ndarray:
+    def read_audio(self, note: Note) -> np.ndarray:
+        """Returns a note's sound as `notes.read_audio` does."""
         wav = self._wav(note)
         return nsynth_notes.read_audio(wav, f"{wav}")
 
@@ -68,7 +74,7 @@ class Folder:
         pending: collections.deque[tuple[Note, concurrent.futures.Future]] = collections.deque()
         with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
             for note in notes:
-                pending.append((note, pool.submit(self._read, note)))
+                pending.append((note, pool.submit(self.read_audio, note)))
                 if len(pending) == _READ_AHEAD:
                     first, audio = pending.popleft()
                     yield first, audio.result()

@@ -60,20 +60,25 @@ def parse_notes(examples_json: bytes, where: str) -> list[Note]:
         UserError: it is broken, or a note's labels are.
     """
     try:
-        # Tuples of pairs, in which a repeated name is still there.
-        entries = json.loads(examples_json, object_pairs_hook=tuple)
+        entries = json.loads(examples_json, object_pairs_hook=_keep_repeated)
     except ValueError as error:
         raise UserError(f"{where} is not valid JSON ({error}): get or write it again.") from error
-    if not isinstance(entries, tuple):
+    if not isinstance(entries, dict | tuple):
         raise UserError(f"{where} must map the notes' names to their labels, as NSynth's does.")
-    return [
-        _parse(name, dict(entry) if isinstance(entry, tuple) else entry, where)
-        for name, entry in entries
-    ]
+    pairs = entries.items() if isinstance(entries, dict) else entries
+    return [_parse(name, entry, where) for name, entry in pairs]
+
+
+def _keep_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any] | tuple[tuple[str, Any], ...]:
+    """Returns an object of JSON as a dict, or as pairs where a name is repeated."""
+    entries = dict(pairs)
+    return entries if len(entries) == len(pairs) else tuple(pairs)
 
 
 def _parse(name: str, entry: Any, where: str) -> Note:
     """Checks one entry of `examples.json`."""
+    if isinstance(entry, tuple):
+        entry = dict(entry)
     if not isinstance(entry, dict):
         raise UserError(f"{where}: note {name} has no labels; write them or remove the note.")
     for field, is_valid in _FIELDS.items():

@@ -1,0 +1,50 @@
+r"""Tells what a dataset holds, and what in it should be known before training.
+
+    python experiments/dataset_stats.py --dataset=nsynth_json/by_note --data_dir=datasets \
+        --output=DIR
+    python experiments/dataset_stats.py --notes=FOLDER --output=DIR
+
+counts notes by family and source as the paper's table does, pitches, velocities, instruments and
+qualities; looks for silent and clipped sounds, for names and sounds that are there twice, and for
+instruments in two splits; and gives the dataset a fingerprint. --notes takes a folder with
+examples.json and audio/, or one with nsynth-train, nsynth-valid and nsynth-test, or some of them;
+with --metadata_only the examples.json are enough. What is found does not change the exit code: it
+is 0 once dataset.json, dataset.md and report.html are written.
+"""
+
+from absl import flags
+
+from wavenet_ae.command_line import define_path, run
+from wavenet_ae.data.statistics.collection import collect
+from wavenet_ae.data.statistics.description import describe
+from wavenet_ae.data.statistics.splits import open_dataset, open_notes
+from wavenet_ae.errors import UserError
+from wavenet_ae.evaluation import dataset_page
+
+_DATASET = flags.DEFINE_string("dataset", None, "TFDS's name: nsynth_json/by_note, nsynth/full.")
+_DATA_DIR = flags.DEFINE_string("data_dir", "datasets", "TFDS's folder of datasets.")
+_NOTES = define_path("notes", "A folder of notes, instead of a dataset.")
+_SPLITS = flags.DEFINE_list("splits", [], "These alone, such as train,valid; default: all.")
+_METADATA_ONLY = flags.DEFINE_bool("metadata_only", False, "Look at the labels, not the sounds.")
+_OUTPUT = define_path("output", "The folder to write.", required=True)
+
+
+def main() -> None:
+    """Reads, counts, prints and writes."""
+    if (_DATASET.value is None) == (_NOTES.value is None):
+        raise UserError("give either --dataset with --data_dir, or --notes.")
+    wanted = list(dict.fromkeys(_SPLITS.value))
+    with_sounds = not _METADATA_ONLY.value
+    if _NOTES.value is not None:
+        splits = open_notes(_NOTES.value, wanted, with_sounds=with_sounds)
+        data = {"notes": str(_NOTES.value)}
+    else:
+        splits = open_dataset(_DATASET.value, _DATA_DIR.value, wanted)
+        data = {"dataset": _DATASET.value, "data_dir": _DATA_DIR.value}
+    document = describe(collect(splits, with_sounds=with_sounds), data)
+    print(dataset_page.summary(document))
+    print(f"open {dataset_page.write(_OUTPUT.value, document)} in a browser")
+
+
+if __name__ == "__main__":
+    run(main)

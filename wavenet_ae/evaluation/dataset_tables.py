@@ -1,0 +1,199 @@
+"""What a dataset holds, as tables: headers and rows of text for Markdown, pages and terminals."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from wavenet_ae.data import nsynth
+from wavenet_ae.data.statistics.description import Document
+
+Table = tuple[list[str], list[list[str]]]
+
+NOT_LOOKED_AT = "not looked at"
+FEW = 5  # names listed where there may be thousands
+
+_NOTHING = "-"
+
+
+def sections(document: Document) -> dict[str, Any]:
+    """Returns what is said of each split, and of all where there are several."""
+    parts = dict(document["splits"])
+    return parts if len(parts) == 1 else parts | {"all": document["all"]}
+
+
+def overview(document: Document) -> Table:
+    """Returns one row a split."""
+    header = ["split", "notes", "instruments", "hours", "MIDI pitches", "velocities"]
+    header += ["notes an instrument", "pitches an instrument", "velocities a pitch"]
+    rows = []
+    for name, section in sections(document).items():
+        pitches, notes = section["pitches"], section["notes_of_instruments"]
+        hours = section["hours"]
+        rows.append(
+            [
+                name,
+                f"{section['notes']:,}",
+                f"{section['instruments']:,}",
+                NOT_LOOKED_AT if hours is None else f"{hours:,.2f}",
+                f"{pitches['lowest']} to {pitches['highest']}",
+                ", ".join(section["velocities"])
+                if len(section["velocities"]) <= 2 * len(nsynth.VELOCITIES)
+                else f"{len(section['velocities'])} different",
+                f"{notes['fewest']:,} to {notes['most']:,}, mean {notes['mean']:,.1f}",
+                f"{section['pitches_per_instrument']:.1f}",
+                f"{section['velocities_per_pitch']:.2f}",
+            ]
+        )
+    return header, rows
+
+
+def by_family_and_source(section: Mapping[str, Any], what: str) -> Table:
+    """Returns the paper's table: families as rows, sources as columns, and totals.
+
+    Args:
+        section: a split's, or that of all.
+        what: is counted, `notes` or `instruments`.
+    """
+    header = ["family", *nsynth.SOURCES, "total"]
+    table = section[f"{what}_by_family_and_source"]
+    return header, [
+        [family.replace("_", " "), *(f"{count:,}" for count in row.values())]
+        for family, row in table.items()
+    ]
+
+
+def velocities(document: Document) -> Table:
+    """Returns the notes of each velocity by split."""
+    parts = sections(document)
+    found = sorted(document["all"]["velocities"], key=int)
+    return ["velocity", *parts], [
+        [velocity, *(f"{part['velocities'].get(velocity, 0):,}" for part in parts.values())]
+        for velocity in found
+    ]
+
+
+def pitch_sentence(document: Document) -> str:
+    """Says which pitches there are, and which are missing."""
+    pitches = document["all"]["pitches"]
+    text = f"MIDI pitches {pitches['lowest']} to {pitches['highest']}, "
+    missing = pitches["missing"]
+    if not missing:
+        text += "none missing between them"
+    elif len(missing) > 2 * FEW:
+        text += f"{len(missing)} missing between them"
+    else:
+        text += f"without {', '.join(map(str, missing))}"
+    if pitches["notes_beyond_piano"]:
+        text += (
+            f"; {pitches['notes_beyond_piano']:,} notes beyond a piano's "
+            f"{nsynth.PITCHES[0]} to {nsynth.PITCHES[-1]}"
+        )
+    return f"{text}."
+
+
+def qualities(document: Document) -> Table:
+    """Returns the notes with each quality, and the share of each family's notes that have it."""
+    section = document["all"]["qualities"]
+    names = [*nsynth.QUALITIES, "none"]
+    rows = [["notes", *(f"{section['counts'][name]:,}" for name in names)]]
+    rows.append(["share, %", *_percentages(section["shares"], names)])
+    for family, shares in section["shares_by_family"].items():
+        rows.append([family.replace("_", " "), *_percentages(shares, names)])
+    return ["", *(name.replace("_", " ") for name in names)], rows
+
+
+def together(document: Document) -> Table:
+    """Returns P(row | column) in percent: of notes with the column's quality, the row's share."""
+    given = document["all"]["qualities"]["together"]["share_given"]
+    rows = [
+        [a.replace("_", " "), *(_percent(given[b][a]) for b in nsynth.QUALITIES)]
+        for a in nsynth.QUALITIES
+    ]
+    return ["", *(name.replace("_", " ") for name in nsynth.QUALITIES)], rows
+
+
+def _percent(share: float | None) -> str:
+    return _NOTHING if share is None else f"{100 * share:.1f}"
+
+
+def _percentages(shares: Mapping[str, float] | None, names: Sequence[str]) -> list[str]:
+    return [_percent(None if shares is None else shares[name]) for name in names]
+
+
+_SOUNDS = {
+    "measured": "sounds measured",
+    "silent": "silent",
+    "digital_silence": "of these all zeros",
+    "clipped": "clipped",
+    "dc_offset": "with a DC offset",
+}
+
+
+def sound_counts(document: Document) -> Table:
+    """Returns how many sounds are silent, clipped and so on, by split."""
+    parts = sections(document)
+    return ["", *parts], [
+        [
+            words,
+            *(
+                NOT_LOOKED_AT if part["sounds"] is None else f"{part['sounds'][key]:,}"
+                for part in parts.values()
+            ),
+        ]
+        for key, words in _SOUNDS.items()
+    ]
+
+
+_LISTS: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
+    "unreadable": ("unreadable", lambda note: note["reason"]),
+    "repeated_names": (
+        "same name again",
+        lambda group: f"{group['name']} ({', '.join(group['splits'])})",
+    ),
+    "same_sounds": (
+        "same sound, other name",
+        lambda group: " = ".join(_named(note) for note in group["notes"]),
+    ),
+    "silent": ("silent", lambda note: _named(note)),
+    "clipped": ("clipped", lambda note: f"{_named(note)}: {note['longest_run']:,} samples"),
+    "dc_offset": ("DC offset", lambda note: f"{_named(note)}: {100 * note['mean']:.2f} %"),
+}
+
+
+def _named(note: Mapping[str, Any]) -> str:
+    return f"{note['name']} ({note['split']})"
+
+
+def problems(document: Document) -> Table:
+    """Returns how much of each kind was found, and the first few."""
+    rows = []
+    for key, (words, tell) in _LISTS.items():
+        found = document["findings"][key]
+        if found is None:
+            rows.append([words, NOT_LOOKED_AT, ""])
+            continue
+        first = "; ".join(tell(one) for one in found[:FEW])
+        rest = f"; and {len(found) - FEW:,} more" if len(found) > FEW else ""
+        rows.append([words, f"{len(found):,}", first + rest])
+    return ["", "found", "the first"], rows
+
+
+def shared_instruments(document: Document) -> Table:
+    """Returns how many instruments each pair of splits shares."""
+    rows = [
+        [" and ".join(pair["splits"]), f"{pair['count']:,}", " and ".join(map(str, pair["of"]))]
+        for pair in document["findings"]["shared_instruments"]
+    ]
+    return ["splits", "instruments in both", "of"], rows
+
+
+def fingerprints(document: Document) -> Table:
+    """Returns the hashes of the whole, of the notes without regard to splits, and of splits."""
+    found = document["fingerprints"]
+    parts = {"dataset": found["dataset"], "notes, splits aside": found["notes"]}
+    if len(found["splits"]) > 1:
+        parts |= found["splits"]
+    unknown = "not known" if document["with_sounds"] else NOT_LOOKED_AT
+    return ["of", "labels", "labels and sounds"], [
+        [name, hashes["labels"] or "not known", hashes["labels_and_sounds"] or unknown]
+        for name, hashes in parts.items()
+    ]

@@ -346,7 +346,9 @@ def test_broken_examples_json(folder, text):
 def test_missing_sounds_are_found_before_building(folder, tmp_path):
     wav = folder / "audio" / f"{NAME}.wav"
     wav.unlink()
-    with pytest.raises(UserError, match=rf"{NAME}\.wav does not exist \(1 of 1 notes of the split"):
+    with pytest.raises(
+        UserError, match=rf"{NAME}\.wav does not exist \(1 of 1 notes have no sound"
+    ):
         builds.build(folder, tmp_path / "data", "by_note")
     shutil.rmtree(folder / "audio")
     with pytest.raises(UserError, match="audio cannot be read"):

@@ -123,7 +123,7 @@ def test_training_on_the_official_dataset(datasets, tiny_config, tmp_path):
     config["dataset"] |= {"name": "nsynth/full", "data_dir": str(datasets), "num_workers": 1}
     config |= {"num_steps": 2, "log_every_steps": 1, "eval_every_steps": 2}
     train_and_evaluate(config, tmp_path, lambda *_: None)
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     losses = [line["train/loss"] for line in lines if "train/loss" in line]
     assert len(losses) == 2
     assert np.isfinite(losses).all()

@@ -19,6 +19,7 @@ ORDER = (
     "importers",
     "evaluation",
     "compilation",
+    "benchmarks",
 )
 
 

@@ -1,6 +1,5 @@
 import multiprocessing
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import soundfile
 from absl import flags
 from conftest import DUMMY_NOTES
 
-from wavenet_ae.data import input_pipeline, nsynth
+from wavenet_ae.data import input_pipeline
 from wavenet_ae.data.input_pipeline import ProcessShare, evaluation_batches, training_batches
 from wavenet_ae.errors import UserError
 
@@ -116,117 +115,6 @@ def test_evaluation_is_shared_by_processes(notes):
     ]
     for batch, *parts in zip(whole, *shares, strict=True):
         np.testing.assert_array_equal(np.concatenate([p["audio"] for p in parts]), batch["audio"])
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("no_such_dataset", "TFDS knows no dataset 'no_such_dataset'"),
-        ("nsynth_json/by_colour", "cannot be opened"),
-        ("nsynth_json/by_instrument", "build it with experiments/build_dataset.py"),
-    ],
-)
-def test_datasets_that_are_not_there(data_dir, name, reason):
-    with pytest.raises(UserError, match=reason):
-        input_pipeline.open_split(name, str(data_dir), "train")
-
-
-def test_the_home_folder_is_expanded(data_dir, monkeypatch):
-    monkeypatch.setenv("HOME", str(data_dir.parent))
-    assert len(input_pipeline.open_split("nsynth_json/by_note", f"~/{data_dir.name}", "test")) == 1
-
-
-def test_the_official_dataset_without_tensorflow(tmp_path):
-    (tmp_path / "tensorflow.py").write_text("raise ModuleNotFoundError('not installed')")
-    code = (
-        "import sys\n"
-        "from wavenet_ae.data.input_pipeline import open_split\n"
-        "from wavenet_ae.errors import UserError\n"
-        "try: open_split('nsynth/full', sys.argv[1], 'train')\n"
-        "except UserError as error: print(error)\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code, tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-    )
-    assert "the dataset 'nsynth/full' needs TensorFlow (pip" in result.stdout, result.stderr
-
-
-def test_a_split_that_is_not_there(data_dir):
-    with pytest.raises(UserError, match="no split 'holdout', only"):
-        input_pipeline.open_split("nsynth_json/by_note", str(data_dir), "holdout")
-
-
-def read_all(notes):
-    """The ids of the notes that can be read, and what is said of the others."""
-    ids, errors = {}, {}
-    for index in range(len(notes)):
-        try:
-            ids[index] = notes[index]["id"]
-        except UserError as error:
-            errors[index] = str(error)
-    return ids, errors
-
-
-def test_a_damaged_record_is_named(notes, data_dir, tmp_path):
-    shutil.copytree(data_dir, tmp_path / "copy")
-    (file,) = (tmp_path / "copy").glob("nsynth_json/by_note/*/*-train.array_record*")
-    content = bytearray(file.read_bytes())
-    records = content.index(bytes(1000))  # the rest is padding
-    content[records // 2] ^= 0xFF
-    file.write_bytes(content)
-    damaged = input_pipeline.open_split("nsynth_json/by_note", str(tmp_path / "copy"), "train")
-    ids, errors = read_all(damaged)
-    ((lost, message),) = errors.items()
-    assert ids == {index: notes[index]["id"] for index in range(4) if index != lost}
-    where = f"the record {lost} of the split 'train' of {file.parent}"
-    assert message.startswith(f"{where}, after the note {ids[lost - 1]}, is damaged: build the")
-    with pytest.raises(UserError, match=f"the record {lost} of the split"):
-        take(4, damaged)
-    # The same from a process that reads ahead.
-    flags.FLAGS.mark_as_parsed()
-    with pytest.raises(UserError, match=f"the record {lost} of the split"):
-        take(4, damaged, num_workers=1)
-
-
-def test_a_damaged_record_is_named_by_its_place_in_the_files():
-    class Records:
-        def __getitem__(self, record):
-            if record == 2:
-                raise RuntimeError("damaged")
-            return {"id": f"note {record}".encode()}
-
-    notes = input_pipeline._Notes(Records(), np.array([1, 2, 0]), "the split")
-    assert notes[0]["id"] == b"note 1"
-    with pytest.raises(UserError, match="the record 2 of the split, after the note note 1, is"):
-        notes[1]
-
-
-def test_a_truncated_file_is_named(data_dir, tmp_path):
-    shutil.copytree(data_dir, tmp_path / "copy")
-    (file,) = (tmp_path / "copy").glob("nsynth_json/by_note/*/*-train.array_record*")
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    truncated = input_pipeline.open_split("nsynth_json/by_note", str(tmp_path / "copy"), "train")
-    with pytest.raises(UserError, match=r"the record 0 of the split 'train' of .* is damaged"):
-        _ = truncated[0]
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_sound_that_is_not_finite_is_named(value):
-    note = {
-        "id": b"flute_acoustic_000-060-100",
-        "audio": np.array([0.0, value, 0.5], np.float32),
-        "pitch": 60,
-        "velocity": 100,
-        "instrument": {"family": 2, "source": 0},
-        "qualities": dict.fromkeys(nsynth.QUALITIES, 0),
-    }
-    with pytest.raises(UserError, match="sound of the note flute_acoustic_000-060-100 has values"):
-        input_pipeline._flatten(note)
-    assert input_pipeline._flatten({**note, "audio": np.zeros(3)})["id"].startswith("flute")
 
 
 def workers():

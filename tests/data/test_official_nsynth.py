@@ -82,6 +82,25 @@ def test_the_official_dataset_holds_the_release(datasets):
     assert not list((datasets / "downloads").glob("extracted/*nsynth*"))
 
 
+def test_reading_needs_no_tensorflow(datasets, tmp_path):
+    """TFDS's own features for sounds would."""
+    (tmp_path / "tensorflow.py").write_text("raise ModuleNotFoundError('not installed')")
+    code = (
+        "import sys\n"
+        "from wavenet_ae.data.input_pipeline import open_split\n"
+        "print(open_split('nsynth/full', sys.argv[1], 'train')[0]['id'])\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, datasets],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    expected = open_split("nsynth/full", str(datasets), "train")[0]["id"]
+    assert result.stdout.strip() == expected, result.stderr
+
+
 def test_gansynths_subset(datasets):
     notes = all_notes("nsynth/gansynth_subset", datasets)
     found = {split: {note["id"] for note in notes[split]} for split in notes}

@@ -38,7 +38,7 @@ def lower_train_step(
 
 
 def batch_shapes(batch_size: int, crop_samples: int | None) -> dict[str, jax.ShapeDtypeStruct]:
-    """Returns the shapes of what `input_pipeline.training_batches` yields of 16-bit notes."""
+    """Returns the shapes of what `input_pipeline.training_batches` yields."""
     samples = nsynth.NOTE_SAMPLES if crop_samples is None else crop_samples
     label = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
     return {

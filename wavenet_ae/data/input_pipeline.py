@@ -11,17 +11,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, SupportsIndex
 
 import grain.python as grain
 import numpy as np
-import tensorflow_datasets as tfds
 
-from wavenet_ae.data import (
-    nsynth,
-    nsynth_json,  # noqa: F401  importing it registers the builder with TFDS
-)
+from wavenet_ae.data import nsynth
+from wavenet_ae.data.stored_notes import Notes, find
 from wavenet_ae.errors import MachineError, UserError
 
 Batch = dict[str, np.ndarray]
@@ -68,83 +65,21 @@ def open_split(name: str, data_dir: str, split: str) -> grain.MapDataset:
         `family`, `source` (int32 scalars), `qualities` (bool `[10]`), `id`.
 
     Raises:
-        UserError: TFDS has no such dataset or split, or it has not been built there; when a note
-            is read: its record is damaged, or its sound is not finite.
+        UserError: there is no such dataset or split; when a note is read: its record is damaged,
+            or its sound is not finite.
     """
-    builder = _open_builder(name, data_dir)
-    if split not in builder.info.splits:
-        raise UserError(
-            f"the dataset {name!r} in {os.path.expanduser(data_dir)} has no split {split!r}, "
-            f"only {', '.join(builder.info.splits)}."
-        )
-    try:
-        records = builder.as_data_source(split)
-    except NotImplementedError as error:
-        raise UserError(
-            f"{builder.data_dir} is stored as {builder.info.file_format.value}, which cannot be "
-            "read at random: convert it with experiments/prepare_nsynth.py "
-            f"--tfrecord={builder.data_dir} --data_dir=ANOTHER."
-        ) from error
-    where = f"the split {split!r} of {builder.data_dir}"
-    notes = _Notes(records, _order(builder.info, split, len(records), where), where)
-    return grain.MapDataset.source(notes).map(_flatten)
+    return grain.MapDataset.source(Notes(find(name, data_dir), split))
 
 
 def split_names(name: str, data_dir: str) -> list[str]:
     """Returns the names of a dataset's splits, as `open_split` takes them: train before others.
 
     Raises:
-        UserError: TFDS has no such dataset, or it has not been built there.
+        UserError: there is no such dataset.
     """
-    found = _open_builder(name, data_dir).info.splits
+    found = find(name, data_dir).splits
     known = [split for split in nsynth.SPLITS if split in found]
     return known + sorted(set(found) - set(known))
-
-
-def _open_builder(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
-    """Returns the builder of a dataset that is ready to be read."""
-    data_dir = os.path.expanduser(data_dir)
-    try:
-        builder = tfds.builder(name, data_dir=data_dir)
-    except tfds.core.registered.DatasetNotFoundError as error:
-        raise UserError(
-            f"TFDS knows no dataset {name!r}: dataset.name must be nsynth_json/by_instrument, "
-            "nsynth_json/by_note, nsynth_json/published or nsynth/full."
-        ) from error
-    except ImportError as error:
-        raise UserError(
-            f"the dataset {name!r} needs TensorFlow (pip install -e '.[nsynth]'); "
-            "nsynth_json/published holds the same notes and needs none."
-        ) from error
-    except ValueError as error:
-        raise UserError(f"the dataset {name!r} in {data_dir} cannot be opened: {error}") from error
-    if not builder.is_prepared():
-        raise UserError(
-            f"there is no dataset {name!r} in {data_dir}: build it with experiments/"
-            f"{'prepare_nsynth' if name.startswith('nsynth/') else 'build_dataset'}.py, or give "
-            "the folder that holds it as data_dir."
-        )
-    return builder
-
-
-def _order(info: tfds.core.DatasetInfo, split: str, length: int, where: str) -> np.ndarray:
-    """Returns the notes' positions among the records.
-
-    Raises:
-        UserError: the metadata's do not fit the records.
-    """
-    positions = np.arange(length)
-    try:
-        # What is built from archives has one; `nsynth/full` and what is built from folders, none.
-        order = np.asarray((info.metadata or {}).get("order", {}).get(split, positions))
-    except ValueError:  # not valid JSON
-        order = None
-    if order is None or not np.array_equal(np.sort(order), positions):
-        raise UserError(
-            f"the order of {where} in its metadata.json is damaged: build the dataset anew, or copy"
-            " it once more."
-        )
-    return order
 
 
 def training_batches(
@@ -262,62 +197,6 @@ def evaluation_batches(
         examples = [_without_id(example) for example in examples]
         stacked = {key: np.stack([e[key] for e in examples]) for key in examples[0]}
         yield {**stacked, "mask": np.array([i < len(notes) for i in indices])}
-
-
-class _Notes:
-    """The records of a split; one that cannot be read is a UserError that says which."""
-
-    def __init__(self, records: Sequence[Mapping[str, Any]], order: np.ndarray, where: str):
-        self._records = records
-        self._order = order
-        self._where = where
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def __getitem__(self, index: SupportsIndex) -> Mapping[str, Any]:
-        record = int(self._order[index])
-        try:
-            return self._records[record]
-        except (RuntimeError, TypeError, ValueError) as error:  # array_record's and TFDS's
-            raise UserError(
-                f"the record {record} of {self._where}{self._neighbour(record)} is "
-                f"damaged: build the dataset anew, or copy it once more."
-            ) from error
-
-    def _neighbour(self, record: int) -> str:
-        # The record's own name went with it.
-        try:
-            return f", after the note {_note_id(self._records[record - 1])}," if record else ""
-        except (RuntimeError, TypeError, ValueError):
-            return ""
-
-
-def _note_id(example: Mapping[str, Any]) -> str:
-    note_id = example["id"]
-    return note_id.decode() if isinstance(note_id, bytes) else str(note_id)
-
-
-def _flatten(example: Mapping[str, Any]) -> dict[str, Any]:
-    """Gives TFDS's nested features the flat form that tasks read."""
-    instrument, qualities = example["instrument"], example["qualities"]
-    note_id, audio = _note_id(example), np.asarray(example["audio"])
-    if audio.dtype == np.int16:
-        audio = audio.astype(np.float32) / 32_768
-    elif not np.isfinite(audio).all():
-        raise UserError(
-            f"the sound of the note {note_id} has values that are not finite: mend or leave out "
-            "the note, and build the dataset anew."
-        )
-    return {
-        "id": note_id,
-        "audio": audio,
-        "pitch": np.int32(example["pitch"]),
-        "velocity": np.int32(example["velocity"]),
-        "family": np.int32(instrument["family"]),
-        "source": np.int32(instrument["source"]),
-        "qualities": np.array([bool(qualities[name]) for name in nsynth.QUALITIES]),
-    }
 
 
 def _without_id(example: Mapping[str, Any]) -> dict[str, Any]:

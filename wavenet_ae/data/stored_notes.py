@@ -1,0 +1,181 @@
+"""The notes of a dataset that TFDS has built, `nsynth` or `nsynth_json`, read at random.
+
+TFDS says where the records are. They are parsed here: its own way needs TensorFlow for the features
+of its `nsynth`, and ten times as long for a sound that is stored as floats.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, SupportsIndex
+
+import grain.python as grain
+import numpy as np
+from etils import epath
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError
+from tensorflow_datasets.core import dataset_info as dataset_infos
+from tensorflow_datasets.core import splits as tfds_splits
+from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
+
+from wavenet_ae.data import nsynth
+from wavenet_ae.errors import UserError
+
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+# What array_record and protobuf raise for a damaged record, and what `_parse` does.
+_DAMAGE = (RuntimeError, TypeError, ValueError, LookupError, DecodeError)
+
+
+class StoredDataset(NamedTuple):
+    """Where a dataset is, and its splits as TFDS describes them."""
+
+    path: epath.Path
+    splits: tfds_splits.SplitDict
+
+
+def find(name: str, data_dir: str) -> StoredDataset:
+    """Finds a dataset that has been built, the newest version if the name has none.
+
+    Args:
+        name: as TFDS has it: `nsynth_json/by_note`, `nsynth/full` or `nsynth/full:2.3.3`.
+        data_dir: TFDS's folder of datasets; `~` is the home folder.
+
+    Raises:
+        UserError: it is not there, or stored in a way that cannot be read at random.
+    """
+    folder = epath.Path(data_dir).expanduser()
+    prefix, _, version = name.partition(":")
+    found = [p.parent for p in (folder / prefix).glob(f"{version or '*'}/dataset_info.json")]
+    versions = {match.groups(): p for p in found if (match := _VERSION.fullmatch(p.name))}
+    if not versions:
+        tool = "prepare_nsynth" if prefix.startswith("nsynth/") else "build_dataset"
+        raise UserError(
+            f"there is no dataset {name!r} in {folder}{_what_there_is(folder)}: build it with "
+            f"experiments/{tool}.py, or give the folder that holds it as data_dir."
+        )
+    path = versions[max(versions, key=lambda numbers: tuple(map(int, numbers)))]
+    try:
+        info = dataset_infos.read_proto_from_builder_dir(path)
+    except (dataset_infos.DatasetInfoFileError, json_format.ParseError) as error:
+        raise UserError(
+            f"{path}/dataset_info.json is damaged: build the dataset anew, or copy it once more."
+        ) from error
+    if info.file_format != "array_record":
+        raise UserError(
+            f"{path} is stored as {info.file_format or 'tfrecord'}, which cannot be read at random:"
+            f" convert it with experiments/prepare_nsynth.py --tfrecord={path} --data_dir=ANOTHER."
+        )
+    return StoredDataset(path, dataset_infos.get_split_dict_from_proto(info, path))
+
+
+def _what_there_is(folder: epath.Path) -> str:
+    paths = folder.glob("*/*/*/dataset_info.json")
+    names = sorted({"/".join(path.parts[-4:-2]) for path in paths})
+    return f", which holds {', '.join(names)}" if names else ""
+
+
+class Notes:
+    """The notes of a split in the order of the hashes that TFDS gives their names.
+
+    A note is a dict, as `input_pipeline.open_split` says.
+
+    Raises:
+        UserError: there is no such split, or its order is damaged; when a note is read: its record
+            is damaged, or its sound is not finite.
+    """
+
+    def __init__(self, dataset: StoredDataset, split: str):
+        if split not in dataset.splits:
+            raise UserError(
+                f"{dataset.path} has no split {split!r}, only {', '.join(dataset.splits)}."
+            )
+        self._where = f"the split {split!r} of {dataset.path}"
+        self._records = grain.ArrayRecordDataSource(dataset.splits[split].file_instructions)
+        self._order = self._read_order(dataset.path / "metadata.json", split)
+
+    def _read_order(self, metadata: epath.Path, split: str) -> np.ndarray:
+        """Returns the notes' positions among the records."""
+        positions = np.arange(len(self._records))
+        try:
+            # What is built from archives has one, and nothing else.
+            settings = json.loads(metadata.read_text()) if metadata.exists() else {}
+            order = np.asarray(settings.get("order", {}).get(split, positions))
+        except ValueError:  # not valid JSON
+            order = None
+        if order is None or not np.array_equal(np.sort(order), positions):
+            raise UserError(
+                f"the order of {self._where} in its metadata.json is damaged: build the dataset "
+                "anew, or copy it once more."
+            )
+        return order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
+        position = int(self._order[index])
+        try:
+            return _parse(self._records[position])
+        except _DAMAGE as error:
+            raise UserError(
+                f"the record {position} of {self._where}{self._neighbour(position)} is damaged: "
+                "build the dataset anew, or copy it once more."
+            ) from error
+
+    def _neighbour(self, position: int) -> str:
+        # The record's own name went with it.
+        try:
+            return f", after the note {_parse(self._records[position - 1])['id']}," * bool(position)
+        except (*_DAMAGE, UserError):
+            return ""
+
+
+def _parse(record: bytes) -> dict[str, Any]:
+    """Reads an Example with the features of TFDS's `nsynth`; nested names have slashes.
+
+    Raises:
+        UserError: the sound is not finite.
+        LookupError: there is no such feature.
+        ValueError: the sound has another length.
+        DecodeError: it is no Example.
+    """
+    features = tf_example_pb2.Example.FromString(record).features.feature
+    [name] = _values(features, "id")
+    audio = _audio(features["audio"])
+    if audio.shape != (nsynth.NOTE_SAMPLES,):
+        raise ValueError(f"{audio.shape} samples")
+    if not np.isfinite(audio).all():
+        raise UserError(
+            f"the sound of the note {name.decode()} has values that are not finite: mend or leave "
+            "out the note, and build the dataset anew."
+        )
+    return {
+        "id": name.decode(),
+        "audio": audio,
+        "pitch": np.int32(_values(features, "pitch")[0]),
+        "velocity": np.int32(_values(features, "velocity")[0]),
+        "family": np.int32(_values(features, "instrument/family")[0]),
+        "source": np.int32(_values(features, "instrument/source")[0]),
+        "qualities": np.array(
+            [_values(features, f"qualities/{name}")[0] for name in nsynth.QUALITIES], bool
+        ),
+    }
+
+
+def _audio(feature: tf_feature_pb2.Feature) -> np.ndarray:
+    """Returns a sound as float32, full scale -1..1: stored are floats, or int16 as bytes."""
+    if feature.HasField("bytes_list"):
+        [samples] = feature.bytes_list.value
+        return np.frombuffer(samples, "<i2").astype(np.float32) / 32_768
+    # Value by value, Python would take a hundred times as long as for the message: a tag, its
+    # length, and the floats.
+    count = len(feature.float_list.value)
+    message = feature.float_list.SerializeToString()
+    return np.frombuffer(message, "<f4", offset=len(message) - 4 * count)
+
+
+def _values(features: Any, name: str) -> Sequence[Any]:
+    kind = features[name].WhichOneof("kind")
+    if kind is None:
+        raise LookupError(f"the record has no {name}")
+    return getattr(features[name], kind).value

@@ -126,7 +126,10 @@ def _builder(config: str, data_dir: str) -> tfds.core.DatasetBuilder:
                 f"building nsynth/{config} needs TensorFlow and Apache Beam, and {library} is "
                 "missing: pip install -e '.[nsynth]'."
             )
-    return tfds.builder(f"nsynth/{config}", data_dir=os.path.expanduser(data_dir))
+    try:
+        return tfds.builder(f"nsynth/{config}", data_dir=os.path.expanduser(data_dir))
+    except RuntimeError as error:  # TensorFlow's, which reads buckets
+        raise UserError(f"--data_dir={data_dir} cannot be read: {_first_line(error)}") from error
 
 
 def _beam_options(given: Sequence[str]) -> tuple[Any, bool]:

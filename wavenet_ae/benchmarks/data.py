@@ -16,7 +16,7 @@ from wavenet_ae.training import sharding
 from wavenet_ae.training.settings import check_numbers
 from wavenet_ae.training.step import init_state, make_train_step
 
-_WARM_UP_S = 1.0  # and until the read-ahead is full
+_WARM_UP = 0.2  # of a measurement's time
 
 
 class Measurement(NamedTuple):
@@ -117,7 +117,7 @@ def steps_per_s(config: Mapping[str, Any], seconds: float = 5.0) -> float:
 def _rate(items: Iterator[Any], seconds: float) -> float:
     """Returns how many items come in a second, after the first ones."""
     next(items)
-    warm = time.perf_counter() + _WARM_UP_S
+    warm = time.perf_counter() + _WARM_UP * seconds
     while time.perf_counter() < warm:
         next(items)
     count, start = 0, time.perf_counter()

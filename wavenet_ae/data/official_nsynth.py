@@ -6,6 +6,7 @@ It needs TensorFlow and Apache Beam, which are imported when it is called.
 import contextlib
 import functools
 import importlib.util
+import logging
 import os
 import re
 import shutil
@@ -70,10 +71,12 @@ def prepare(
         check_resources: refuse to begin with too little disk or memory.
 
     Raises:
-        UserError: TensorFlow or Beam is missing, a file is not the published one, or there is too
-            little disk or memory.
-        MachineError: a download failed, or the disk is full after all.
+        UserError: TensorFlow or Beam is missing, a file is not the published one, there is too
+            little disk or memory, or the dataset cannot be written.
+        MachineError: a download failed.
     """
+    # What fails is raised, too.
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     with quietly():
         return _prepare(config, data_dir, manual_dir, download_dir, beam_options, check_resources)
 
@@ -105,9 +108,11 @@ def _prepare(
             stack.enter_context(reporting_failures_to_write(Path(path)))
             stack.enter_context(alone_in(folder))
             delete_incomplete(folder)
+        if "://" not in download_dir:
+            delete_incomplete(Path(download_dir) / "extracted")
         if is_local:
             stack.enter_context(_progress(builder, NUM_NOTES[config]))
-        stack.enter_context(_reporting_downloads())
+        stack.enter_context(_reporting_failures())
         builder.download_and_prepare(
             download_dir=download_dir,
             download_config=download_config,
@@ -225,14 +230,18 @@ def _existing(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _reporting_downloads() -> Iterator[None]:
-    """Turns what TFDS says of downloads into one sentence."""
+def _reporting_failures() -> Iterator[None]:
+    """Turns what TFDS says of downloads into one sentence, and Beam's interruption into Python's."""
     import requests
     from tensorflow_datasets.core.download import download_manager, extractor
     from tensorflow_datasets.core.download import util as download_util
 
     try:
         yield
+    except RuntimeError as error:
+        if str(error).startswith("KeyboardInterrupt"):
+            raise KeyboardInterrupt from error
+        raise
     except download_manager.NonMatchingChecksumError as error:
         file = re.search(r"downloaded to (.+?), has wrong checksum", str(error))
         raise UserError(

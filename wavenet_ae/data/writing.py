@@ -5,6 +5,7 @@ import dataclasses
 import fcntl
 import io
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from absl import logging
 from wavenet_ae.errors import UserError
 
 INCOMPLETE = "incomplete."  # TFDS's prefix of what it is still writing
+
+_WRITE_FAILED = re.compile(r"write\(\) failed|No space left on device|Permission denied")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +87,8 @@ def reporting_failures_to_write(path: Path) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error}.") from error
     except RuntimeError as error:
-        if "write() failed" not in str(error):  # how array_record says it
+        # How array_record says it, and what Beam makes of an OSError: its stack trace.
+        told = [line for line in str(error).splitlines() if _WRITE_FAILED.search(line)]
+        if not told:
             raise
-        raise UserError(f"{path} cannot be written: {error}.") from error
+        raise UserError(f"{path} cannot be written: {told[0].strip()}.") from error

@@ -259,6 +259,29 @@ def test_a_failed_download_names_the_other_way(monkeypatch, tmp_path):
     assert not list(tmp_path.rglob("incomplete*"))
 
 
+@pytest.mark.parametrize(
+    ("beams_words", "expected", "message"),
+    [
+        ("KeyboardInterrupt [while running 'Serialize']", KeyboardInterrupt, None),
+        (
+            "trace\nOSError: No space left on device [while",
+            UserError,
+            "2.3.3 cannot be written: OSE",
+        ),
+        ("ZeroDivisionError [while running 'Serialize']", RuntimeError, "ZeroDivisionError"),
+    ],
+)
+def test_what_beam_makes_of_exceptions(
+    release, miniature, monkeypatch, tmp_path, beams_words, expected, message
+):
+    def fail(*_, **__):
+        raise RuntimeError(beams_words)
+
+    monkeypatch.setattr(nsynth_dataset_builder.Builder, "download_and_prepare", fail)
+    with pytest.raises(expected, match=message):
+        official_nsynth.prepare("full", str(tmp_path), manual_dir=release, check_resources=False)
+
+
 def test_a_build_that_was_killed_leaves_its_place(release, miniature, tmp_path):
     leftover = tmp_path / "nsynth" / "full" / "incomplete.ABC_2.3.3"
     leftover.mkdir(parents=True)

@@ -231,7 +231,7 @@ def _existing(path: Path) -> Path:
 
 @contextlib.contextmanager
 def _reporting_failures() -> Iterator[None]:
-    """Turns what TFDS says of downloads into one sentence, and Beam's interruption into Python's."""
+    """Turns what TFDS says of downloads into a sentence, and Beam's interruption into Python's."""
     import requests
     from tensorflow_datasets.core.download import download_manager, extractor
     from tensorflow_datasets.core.download import util as download_util

@@ -507,7 +507,7 @@ def test_two_builds_do_not_disturb_each_other(folder, tmp_path):
     config_dir.mkdir(parents=True)
     other = os.open(config_dir, os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_EX)
-    with pytest.raises(UserError, match="another process is building"):
+    with pytest.raises(UserError, match="another process is writing"):
         builds.build(folder, tmp_path / "data", "by_note")
     os.close(other)
     assert builds.build(folder, tmp_path / "data", "by_note").is_new

@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import sys
@@ -383,3 +384,17 @@ def test_an_output_that_cannot_be_made_is_told(folder, tmp_path):
 def test_an_output_within_the_recordings_is_no_recording(folder):
     import_notes(folder, folder / "notes")
     assert import_notes(folder, folder / "notes").summary.count("3 notes of 3") == 1
+
+
+def test_two_imports_do_not_disturb_each_other(folder, output):
+    """A second one with --overwrite would delete the sounds that the first counts on."""
+    import_notes(folder, output)
+    before = contents(output)
+    other = os.open(output, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with pytest.raises(UserError, match=f"another process is writing {output}: wait"):
+        import_notes(folder, output, sound=SoundOptions(trim_db=30), overwrite=True)
+    assert contents(output) == before
+    os.close(other)
+    import_notes(folder, output, sound=SoundOptions(trim_db=30), overwrite=True)
+    assert report(output)["request"]["trim"] == 30

@@ -18,6 +18,7 @@ from typing import Any
 
 from wavenet_ae import atomic_file
 from wavenet_ae.data import note_folder
+from wavenet_ae.data.folder_lock import alone_in
 from wavenet_ae.errors import UserError
 
 _REPORT = "import.json"
@@ -34,7 +35,7 @@ _REPLACEABLE = {
 
 
 class ImportFolder:
-    """A folder of notes while it is being made.
+    """A folder of notes while it is being made; other processes are kept out until it is closed.
 
     Args:
         path: a new or an empty folder, or one that was made for the same request.
@@ -42,7 +43,7 @@ class ImportFolder:
         overwrite: delete what is there, unless it is the unfinished work of the same request.
 
     Raises:
-        UserError: the folder holds something else, or cannot be written.
+        UserError: the folder holds something else, cannot be written, or another process writes it.
     """
 
     def __init__(self, path: Path, request: Mapping[str, Any], *, overwrite: bool):
@@ -50,13 +51,16 @@ class ImportFolder:
         self._request = dict(request)
         self._facts: dict[str, dict[str, Any]] = {}  # by file
         self._owners: dict[str, str] = {}  # the file that each note comes from
-        try:
-            self._prepare(overwrite)
-            (path / note_folder.AUDIO).mkdir(parents=True, exist_ok=True)
-            self._write_journal()
-            self._journal = (path / _JOURNAL).open("a", encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
+        with contextlib.ExitStack() as opened:
+            try:
+                opened.enter_context(alone_in(path))
+                self._prepare(overwrite)
+                (path / note_folder.AUDIO).mkdir(exist_ok=True)
+                self._write_journal()
+                self._journal = opened.enter_context((path / _JOURNAL).open("a", encoding="utf-8"))
+            except OSError as error:
+                raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
+            self._opened = opened.pop_all()
 
     def _prepare(self, overwrite: bool) -> None:
         """Reads what an earlier call left, or makes room."""
@@ -199,7 +203,7 @@ class ImportFolder:
 
     def close(self) -> None:
         """Ends the work, for a later call to go on with."""
-        self._journal.close()
+        self._opened.close()
 
     def discard(self) -> None:
         """Takes away what there is, for it comes to nothing."""

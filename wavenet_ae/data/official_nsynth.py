@@ -21,10 +21,10 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from wavenet_ae.data import nsynth
+from wavenet_ae.data.folder_lock import alone_in
 from wavenet_ae.data.writing import (
     INCOMPLETE,
     Prepared,
-    alone_in,
     delete_incomplete,
     quietly,
     reporting_failures_to_write,

@@ -10,7 +10,8 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core import file_adapters
 from tqdm import tqdm
 
-from wavenet_ae.data.writing import Prepared, alone_in, quietly, reporting_failures_to_write
+from wavenet_ae.data.folder_lock import alone_in
+from wavenet_ae.data.writing import Prepared, quietly, reporting_failures_to_write
 from wavenet_ae.errors import UserError
 
 

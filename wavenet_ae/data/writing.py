@@ -1,8 +1,7 @@
-"""What the writers of TFDS datasets share: silence, a lock, and one sentence for a full disk."""
+"""What the writers of TFDS datasets share: silence, and one sentence for a full disk."""
 
 import contextlib
 import dataclasses
-import fcntl
 import io
 import os
 import re
@@ -52,25 +51,6 @@ def quietly() -> Iterator[None]:
             yield
     finally:
         logging.set_verbosity(verbosity)
-
-
-@contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Makes the folder and keeps other builds out, whose work would look like leftovers.
-
-    Raises:
-        UserError: another process is building there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"another process is building {folder}: wait for its end.") from None
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def delete_incomplete(folder: Path) -> None:

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import tensorflow_datasets as tfds
 
 from wavenet_ae.data import nsynth
+from wavenet_ae.data.folder_lock import alone_in
 from wavenet_ae.data.nsynth_json.collection import Collection, read_collection
 from wavenet_ae.data.nsynth_json.nsynth_json_dataset_builder import Builder
 from wavenet_ae.data.writing import (
     INCOMPLETE,
-    alone_in,
     delete_incomplete,
     quietly,
     reporting_failures_to_write,

@@ -1,10 +1,13 @@
 """The official builder of TFDS, over a release in miniature, with Beam."""
 
+import functools
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 
 import nsynth_release
 import numpy as np
@@ -320,3 +323,47 @@ runpy.run_path(sys.argv[0], run_name="__main__")
         run("prepare_nsynth", f"--data_dir={tmp_path}", f"--manual_dir={tmp_path / 'no'}"),
         "holds none of NSynth's files",
     )
+
+
+@pytest.fixture
+def downloads(release, monkeypatch):
+    """Serves the release in the place of the published one."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=release)
+    get = requests.Session.get
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        address = f"http://127.0.0.1:{server.server_port}/"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setattr(
+            requests.Session,
+            "get",
+            lambda session, url, **settings: get(
+                session, address + url.rpartition("/")[2], **settings
+            ),
+        )
+        yield
+        server.shutdown()
+
+
+def test_downloads_are_kept_and_what_is_unpacked_is_deleted(miniature, downloads, tmp_path):
+    """TFDS gives downloads other names than the published files have."""
+    extracted = tmp_path / "downloads" / "extracted"
+    builder = tfds.builder("nsynth/full", data_dir=tmp_path)
+    for unpacked in official_nsynth._unpacked_names(builder):
+        (extracted / f"incomplete.0123_{unpacked}").mkdir(parents=True)
+    (extracted / "TAR.of-another-dataset.tar").mkdir()
+    official_nsynth.prepare("full", str(tmp_path), check_resources=False)
+    assert [path.name for path in extracted.iterdir()] == ["TAR.of-another-dataset.tar"]
+    kept = [p.stat().st_size for p in (tmp_path / "downloads").rglob("*.tar") if p.is_file()]
+    assert sorted(kept) == sorted(p.stat().st_size for p in miniature.glob("*.tfrecord.tar"))
+
+
+def test_other_datasets_downloads_do_not_count(monkeypatch, tmp_path):
+    others = tmp_path / "downloads" / "imagenet.tar"
+    others.parent.mkdir()
+    with others.open("wb") as file:
+        file.truncate(240 * 10**9)  # takes no room on the disk
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=230 * 10**9))
+    with pytest.raises(UserError, match="needs 235 GB"):
+        official_nsynth.prepare("full", str(tmp_path))

@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download import resource
 from tqdm import tqdm
 
 from wavenet_ae.data import nsynth
@@ -109,7 +110,9 @@ def _prepare(
             stack.enter_context(alone_in(folder))
             delete_incomplete(folder)
         if "://" not in download_dir:
-            delete_incomplete(Path(download_dir) / "extracted")
+            # The configs share what is unpacked.
+            stack.enter_context(alone_in(Path(download_dir)))
+            _delete_unpacked(builder, download_dir, unfinished=True)
         if is_local:
             stack.enter_context(_progress(builder, NUM_NOTES[config]))
         stack.enter_context(_reporting_failures())
@@ -118,9 +121,8 @@ def _prepare(
             download_config=download_config,
             file_format=tfds.core.FileFormat.ARRAY_RECORD,
         )
-    if "://" not in download_dir:
-        for unpacked in (Path(download_dir) / "extracted").glob("*nsynth-*"):
-            shutil.rmtree(unpacked)
+        if "://" not in download_dir:
+            _delete_unpacked(builder, download_dir)
     return Prepared.of(builder, is_new=True)
 
 
@@ -190,7 +192,14 @@ def _check_disk(
     unpacked = sum(size for name, size in sizes.items() if name.endswith(".tar"))
     missing = sum(s for n, s in sizes.items() if not (manual_dir and (manual_dir / n).is_file()))
     dataset = NUM_NOTES[config] * _BYTES_PER_NOTE
-    present = sum(f.stat().st_size for f in Path(download_dir).rglob("*") if f.is_file())
+    unpacked_names = _unpacked_names(builder)
+    names = {name.removeprefix("TAR.") for name in unpacked_names}
+    present = sum(
+        f.stat().st_size
+        for f in Path(download_dir).rglob("*")
+        # Not what other datasets or killed calls have left.
+        if f.is_file() and (f.name in names or f.parent.name in unpacked_names)
+    )
     needs = {download_dir: max(0, missing + unpacked - present), builder.data_path: dataset}
     disks: dict[int, tuple[Path, int]] = {}  # by number: a folder there, and what it needs
     for folder, size in needs.items():
@@ -221,6 +230,26 @@ def _check_memory(config: str) -> None:
             "which gives the same batches in little memory, or use a cluster "
             "(--beam_pipeline_options=runner=DataflowRunner,...)."
         )
+
+
+def _unpacked_names(builder: tfds.core.DatasetBuilder) -> set[str]:
+    """Returns what TFDS calls the folders of unpacked archives: given ones and downloads."""
+    infos = builder.url_infos.items()
+    names = {name for url, info in infos for name in (info.filename, _downloaded(url, info))}
+    return {f"TAR.{name}" for name in names if name.endswith(".tar")}
+
+
+def _downloaded(url: str, info: Any) -> str:
+    return resource.get_dl_fname(url, info.checksum)
+
+
+def _delete_unpacked(
+    builder: tfds.core.DatasetBuilder, download_dir: str, *, unfinished: bool = False
+) -> None:
+    """Deletes what is unpacked of NSynth's archives, or only what killed calls began to unpack."""
+    for folder in (Path(download_dir) / "extracted").glob(f"{INCOMPLETE}*" if unfinished else "*"):
+        if any(folder.name.endswith(name) for name in _unpacked_names(builder)):
+            shutil.rmtree(folder)
 
 
 def _existing(path: Path) -> Path:

@@ -398,3 +398,11 @@ def test_two_imports_do_not_disturb_each_other(folder, output):
     os.close(other)
     import_notes(folder, output, sound=SoundOptions(trim_db=30), overwrite=True)
     assert report(output)["request"]["trim"] == 30
+
+
+@pytest.mark.parametrize("strange", ["[]", '{"request": {}, "files": []}', "{"])
+def test_a_report_that_is_not_ours(strange, folder, output):
+    import_notes(folder, output)
+    (output / "import.json").write_text(strange)
+    with pytest.raises(UserError, match="notes that were not imported here"):
+        import_notes(folder, output)

@@ -97,11 +97,14 @@ class ImportFolder:
     def _read(self) -> tuple[Any, list[tuple[str, dict[str, Any]]]]:
         """Returns the request and the facts of an earlier call, None and none if there was none."""
         request, facts = None, []
-        with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
+        # Whatever else JSON holds is not ours.
+        strange = (AttributeError, KeyError, TypeError, ValueError)
+        with contextlib.suppress(FileNotFoundError, *strange):
             report = json.loads((self._path / _REPORT).read_text(encoding="utf-8"))
-            request, facts = report["request"], list(report["files"].items())
-            for _, known in facts:
+            files = report["files"].items()
+            for _, known in files:
                 known.pop("labels_from", None)
+            request, facts = report["request"], list(files)
         # A journal is younger than the report; its last line may be torn.
         with contextlib.suppress(FileNotFoundError, ValueError):
             first, *lines = (self._path / _JOURNAL).read_text(encoding="utf-8").splitlines()

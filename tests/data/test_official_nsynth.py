@@ -199,8 +199,13 @@ def test_what_cannot_be_converted(datasets, tmp_path):
     version = datasets / "nsynth" / "full" / "2.3.3"
     with pytest.raises(UserError, match="stored as array_record: only TFRecord"):
         tfrecord.convert(version, str(tmp_path))
-    with pytest.raises(UserError, match="holds no TFDS dataset: name the folder of one version"):
+    with pytest.raises(UserError, match="holds no whole TFDS dataset: name the folder of one"):
         tfrecord.convert(version.parent, str(tmp_path))
+    (tmp_path / "dataset_info.json").write_text("{")
+    with pytest.raises(UserError, match="holds no whole TFDS dataset"):
+        tfrecord.convert(tmp_path, str(tmp_path))
+    with pytest.raises(UserError, match=r"gs://bucket/datasets is not on this machine"):
+        tfrecord.convert(version, "gs://bucket/datasets")
 
 
 def test_what_has_been_built_is_left_alone(datasets, miniature):
@@ -250,6 +255,8 @@ def test_too_little_disk_or_memory(monkeypatch, tmp_path):
 def test_beams_options_are_checked_before_anything_is_loaded(tmp_path):
     refused(tmp_path, "Beam knows no option --runer=x", beam_options=["runer=x"])
     refused(tmp_path, "Unexpected pipeline runner: Xrunner", beam_options=["runner=Xrunner"])
+    dataflow = ["runner=DataflowRunner", "project=music", "temp_location=gs://bucket/temp"]
+    refused(tmp_path, "Missing required option: region", beam_options=dataflow)
 
 
 def test_a_failed_download_names_the_other_way(monkeypatch, tmp_path):

@@ -142,6 +142,7 @@ def _builder(config: str, data_dir: str) -> tfds.core.DatasetBuilder:
 def _beam_options(given: Sequence[str]) -> tuple[Any, bool]:
     """Returns Beam's PipelineOptions, and whether its runner works in this process."""
     from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+    from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
     from apache_beam.runners.runner import create_runner
 
     flags = [f"--{option.removeprefix('--')}" for option in given]
@@ -150,12 +151,15 @@ def _beam_options(given: Sequence[str]) -> tuple[Any, bool]:
     if standard.runner in (None, "DirectRunner"):
         standard.runner = _LOCAL_RUNNER
     try:
-        create_runner(standard.runner)
+        runner = create_runner(standard.runner)
     except (ImportError, ValueError) as error:
         raise UserError(f"--beam_pipeline_options: {_first_line(error)}") from error
     unknown = [f for f in flags if f.split("=")[0][2:] not in options.get_all_options()]
     if unknown:
         raise UserError(f"Beam knows no option {unknown[0]}: correct --beam_pipeline_options.")
+    # Beam would do so after the download.
+    if wrong := PipelineOptionsValidator(options, runner).validate():
+        raise UserError(f"--beam_pipeline_options: {' '.join(wrong)}")
     return options, standard.runner == _LOCAL_RUNNER
 
 

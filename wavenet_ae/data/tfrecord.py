@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow_datasets as tfds
+from google.protobuf import json_format
 from tensorflow_datasets.core import file_adapters
 from tqdm import tqdm
 
 from wavenet_ae.data.folder_lock import alone_in
 from wavenet_ae.data.writing import Prepared, quietly, reporting_failures_to_write
 from wavenet_ae.errors import UserError
+
+_NO_DATASET = (
+    OSError,
+    ValueError,
+    json_format.ParseError,
+    tfds.core.dataset_info.DatasetInfoFileError,
+)
 
 
 def convert(source: Path, data_dir: str) -> Prepared:
@@ -26,6 +34,10 @@ def convert(source: Path, data_dir: str) -> Prepared:
         UserError: the folder holds no dataset in TFRecord, a file is damaged, TensorFlow is
             missing, or the copy cannot be written.
     """
+    if "://" in data_dir:
+        raise UserError(
+            f"--data_dir={data_dir} is not on this machine: convert locally, then copy the folder."
+        )
     builder = _open(source)
     info = builder.info
     path = Path(data_dir).expanduser().joinpath(*info.full_name.split("/"))
@@ -50,9 +62,9 @@ def _open(source: Path) -> tfds.core.DatasetBuilder:
         raise UserError(
             "converting from TFRecord needs TensorFlow: pip install -e '.[nsynth]'."
         ) from error
-    except (OSError, ValueError, tfds.core.dataset_info.DatasetInfoFileError) as error:
+    except _NO_DATASET as error:
         raise UserError(
-            f"{source} holds no TFDS dataset: name the folder of one version, with its "
+            f"{source} holds no whole TFDS dataset: name the folder of one version, with its "
             "dataset_info.json, as in datasets/nsynth/full/2.3.3."
         ) from error
     if builder.info.file_format != tfds.core.FileFormat.TFRECORD:

@@ -406,3 +406,12 @@ def test_a_report_that_is_not_ours(strange, folder, output):
     (output / "import.json").write_text(strange)
     with pytest.raises(UserError, match="notes that were not imported here"):
         import_notes(folder, output)
+
+
+def test_a_sound_that_was_deleted_is_made_again(folder, output):
+    import_notes(folder, output)
+    sound = output / "audio" / "Piano-060-090.wav"
+    before = sound.read_bytes()
+    sound.unlink()
+    assert "(2 of them from before)" in import_notes(folder, output).summary
+    assert sound.read_bytes() == before

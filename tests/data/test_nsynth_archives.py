@@ -236,7 +236,7 @@ def test_an_order_that_does_not_fit_is_refused(unpacked, tmp_path):
     dataset = builds.build(release, tmp_path / "data", "published")
     damaged = metadata(dataset)
     damaged["order"]["train"][0] = 7
-    for text in (json.dumps(damaged), "{"):
+    for text in (json.dumps(damaged), "{", "[]", '{"order": {"train": null}}'):
         (dataset.path / "metadata.json").write_text(text)
         with pytest.raises(UserError, match=r"'train' of .* metadata\.json is damaged: build"):
             open_split("nsynth_json/published", str(tmp_path / "data"), "train")

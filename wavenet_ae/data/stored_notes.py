@@ -100,9 +100,9 @@ class Notes:
             # What is built from archives has one, and nothing else.
             settings = json.loads(metadata.read_text()) if metadata.exists() else {}
             order = np.asarray(settings.get("order", {}).get(split, positions))
-        except ValueError:  # not valid JSON
+        except (AttributeError, ValueError):  # not valid JSON, or of another form
             order = None
-        if order is None or not np.array_equal(np.sort(order), positions):
+        if order is None or not np.array_equal(np.sort(order, axis=None), positions):
             raise UserError(
                 f"the order of {self._where} in its metadata.json is damaged: build the dataset "
                 "anew, or copy it once more."

@@ -2,11 +2,13 @@
 
 import functools
 import http.server
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 
 import nsynth_release
@@ -16,6 +18,7 @@ import requests
 import tensorflow_datasets as tfds
 from absl import flags
 from entry_points import ROOT, assert_refused, run
+from etils import epath
 from tensorflow_datasets.core.download import checksums
 from tensorflow_datasets.datasets.nsynth import nsynth_dataset_builder
 
@@ -206,6 +209,31 @@ def test_what_cannot_be_converted(datasets, tmp_path):
         tfrecord.convert(tmp_path, str(tmp_path))
     with pytest.raises(UserError, match=r"gs://bucket/datasets is not on this machine"):
         tfrecord.convert(version, "gs://bucket/datasets")
+
+
+def test_archives_are_unpacked_whole_or_not_at_all(tmp_path):
+    content = np.random.default_rng(0).bytes(40_000_000)
+    packed = epath.Path(tmp_path / "nsynth-test.tfrecord.tar")
+    with tarfile.open(packed, "w") as archive:
+        for name in ("./a-00000-of-00002", "a-00001-of-00002"):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    whole = packed.read_bytes()
+    packed.write_bytes(whole[:-30_000_000])
+    with pytest.raises(UserError, match=r"nsynth-test\.tfrecord\.tar is no whole archive"):
+        official_nsynth._unpack(packed, epath.Path(tmp_path / "extracted"))
+    target = tmp_path / "extracted" / "TAR.nsynth-test.tfrecord.tar"
+    assert not target.exists()
+    packed.write_bytes(whole)
+    assert official_nsynth._unpack(packed, epath.Path(tmp_path / "extracted")) == target
+    assert {p.name for p in target.iterdir()} == {"a-00000-of-00002", "a-00001-of-00002"}
+    assert all(path.read_bytes() == content for path in target.iterdir())
+    kept = (target / "a-00000-of-00002").stat()
+    official_nsynth._unpack(packed, epath.Path(tmp_path / "extracted"))
+    assert (target / "a-00000-of-00002").stat() == kept
+    other = epath.Path(tmp_path / "labels.txt")
+    assert official_nsynth._unpack(other, epath.Path(tmp_path / "extracted")) == other
 
 
 def test_what_has_been_built_is_left_alone(datasets, miniature):

@@ -11,13 +11,17 @@ import os
 import re
 import shutil
 import sys
+import tarfile
 import threading
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import psutil
 import tensorflow_datasets as tfds
+from etils import epath
 from tensorflow_datasets.core.download import resource
 from tqdm import tqdm
 
@@ -36,6 +40,7 @@ from wavenet_ae.errors import MachineError, UserError
 NUM_NOTES = {"full": 305_979, "gansynth_subset": 86_775}
 
 _GB = 10**9
+_PIECE_BYTES = 1 << 24
 _BYTES_PER_NOTE = 4 * nsynth.NOTE_SAMPLES + 500  # float32 sound, and labels
 # Measured with Beam 2.77: Beam's local runner holds all notes in memory, several times.
 _MEMORY_PER_NOTE = 1_100_000
@@ -97,9 +102,10 @@ def _prepare(
     download_dir = os.path.expanduser(download_dir or os.path.join(data_dir, "downloads"))
     options, is_local = _beam_options(beam_options)
     manual_dir = _checked_manual_dir(manual_dir, builder.url_infos)
-    if check_resources and is_local:
+    if check_resources:
         _check_disk(config, builder, download_dir, manual_dir)
-        _check_memory(config)
+        if is_local:
+            _check_memory(config)
     download_config = tfds.download.DownloadConfig(
         manual_dir=manual_dir, beam_options=options, try_download_gcs=False
     )
@@ -116,6 +122,7 @@ def _prepare(
         if is_local:
             stack.enter_context(_progress(builder, NUM_NOTES[config]))
         stack.enter_context(_reporting_failures())
+        _unpack_in_little_memory(builder, epath.Path(download_dir) / "extracted")
         builder.download_and_prepare(
             download_dir=download_dir,
             download_config=download_config,
@@ -198,9 +205,10 @@ def _check_disk(
     dataset = NUM_NOTES[config] * _BYTES_PER_NOTE
     unpacked_names = _unpacked_names(builder)
     names = {name.removeprefix("TAR.") for name in unpacked_names}
+    downloads = Path(download_dir).rglob("*") if "://" not in download_dir else ()
     present = sum(
         f.stat().st_size
-        for f in Path(download_dir).rglob("*")
+        for f in downloads
         # Not what other datasets or killed calls have left.
         if f.is_file() and (f.name in names or f.parent.name in unpacked_names)
     )
@@ -256,6 +264,60 @@ def _delete_unpacked(
             shutil.rmtree(folder)
 
 
+def _unpack_in_little_memory(builder: tfds.core.DatasetBuilder, folder: epath.Path) -> None:
+    """Has the builder's archives unpacked piece by piece: TFDS holds a file of 74 GB in memory."""
+    generate: Callable[..., Any] = builder._split_generators
+
+    @functools.wraps(generate)
+    def unpacking(manager: tfds.download.DownloadManager) -> Any:
+        def download_and_extract(urls: Any) -> Any:
+            paths = manager.download(urls)
+            return jax.tree.map(lambda path: _unpack(path, folder), paths)
+
+        return generate(types.SimpleNamespace(download_and_extract=download_and_extract))
+
+    builder._split_generators = unpacking
+
+
+def _unpack(archive: epath.Path, folder: epath.Path) -> epath.Path:
+    """Unpacks a .tar archive into a folder with TFDS's name; returns other files as they are."""
+    if archive.suffix != ".tar":
+        return archive
+    target = folder / f"TAR.{archive.name}"
+    if target.exists():
+        return target
+    unfinished = folder / f"{INCOMPLETE}{target.name}"
+    unfinished.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            archive.open("rb") as packed,
+            tarfile.open(fileobj=packed, mode="r|") as members,
+            tqdm(
+                total=archive.stat().length,
+                unit="B",
+                unit_scale=True,
+                desc=f"unpacking {archive.name}",
+                mininterval=_interval(),
+            ) as bar,
+        ):
+            for member in members:
+                if member.isreg():
+                    with (unfinished / os.path.basename(member.name)).open("wb") as file:
+                        content = members.extractfile(member)
+                        while piece := content.read(_PIECE_BYTES):
+                            file.write(piece)
+                            bar.update(len(piece))
+    except tarfile.TarError as error:
+        raise UserError(f"{archive} is no whole archive ({error}): download it again.") from error
+    unfinished.rename(target)
+    return target
+
+
+def _interval() -> float:
+    """Returns after how many seconds a bar is drawn anew: a log takes a line a minute."""
+    return 0.5 if sys.stderr.isatty() else 60.0
+
+
 def _existing(path: Path) -> Path:
     """Returns the path, or the nearest folder above it that is there."""
     path = path.absolute()
@@ -300,26 +362,32 @@ def _progress(builder: tfds.core.DatasetBuilder, num_notes: int) -> Iterator[Non
     global _notes_read
     build: Callable[..., Any] = builder._build_pcollection  # of TFDS's interface to builders
 
+    done = threading.Event()
+
+    def bar() -> tqdm:  # begun when the archives are unpacked
+        settings = {"unit": " notes", "desc": "reading", "mininterval": _interval()}
+        shown = stack.enter_context(tqdm(total=num_notes, **settings))
+        folder = builder.data_path.parent
+        watch = threading.Thread(target=_follow_writing, args=(folder, shown, done), daemon=True)
+        watch.start()
+        stack.callback(watch.join)
+        stack.callback(done.set)
+        return shown
+
     @functools.wraps(build)
     def counted(pipeline: Any, **settings: Any) -> Any:
+        global _notes_read
         import apache_beam as beam
 
+        _notes_read = _notes_read or bar()
         notes = build(pipeline, **settings)
         return notes | f"count_{settings['split']}" >> beam.Map(_count)
 
     builder._build_pcollection = counted
-    done = threading.Event()
-    interval = 0.5 if sys.stderr.isatty() else 60.0  # s; a log takes a line a minute
-    with tqdm(total=num_notes, unit=" notes", desc="reading", mininterval=interval) as _notes_read:
-        watch = threading.Thread(
-            target=_follow_writing, args=(builder.data_path.parent, _notes_read, done), daemon=True
-        )
-        watch.start()
+    with contextlib.ExitStack() as stack:
         try:
             yield
         finally:
-            done.set()
-            watch.join()
             builder._build_pcollection = build
             _notes_read = None
 

@@ -33,6 +33,7 @@ def main() -> None:
     """Reads, counts, prints and writes."""
     if (_DATASET.value is None) == (_NOTES.value is None):
         raise UserError("give either --dataset with --data_dir, or --notes.")
+    dataset_page.check_writable(_OUTPUT.value)
     wanted = list(dict.fromkeys(_SPLITS.value))
     with_sounds = not _METADATA_ONLY.value
     if _NOTES.value is not None:

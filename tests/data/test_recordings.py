@@ -1,5 +1,6 @@
 import fcntl
 import json
+import math
 import os
 import sys
 
@@ -361,11 +362,21 @@ def test_nothing_is_written_for_a_mistake(folder, output, tmp_path):
         ({"folder": tmp_path / "empty"}, "holds no file that ends in .aif"),
         ({"output": folder}, "--output is the folder of the recordings"),
         ({"table": tmp_path / "none.csv"}, "none.csv does not exist: see --labels"),
+        ({"table": tmp_path}, "is a folder, not a file: see --labels"),
         ({"table": bad}, "line 2: there is no sound file none"),
+        ({"sound": SoundOptions(trim_db=math.inf)}, "--trim=inf must be a number of dB"),
+        ({"sound": SoundOptions(peak_dbfs=math.nan)}, "--normalize=nan must be a number of dB"),
     ):
         with pytest.raises(UserError, match=reason):
             import_notes(**{"folder": folder, "output": output, **settings})
         assert not output.exists()
+
+
+def test_an_earlier_import_is_no_recording(folder, tmp_path):
+    import_notes(folder, folder / "notes")
+    with pytest.raises(UserError, match=r"/notes holds the notes of an earlier import, not rec"):
+        import_notes(folder, tmp_path / "elsewhere")
+    import_notes(folder, folder / "notes")
 
 
 def test_no_note_at_all_leaves_nothing(tmp_path, output):

@@ -10,6 +10,8 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.data.statistics.collection import collect
 from wavenet_ae.data.statistics.description import describe
 from wavenet_ae.data.statistics.splits import open_notes
+from wavenet_ae.errors import UserError
+from wavenet_ae.evaluation import dataset_page
 
 # NSynth's notes by family: acoustic, electronic, synthetic (Engel et al. 2017, appendix).
 NOTES = {
@@ -186,4 +188,12 @@ def test_the_page_is_whole_and_holds_its_pictures(data_dir, tmp_path):
 def test_a_mistake_ends_in_one_sentence(tmp_path):
     result = entry_points.run("dataset_stats", f"--output={tmp_path / 'out'}")
     assert_refused(result, "give either --dataset with --data_dir, or --notes")
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_reading(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file/out cannot be written, for .*/file is a file"):
+        dataset_page.check_writable(tmp_path / "file" / "out")
+    dataset_page.check_writable(tmp_path / "new" / "out")
+    assert not (tmp_path / "new").exists()
     assert not (tmp_path / "out").exists()

@@ -1,5 +1,6 @@
 """How fast the input pipeline feeds a training step."""
 
+import math
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from tqdm import tqdm
 from wavenet_ae import tasks
 from wavenet_ae.data.input_pipeline import open_split, training_batches
 from wavenet_ae.data.wav_files import open_folder
+from wavenet_ae.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.settings import check_numbers
 from wavenet_ae.training.step import init_state, make_train_step
@@ -59,6 +61,8 @@ def measure(
     Raises:
         UserError: a setting is wrong, or there is no such dataset or folder.
     """
+    if not math.isfinite(seconds):
+        raise UserError(f"--seconds={seconds} must be a finite number.")
     check_numbers(config)
     task = tasks.create(config)
     name = config["dataset"]["name"]

@@ -21,13 +21,13 @@ from wavenet_ae.data import note_folder
 from wavenet_ae.data.folder_lock import alone_in
 from wavenet_ae.errors import UserError
 
-_REPORT = "import.json"
+REPORT = "import.json"
 _JOURNAL = ".import.jsonl"
 # What --overwrite may delete: the parts of a folder of notes, whoever made it.
 _REPLACEABLE = {
     note_folder.EXAMPLES,
     note_folder.AUDIO,
-    _REPORT,
+    REPORT,
     _JOURNAL,
     "rendering.json",
     ".parts",
@@ -100,7 +100,7 @@ class ImportFolder:
         # Whatever else JSON holds is not ours.
         strange = (AttributeError, KeyError, TypeError, ValueError)
         with contextlib.suppress(FileNotFoundError, *strange):
-            report = json.loads((self._path / _REPORT).read_text(encoding="utf-8"))
+            report = json.loads((self._path / REPORT).read_text(encoding="utf-8"))
             files = report["files"].items()
             for _, known in files:
                 known.pop("labels_from", None)
@@ -195,7 +195,7 @@ class ImportFolder:
             "files": files,
         }
         self._journal.close()
-        with atomic_file.replacing(self._path / _REPORT) as unfinished:
+        with atomic_file.replacing(self._path / REPORT) as unfinished:
             unfinished.write_text(
                 json.dumps(report, indent=1, ensure_ascii=False) + "\n",
                 encoding="utf-8",
@@ -212,7 +212,7 @@ class ImportFolder:
         """Takes away what there is, for it comes to nothing."""
         self.close()
         shutil.rmtree(self._path / note_folder.AUDIO, ignore_errors=True)
-        self._delete(self._path / name for name in (_JOURNAL, _REPORT, note_folder.EXAMPLES))
+        self._delete(self._path / name for name in (_JOURNAL, REPORT, note_folder.EXAMPLES))
         with contextlib.suppress(OSError):
             self._path.rmdir()
 

@@ -402,12 +402,12 @@ _SHARD = re.compile(r"nsynth-(\w+)\.array_record-\d{5}-of-(\d{5})")
 
 
 def _follow_writing(folder: os.PathLike[str], bar: tqdm, done: threading.Event) -> None:
-    """Says what goes on after the last note has been read."""
+    """Says what goes on after the last note was read, or while Beam's own processes read them."""
     while not done.wait(1.0):
-        if bar.n < bar.total:
-            continue
         files = Path(folder).glob(f"*{INCOMPLETE}*/nsynth-*")
         shards = [match for file in files if (match := _SHARD.fullmatch(file.name))]
         total = sum({shard[1]: int(shard[2]) for shard in shards}.values())
-        doing = f"{len(shards)} of {total} files written" if shards else "sorting in memory"
-        bar.set_postfix_str(doing)
+        if shards:
+            bar.set_postfix_str(f"{len(shards)} of {total} files written")
+        elif bar.n >= bar.total:
+            bar.set_postfix_str("sorting in memory")

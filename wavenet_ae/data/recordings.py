@@ -1,6 +1,7 @@
 """Anybody's recordings as a folder of notes in NSynth's json/wav layout."""
 
 import functools
+import math
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from wavenet_ae.data import (
     nsynth,
     worker_pool,
 )
-from wavenet_ae.data.import_folder import ImportFolder
+from wavenet_ae.data.import_folder import REPORT, ImportFolder
 from wavenet_ae.data.note_labels import Defaults, Labels
 from wavenet_ae.data.note_sound import SoundOptions
 from wavenet_ae.errors import UserError
@@ -101,6 +102,9 @@ def import_notes(
         UserError: there are no recordings, or none that can become a note, the table is wrong, or
             the folder cannot be written or holds something else, which is left as it is.
     """
+    for name, level in (("trim", sound.trim_db), ("normalize", sound.peak_dbfs or 0.0)):
+        if not math.isfinite(level):
+            raise UserError(f"--{name}={level} must be a number of dB.")
     names, others = _find(folder, output, table)
     rows = {} if table is None else label_table.read_table(table, names)
     job = _Import(folder, processes or worker_pool.num_cores())
@@ -145,7 +149,15 @@ def _find(folder: Path, output: Path, table: Path | None) -> tuple[tuple[str, ..
         raise UserError(f"--output is the folder of the recordings, {folder}: choose another.")
     sources = files.find([folder], _SUFFIXES, leave_out=output)
     if table is not None and not table.is_file():
-        raise UserError(f"{table} does not exist: see --labels.")
+        what = "is a folder, not a file" if table.exists() else "does not exist"
+        raise UserError(f"{table} {what}: see --labels.")
+    for report in folder.rglob(REPORT):
+        earlier = report.parent
+        if (earlier / "examples.json").exists() and earlier.resolve() != output.resolve():
+            raise UserError(
+                f"{earlier} holds the notes of an earlier import, not recordings: move it out of "
+                f"{folder}, or choose another --input."
+            )
     names = tuple(source.path.relative_to(folder).as_posix() for source in sources)
     results = output.resolve()
     others = sum(

@@ -48,7 +48,7 @@ def find(name: str, data_dir: str) -> StoredDataset:
     found = [p.parent for p in (folder / prefix).glob(f"{version or '*'}/dataset_info.json")]
     versions = {match.groups(): p for p in found if (match := _VERSION.fullmatch(p.name))}
     if not versions:
-        tool = "prepare_nsynth" if prefix.startswith("nsynth/") else "build_dataset"
+        tool = "prepare_nsynth" if prefix.partition("/")[0] == "nsynth" else "build_dataset"
         raise UserError(
             f"there is no dataset {name!r} in {folder}{_what_there_is(folder)}: build it with "
             f"experiments/{tool}.py, or give the folder that holds it as data_dir."

@@ -11,6 +11,7 @@ from google.protobuf import json_format
 from tensorflow_datasets.core import file_adapters
 from tqdm import tqdm
 
+from wavenet_ae import atomic_file
 from wavenet_ae.data.folder_lock import alone_in
 from wavenet_ae.data.writing import Prepared, quietly, reporting_failures_to_write
 from wavenet_ae.errors import UserError
@@ -78,10 +79,9 @@ def _convert_split(split: tfds.core.SplitInfo, path: Path, bar: tqdm) -> None:
     for file, length in zip(split.filepaths, split.shard_lengths, strict=True):
         target = path / file.name.replace(".tfrecord-", ".array_record-")
         if not target.exists():
-            temporary = target.with_name(f".{target.name}.tmp")
-            records = _records(Path(file), length, bar)
-            file_adapters.ArrayRecordFileAdapter.write_examples(temporary, records)
-            temporary.rename(target)
+            with atomic_file.replacing(target) as temporary:
+                records = _records(Path(file), length, bar)
+                file_adapters.ArrayRecordFileAdapter.write_examples(temporary, records)
         else:
             bar.update(length)
 

@@ -1,6 +1,7 @@
 """The files that tell what a dataset holds: numbers, tables and a page with pictures."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from markupsafe import Markup
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.statistics import sounds
 from wavenet_ae.data.statistics.description import Document
+from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import dataset_tables, page, pictures
 
 NUMBERS_FILE = "dataset.json"
@@ -45,6 +47,18 @@ def summary(document: Document) -> str:
         for row in [header, *rows]
     ]
     return "\n".join([*lines, *document["warnings"]])
+
+
+def check_writable(folder: Path) -> None:
+    """Finds out before minutes of reading whether `write` would be refused.
+
+    Raises:
+        UserError: it would.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "is read-only" if there.is_dir() else "is a file"
+        raise UserError(f"{folder} cannot be written, for {there} {what}: choose another --output.")
 
 
 def write(folder: Path, document: Document) -> Path:

@@ -118,7 +118,8 @@ def _folders_of_notes(folder: Path) -> dict[str, Path]:
     if not found:
         raise UserError(
             f"{folder} holds neither examples.json nor a folder nsynth-train, nsynth-valid or "
-            "nsynth-test with one: name the folder of the notes."
+            "nsynth-test with one: name the folder of the notes, or build a dataset of archives "
+            "(experiments/build_dataset.py) and name that as --dataset."
         )
     return found
 

@@ -446,7 +446,7 @@ def test_notes_that_are_not_there(release, change, wanted, reason):
 @pytest.mark.parametrize(
     ("name", "wanted", "reason"),
     [
-        ("no_such_dataset", [], "TFDS knows no dataset 'no_such_dataset'"),
+        ("no_such_dataset", [], "there is no dataset 'no_such_dataset'"),
         ("nsynth_json/by_instrument", [], "build it with experiments/build_dataset.py"),
         ("nsynth_json/by_note", ["holdout"], "no split 'holdout', only"),
     ],

@@ -22,7 +22,7 @@ from etils import epath
 from tensorflow_datasets.core.download import checksums
 from tensorflow_datasets.datasets.nsynth import nsynth_dataset_builder
 
-from wavenet_ae.data import nsynth, official_nsynth, tfrecord
+from wavenet_ae.data import nsynth, official_nsynth, release_archives, tfrecord
 from wavenet_ae.data.input_pipeline import evaluation_batches, open_split, training_batches
 from wavenet_ae.data.nsynth_json.build import build
 from wavenet_ae.errors import MachineError, UserError
@@ -222,18 +222,18 @@ def test_archives_are_unpacked_whole_or_not_at_all(tmp_path):
     whole = packed.read_bytes()
     packed.write_bytes(whole[:-30_000_000])
     with pytest.raises(UserError, match=r"nsynth-test\.tfrecord\.tar is no whole archive"):
-        official_nsynth._unpack(packed, epath.Path(tmp_path / "extracted"))
+        release_archives._unpack(packed, epath.Path(tmp_path / "extracted"))
     target = tmp_path / "extracted" / "TAR.nsynth-test.tfrecord.tar"
     assert not target.exists()
     packed.write_bytes(whole)
-    assert official_nsynth._unpack(packed, epath.Path(tmp_path / "extracted")) == target
+    assert release_archives._unpack(packed, epath.Path(tmp_path / "extracted")) == target
     assert {p.name for p in target.iterdir()} == {"a-00000-of-00002", "a-00001-of-00002"}
     assert all(path.read_bytes() == content for path in target.iterdir())
     kept = (target / "a-00000-of-00002").stat()
-    official_nsynth._unpack(packed, epath.Path(tmp_path / "extracted"))
+    release_archives._unpack(packed, epath.Path(tmp_path / "extracted"))
     assert (target / "a-00000-of-00002").stat() == kept
     other = epath.Path(tmp_path / "labels.txt")
-    assert official_nsynth._unpack(other, epath.Path(tmp_path / "extracted")) == other
+    assert release_archives._unpack(other, epath.Path(tmp_path / "extracted")) == other
 
 
 def test_what_has_been_built_is_left_alone(datasets, miniature):
@@ -271,7 +271,7 @@ def test_too_little_disk_or_memory(monkeypatch, tmp_path):
     usage = shutil.disk_usage(tmp_path)
     gb = 10**9
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=230 * gb))
-    refused(tmp_path, "nsynth/full needs 235 GB on the disk of .*, and 230 GB are free")
+    refused(tmp_path, "nsynth/full/2.3.3 needs 235 GB on the disk of .*, and 230 GB are free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=240 * gb))
     memory = official_nsynth.psutil.virtual_memory()
     monkeypatch.setattr(
@@ -384,7 +384,7 @@ def test_downloads_are_kept_and_what_is_unpacked_is_deleted(miniature, downloads
     """TFDS gives downloads other names than the published files have."""
     extracted = tmp_path / "downloads" / "extracted"
     builder = tfds.builder("nsynth/full", data_dir=tmp_path)
-    for unpacked in official_nsynth._unpacked_names(builder):
+    for unpacked in release_archives._unpacked_names(builder):
         (extracted / f"incomplete.0123_{unpacked}").mkdir(parents=True)
     (extracted / "TAR.of-another-dataset.tar").mkdir()
     official_nsynth.prepare("full", str(tmp_path), check_resources=False)

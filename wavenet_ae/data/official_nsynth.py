@@ -9,27 +9,23 @@ import importlib.util
 import logging
 import os
 import re
-import shutil
-import sys
-import tarfile
 import threading
-import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import psutil
 import tensorflow_datasets as tfds
 from etils import epath
-from tensorflow_datasets.core.download import resource
 from tqdm import tqdm
 
 from wavenet_ae.data import nsynth
+from wavenet_ae.data import release_archives as archives
 from wavenet_ae.data.folder_lock import alone_in
 from wavenet_ae.data.writing import (
     INCOMPLETE,
     Prepared,
+    bar_interval_s,
     delete_incomplete,
     quietly,
     reporting_failures_to_write,
@@ -40,7 +36,6 @@ from wavenet_ae.errors import MachineError, UserError
 NUM_NOTES = {"full": 305_979, "gansynth_subset": 86_775}
 
 _GB = 10**9
-_PIECE_BYTES = 1 << 24
 _BYTES_PER_NOTE = 4 * nsynth.NOTE_SAMPLES + 500  # float32 sound, and labels
 # Measured with Beam 2.77: Beam's local runner holds all notes in memory, several times.
 _MEMORY_PER_NOTE = 1_100_000
@@ -101,9 +96,9 @@ def _prepare(
         return Prepared.of(builder, is_new=False)
     download_dir = os.path.expanduser(download_dir or os.path.join(data_dir, "downloads"))
     options, is_local = _beam_options(beam_options)
-    manual_dir = _checked_manual_dir(manual_dir, builder.url_infos)
+    manual_dir = archives.checked_manual_dir(manual_dir, builder.url_infos)
     if check_resources:
-        _check_disk(config, builder, download_dir, manual_dir)
+        archives.check_disk(builder, NUM_NOTES[config] * _BYTES_PER_NOTE, download_dir, manual_dir)
         if is_local:
             _check_memory(config)
     download_config = tfds.download.DownloadConfig(
@@ -118,18 +113,18 @@ def _prepare(
         if "://" not in download_dir:
             # The configs share what is unpacked.
             stack.enter_context(alone_in(Path(download_dir)))
-            _delete_unpacked(builder, download_dir, unfinished=True)
+            archives.delete_unpacked(builder, download_dir, unfinished=True)
         if is_local:
             stack.enter_context(_progress(builder, NUM_NOTES[config]))
         stack.enter_context(_reporting_failures())
-        _unpack_in_little_memory(builder, epath.Path(download_dir) / "extracted")
+        archives.unpack_in_little_memory(builder, epath.Path(download_dir) / "extracted")
         builder.download_and_prepare(
             download_dir=download_dir,
             download_config=download_config,
             file_format=tfds.core.FileFormat.ARRAY_RECORD,
         )
         if "://" not in download_dir:
-            _delete_unpacked(builder, download_dir)
+            archives.delete_unpacked(builder, download_dir)
     return Prepared.of(builder, is_new=True)
 
 
@@ -170,67 +165,6 @@ def _beam_options(given: Sequence[str]) -> tuple[Any, bool]:
     return options, standard.runner == _LOCAL_RUNNER
 
 
-def _checked_manual_dir(folder: Path | None, url_infos: Mapping[str, Any]) -> Path | None:
-    """Finds a truncated file now; TFDS compares the checksums."""
-    if folder is None:
-        return None
-    present = 0
-    for info in url_infos.values():
-        file = folder / info.filename
-        if not file.is_file():
-            continue
-        present += 1
-        if file.stat().st_size != info.size:
-            raise UserError(
-                f"{file} has {file.stat().st_size:,} bytes, the published file {int(info.size):,}: "
-                "download it again."
-            )
-    if not present:
-        names = ", ".join(info.filename for info in url_infos.values())
-        raise UserError(
-            f"{folder} holds none of NSynth's files ({names}): name the folder that does, or leave "
-            "--manual_dir out to download them; archives of json and wav go to "
-            "experiments/build_dataset.py."
-        )
-    return folder
-
-
-def _check_disk(
-    config: str, builder: tfds.core.DatasetBuilder, download_dir: str, manual_dir: Path | None
-) -> None:
-    """Counts downloads, what is unpacked of them, and the dataset, on each file system."""
-    sizes = {info.filename: int(info.size) for info in builder.url_infos.values()}
-    unpacked = sum(size for name, size in sizes.items() if name.endswith(".tar"))
-    missing = sum(s for n, s in sizes.items() if not (manual_dir and (manual_dir / n).is_file()))
-    dataset = NUM_NOTES[config] * _BYTES_PER_NOTE
-    unpacked_names = _unpacked_names(builder)
-    names = {name.removeprefix("TAR.") for name in unpacked_names}
-    downloads = Path(download_dir).rglob("*") if "://" not in download_dir else ()
-    present = sum(
-        f.stat().st_size
-        for f in downloads
-        # Not what other datasets or killed calls have left.
-        if f.is_file() and (f.name in names or f.parent.name in unpacked_names)
-    )
-    needs = {download_dir: max(0, missing + unpacked - present), builder.data_path: dataset}
-    disks: dict[int, tuple[Path, int]] = {}  # by number: a folder there, and what it needs
-    for folder, size in needs.items():
-        if "://" not in os.fspath(folder):
-            existing = _existing(Path(folder))
-            device = existing.stat().st_dev
-            disks[device] = (existing, size + disks.get(device, (existing, 0))[1])
-    for folder, size in disks.values():
-        free = shutil.disk_usage(folder).free
-        if size > free:
-            raise UserError(
-                f"nsynth/{config} needs {size / _GB:.0f} GB on the disk of {folder}, and "
-                f"{free / _GB:.0f} GB are free ({missing / _GB:.0f} GB to download, "
-                f"{unpacked / _GB:.0f} unpacked, {dataset / _GB:.0f} built): make room, or name "
-                "another --data_dir or --download_dir; the json/wav archives (25 GB) hold the same "
-                "notes for nsynth_json/published (40 GB; experiments/build_dataset.py)."
-            )
-
-
 def _check_memory(config: str) -> None:
     needed = _MEMORY_BASE + NUM_NOTES[config] * _MEMORY_PER_NOTE
     available = psutil.virtual_memory().available
@@ -242,86 +176,6 @@ def _check_memory(config: str) -> None:
             "which gives the same batches in little memory, or use a cluster "
             "(--beam_pipeline_options=runner=DataflowRunner,...)."
         )
-
-
-def _unpacked_names(builder: tfds.core.DatasetBuilder) -> set[str]:
-    """Returns what TFDS calls the folders of unpacked archives: given ones and downloads."""
-    infos = builder.url_infos.items()
-    names = {name for url, info in infos for name in (info.filename, _downloaded(url, info))}
-    return {f"TAR.{name}" for name in names if name.endswith(".tar")}
-
-
-def _downloaded(url: str, info: Any) -> str:
-    return resource.get_dl_fname(url, info.checksum)
-
-
-def _delete_unpacked(
-    builder: tfds.core.DatasetBuilder, download_dir: str, *, unfinished: bool = False
-) -> None:
-    """Deletes what is unpacked of NSynth's archives, or only what killed calls began to unpack."""
-    for folder in (Path(download_dir) / "extracted").glob(f"{INCOMPLETE}*" if unfinished else "*"):
-        if any(folder.name.endswith(name) for name in _unpacked_names(builder)):
-            shutil.rmtree(folder)
-
-
-def _unpack_in_little_memory(builder: tfds.core.DatasetBuilder, folder: epath.Path) -> None:
-    """Has the builder's archives unpacked piece by piece: TFDS holds a file of 74 GB in memory."""
-    generate: Callable[..., Any] = builder._split_generators
-
-    @functools.wraps(generate)
-    def unpacking(manager: tfds.download.DownloadManager) -> Any:
-        def download_and_extract(urls: Any) -> Any:
-            paths = manager.download(urls)
-            return jax.tree.map(lambda path: _unpack(path, folder), paths)
-
-        return generate(types.SimpleNamespace(download_and_extract=download_and_extract))
-
-    builder._split_generators = unpacking
-
-
-def _unpack(archive: epath.Path, folder: epath.Path) -> epath.Path:
-    """Unpacks a .tar archive into a folder with TFDS's name; returns other files as they are."""
-    if archive.suffix != ".tar":
-        return archive
-    target = folder / f"TAR.{archive.name}"
-    if target.exists():
-        return target
-    unfinished = folder / f"{INCOMPLETE}{target.name}"
-    unfinished.mkdir(parents=True, exist_ok=True)
-    try:
-        with (
-            archive.open("rb") as packed,
-            tarfile.open(fileobj=packed, mode="r|") as members,
-            tqdm(
-                total=archive.stat().length,
-                unit="B",
-                unit_scale=True,
-                desc=f"unpacking {archive.name}",
-                mininterval=_interval(),
-            ) as bar,
-        ):
-            for member in members:
-                if member.isreg():
-                    with (unfinished / os.path.basename(member.name)).open("wb") as file:
-                        content = members.extractfile(member)
-                        while piece := content.read(_PIECE_BYTES):
-                            file.write(piece)
-                            bar.update(len(piece))
-    except tarfile.TarError as error:
-        raise UserError(f"{archive} is no whole archive ({error}): download it again.") from error
-    unfinished.rename(target)
-    return target
-
-
-def _interval() -> float:
-    """Returns after how many seconds a bar is drawn anew: a log takes a line a minute."""
-    return 0.5 if sys.stderr.isatty() else 60.0
-
-
-def _existing(path: Path) -> Path:
-    """Returns the path, or the nearest folder above it that is there."""
-    path = path.absolute()
-    return next(p for p in (path, *path.parents) if p.exists())
 
 
 @contextlib.contextmanager
@@ -365,7 +219,7 @@ def _progress(builder: tfds.core.DatasetBuilder, num_notes: int) -> Iterator[Non
     done = threading.Event()
 
     def bar() -> tqdm:  # begun when the archives are unpacked
-        settings = {"unit": " notes", "desc": "reading", "mininterval": _interval()}
+        settings = {"unit": " notes", "desc": "reading", "mininterval": bar_interval_s()}
         shown = stack.enter_context(tqdm(total=num_notes, **settings))
         folder = builder.data_path.parent
         watch = threading.Thread(target=_follow_writing, args=(folder, shown, done), daemon=True)

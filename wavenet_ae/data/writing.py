@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -72,3 +73,8 @@ def reporting_failures_to_write(path: Path) -> Iterator[None]:
         if not told:
             raise
         raise UserError(f"{path} cannot be written: {told[0].strip()}.") from error
+
+
+def bar_interval_s() -> float:
+    """Returns after how many seconds a bar is drawn anew: a log takes a line a minute."""
+    return 0.5 if sys.stderr.isatty() else 60.0

@@ -52,6 +52,24 @@ def test_workdir_holds_config_metrics_events_and_checkpoints(config, tiny_run):
     assert (tiny_run / "checkpoints" / "4").is_dir()
 
 
+def test_references_are_of_one_epoch_at_most_and_not_of_all_batches(config, monkeypatch):
+    def batches_seen(batch_size):
+        config["batch_size"] = batch_size
+        return loop._references(config, Counting(), notes)["reference/batches"]
+
+    class Counting:
+        crop_samples = 256
+
+        def references(self, batches):
+            return {"batches": len(list(batches))}
+
+    dataset = config["dataset"]
+    notes = loop.input_pipeline.open_split(dataset["name"], dataset["data_dir"], "train")
+    assert len(notes) == 4
+    monkeypatch.setattr(loop, "_REFERENCE_BATCHES", 3)
+    assert [batches_seen(size) for size in (1, 2, 3, 4, 8)] == [3, 2, 2, 1, 1]
+
+
 def test_stopping_and_resuming_is_bit_for_bit_the_same(config, tmp_path, capsys):
     changes = {"checkpoint_every_steps": 3, "eval_every_steps": 5, "num_steps": 8}
     train(config, tmp_path / "whole", **changes)

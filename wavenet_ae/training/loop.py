@@ -202,7 +202,9 @@ def _references(
 ) -> dict[str, float]:
     """Returns what stands beside the loss, the same in every process."""
     batches = _training_batches(config, task, notes, whole=True)
-    references = task.references(itertools.islice(batches, _REFERENCE_BATCHES))
+    # A small split is not read again and again.
+    epoch = math.ceil(len(notes) / config["batch_size"])
+    references = task.references(itertools.islice(batches, min(epoch, _REFERENCE_BATCHES)))
     return {f"reference/{name}": value for name, value in references.items()}
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -100,36 +101,66 @@ def test_encode_and_generate_work_with_the_import_as_the_authors_code_does(raw_w
     np.testing.assert_allclose(logits[:, ::32], after["logits"], atol=2e-4)
 
 
-def test_training_starts_from_the_import(raw_workdir, data_dir, tmp_path):
+@pytest.fixture(scope="module")
+def shallow_workdir(variables, tmp_path_factory):
+    """Made from the authors' checkpoint without all but the first two layers: quick to compile."""
+    import tensorflow as tf
+
+    def kept(name):
+        layer = re.match(r"(ae_dilatedconv|ae_res|dilatedconv|cond_map|res|skip)_(\d+)/", name)
+        return layer is None or int(layer[2]) <= 2
+
+    arrays = {name: array for name, array in variables.items() if kept(name)}
+    folder = tmp_path_factory.mktemp("shallow")
+    tf.raw_ops.SaveV2(
+        prefix=str(folder / "model.ckpt-3"),
+        tensor_names=list(arrays),
+        shape_and_slices=[""] * len(arrays),
+        tensors=list(arrays.values()),
+    )
+    result = entry_points.run(
+        "import_magenta", f"--checkpoint={folder}", f"--workdir={folder / 'run'}"
+    )
+    assert result.returncode == 0, result.stderr
+    return folder / "run"
+
+
+def test_training_starts_from_the_import(shallow_workdir, variables, data_dir, tmp_path):
+    imported = load_trained(shallow_workdir)
+    np.testing.assert_array_equal(
+        imported.params["decoder"]["layers_1"]["skip"]["kernel"],
+        variables["skip_2/W/ExponentialMovingAverage"][0],
+    )
     settings = {
         "dataset.data_dir": data_dir,
         "num_steps": 1,
         "crop_samples": 512,
         "optimizer.boundaries": (),
         "optimizer.learning_rates": (0.0,),
-        "init_from": raw_workdir,
+        "init_from": shallow_workdir,
     }
-    sizes = {
+    settings |= {
         f"model.{name}": value
-        for name, value in load_trained(raw_workdir).config["model"].items()
+        for name, value in imported.config["model"].items()
         if name.endswith(("channels", "layers"))
     }
+    assert settings["model.encoder_layers"] == settings["model.decoder_layers"] == 2
 
     def train(workdir, **changes):
         flag = f"--workdir={workdir}"
         return entry_points.train("wavenet_ae.py:demo", flag, **{**settings, **changes})
 
-    result = train(tmp_path / "run", **sizes)
+    result = train(tmp_path / "run")
     assert result.returncode == 0, result.stderr
     assert "starting from the weights of" in result.stderr
-    before, after = (load_trained(folder).params for folder in (raw_workdir, tmp_path / "run"))
-    jax.tree.map(np.testing.assert_array_equal, before, after)
+    after = load_trained(tmp_path / "run").params
+    jax.tree.map(np.testing.assert_array_equal, imported.params, after)
 
-    result = train(tmp_path / "other")
+    result = train(tmp_path / "other", **{"model.encoder_channels": 32})
     assert result.returncode == 1
     assert "has encoder_channels=16, and this run has encoder_channels=32" in result.stderr
 
-    result = train(raw_workdir, **sizes, num_steps=9)
+    result = train(shallow_workdir, num_steps=9)
     assert result.returncode == 1
     assert "with no state of training to go on from" in result.stderr
     assert "Traceback" not in result.stderr

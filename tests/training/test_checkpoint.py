@@ -3,16 +3,16 @@ import shutil
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import no_summaries
 
-from wavenet_ae import tasks
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import checkpoint, sharding
 from wavenet_ae.training.checkpoint import Checkpoints, Position, restore
 from wavenet_ae.training.loop import train_and_evaluate
-from wavenet_ae.training.step import init_state
+from wavenet_ae.training.state import TrainState, make_optimizer
 
 # What Orbax leaves of a read that failed.
 pytestmark = pytest.mark.filterwarnings(
@@ -23,8 +23,16 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture(scope="module")
 def empty(tiny_config):
-    config = json.loads(tiny_config)
-    return init_state(config, tasks.create(config), sharding.data_mesh())
+    """A state of few arrays, of every kind that a state has."""
+    params = {"kernel": jnp.ones((2, 3)), "bias": jnp.zeros(3)}
+    state = TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        averaged=params,
+        model_state={"batch_stats": {"mean": jnp.zeros(3)}},
+        opt_state=make_optimizer(json.loads(tiny_config)["optimizer"]).init(params),
+    )
+    return jax.device_put(state, sharding.replicated(sharding.data_mesh()))
 
 
 @pytest.fixture(scope="module")

@@ -32,10 +32,12 @@ TINY = {
     "batch_size": 8,
     "crop_samples": 256,
     "log_every_steps": 3,
-    "eval_every_steps": 6,
-    "checkpoint_every_steps": 2,
+    "eval_every_steps": 12,
+    "checkpoint_every_steps": 20,
     "optimizer.boundaries": "(20,)",
 }
+# Where a test needs many checkpoints: saving takes most of the time of such a run.
+OFTEN = "--config.checkpoint_every_steps=2"
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +126,7 @@ def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(flags, uninte
     workdir, seed = tmp_path / "run", random.SystemRandom().randrange(10**6)
     moments, kills, while_saving = random.Random(seed), 0, 0
     while True:
-        process = entry_points.start("train", *flags, f"--workdir={workdir}")
+        process = entry_points.start("train", *flags, OFTEN, f"--workdir={workdir}")
         said = Reader(process)
         if kills < 8:
             said.wait_for("compiled the training step")
@@ -180,7 +182,7 @@ def test_a_workdir_in_use_is_refused(flags, tmp_path):
 
 
 def test_a_full_disk_is_one_sentence_and_loses_nothing(flags, tmp_path):
-    flags = (*flags, f"--workdir={tmp_path}")
+    flags = (*flags, OFTEN, f"--workdir={tmp_path}", "--config.num_steps=8")
     half = entry_points.run("train", *flags, "--config.num_steps=4")
     assert half.returncode == 0, half.stderr
     before = {step: (tmp_path / "checkpoints" / str(step)).stat().st_mtime for step in (2, 4)}
@@ -225,15 +227,15 @@ def run_in_two(flags, workdir, num_steps):
 
 def test_a_run_moves_between_devices_and_processes(flags, uninterrupted, tmp_path):
     # The ends of the parts are evaluated in any case.
-    run_on(8, flags, tmp_path, 6)
-    run_on(1, flags, tmp_path, 12)
-    run_in_two(flags, tmp_path, 18)
+    run_on(8, flags, tmp_path, 12)
+    run_on(1, flags, tmp_path, 24)
+    run_in_two(flags, tmp_path, 36)
     run_on(4, flags, tmp_path, NUM_STEPS)
     assert_alike(tmp_path, uninterrupted)
 
 
 def start_two(flags, workdir, second=(), num_steps=100_000):
-    flags = (*flags, f"--workdir={workdir}", f"--config.num_steps={num_steps}")
+    flags = (*flags, OFTEN, f"--workdir={workdir}", f"--config.num_steps={num_steps}")
     processes = entry_points.start_two("train", flags, (*flags, *second))
     return processes, [Reader(process) for process in processes]
 

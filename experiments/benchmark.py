@@ -53,7 +53,7 @@ def main() -> None:
     print(f"batches of {config['batch_size']}, {os.cpu_count()} cores")
     for name, demand in demands.items():
         print(f"{name}: {demand:.4g} batches/s")
-    print("\n" + data.table(measurements, config["batch_size"], demands), end="")
+    print("\n" + data.table(measurements, config, demands), end="")
     if _OUTPUT.value:
         rows = [measurement._asdict() for measurement in measurements]
         result = {"batch_size": config["batch_size"], "demands": demands, "measurements": rows}

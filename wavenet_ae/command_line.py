@@ -38,12 +38,19 @@ class _PathParser(flags.ArgumentParser):
 def define_path(
     name: str, help_text: str, *, required: bool = False, multiple: bool = False
 ) -> flags.FlagHolder:
-    """Defines a flag whose value is a `Path`, or a list of them where it can be repeated."""
+    """Defines a flag whose value is a `Path`, or a list of them where it can be repeated.
+
+    It is listed by `--help` among those of the tool that was started.
+    """
     parser, serializer = _PathParser(), flags.ArgumentSerializer()
     if multiple:
-        holder = flags.DEFINE_multi(parser, serializer, name, None, help_text)
+        holder = flags.DEFINE_multi(
+            parser, serializer, name, None, help_text, module_name=sys.argv[0]
+        )
     else:
-        holder = flags.DEFINE(parser, name, None, help_text, serializer=serializer)
+        holder = flags.DEFINE(
+            parser, name, None, help_text, serializer=serializer, module_name=sys.argv[0]
+        )
     if required:
         flags.mark_flag_as_required(name)
     return holder

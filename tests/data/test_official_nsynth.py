@@ -277,7 +277,7 @@ def test_too_little_disk_or_memory(monkeypatch, tmp_path):
     monkeypatch.setattr(
         official_nsynth.psutil, "virtual_memory", lambda: memory._replace(available=300 * gb)
     )
-    refused(tmp_path, "in memory, for nsynth/full about 338 GB, and 300 GB are available: build")
+    refused(tmp_path, "in memory, for nsynth/full about 338 GB, and 300 GB are available: use")
 
 
 def test_beams_options_are_checked_before_anything_is_loaded(tmp_path):

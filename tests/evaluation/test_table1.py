@@ -257,7 +257,7 @@ def test_distance_of_spectra():
         ({"classifier": "wavenet"}, "is a model of wavenet: name one of classifier"),
         ({"split": "holdout"}, "has no split 'holdout'"),
         ({"split": "test"}, "split 'test' of .* there are 1 notes, and a score takes 2"),
-        ({"dataset": {"name": "mnist2", "data_dir": None}}, "TFDS knows no dataset 'mnist2'"),
+        ({"dataset": {"name": "mnist2", "data_dir": None}}, "there is no dataset 'mnist2'"),
         ({"batch_size": 0}, "--config.batch_size=0 must be 1 or larger"),
         ({"temperature": -1.0}, "temperature=-1.0 must be"),
         ({"spectral": "missing"}, "missing is no run of training"),

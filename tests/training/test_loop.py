@@ -343,7 +343,7 @@ def test_summaries_are_written_when_asked(config, tmp_path):
         ({"task": "talk"}, r"config.task='talk' is unknown"),
         ({"crop_samples": 100}, r"config.crop_samples=100 must be a multiple of the hop of 64"),
         ({"accumulation_steps": 3}, r"config.batch_size=4 cannot be split evenly"),
-        ({"dataset": {"name": "x", "data_dir": "y", "num_workers": 0}}, r"TFDS knows no dataset"),
+        ({"dataset": {"name": "x", "data_dir": "y", "num_workers": 0}}, r"there is no dataset"),
     ],
 )
 def test_bad_settings_leave_nothing_behind(config, tmp_path, changes, reason):

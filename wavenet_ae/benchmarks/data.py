@@ -133,21 +133,30 @@ def _rate(items: Iterator[Any], seconds: float) -> float:
 
 
 def table(
-    measurements: Sequence[Measurement], batch_size: int, demands: Mapping[str, float]
+    measurements: Sequence[Measurement], config: Mapping[str, Any], demands: Mapping[str, float]
 ) -> str:
     """Returns Markdown: a row for each way of reading.
 
     Args:
         measurements: from `measure`.
-        batch_size: of them.
-        demands: batches/s that steps take, by what to call them.
+        config: that they were made with.
+        demands: batches/s that steps take, by what to call them; what a step reads, crops or
+            whole notes, is compared with them.
     """
-    heads = ["read from", "notes", "workers", "batches/s", "notes/s", *(f"÷ {d}" for d in demands)]
+    heads = [
+        "read from",
+        "notes",
+        "workers",
+        "batches/s",
+        "notes/s",
+        *(f"times {d}" for d in demands),
+    ]
     lines = [heads, ["---"] * 3 + ["---:"] * (len(heads) - 3)]
     for m in measurements:
         what = f"crops of {m.crop_samples}" if m.crop_samples else "whole"
         rate = f"{m.batches_per_s:.4g} ({m.lowest:.4g} to {m.highest:.4g})"
-        ratios = [f"{m.batches_per_s / demand:.3g}" for demand in demands.values()]
-        notes_per_s = f"{m.batches_per_s * batch_size:.4g}"
+        is_read = m.crop_samples == tasks.create(config).crop_samples
+        ratios = [f"{m.batches_per_s / d:.3g}" if is_read else "-" for d in demands.values()]
+        notes_per_s = f"{m.batches_per_s * config['batch_size']:.4g}"
         lines.append([m.source, what, str(m.num_workers), rate, notes_per_s, *ratios])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -76,4 +76,7 @@ def _sounds(sounds: Sequence[Mapping[str, float]]) -> str:
         "changed in level": sum(it["gain"] != 1 for it in sounds),
     }
     told = [f"{count} {what}" for what, count in counts.items() if count]
-    return ", ".join(told) or f"all were {nsynth.NOTE_SECONDS} s long and stayed as they were"
+    return (
+        ", ".join(told)
+        or f"all were {nsynth.NOTE_SECONDS} s long; none was cut or changed in level"
+    )

@@ -89,7 +89,8 @@ def label(
     _fill(labels, origins, "instrument", folders[0], "folder")
     _fill(labels, origins, "velocity", defaults.velocity, "default")
     labels["instrument"] = note_names.instrument_from(labels["instrument"])
-    _add_family_and_source(labels, origins, folders, defaults)
+    named = [file.stem] if defaults.names else []
+    _add_family_and_source(labels, origins, [*named, *folders], defaults)
     labels.setdefault("qualities", (0,) * len(nsynth.QUALITIES))
     return Labels(**labels, origins=origins)
 
@@ -98,7 +99,7 @@ def _no_pitch(defaults: Defaults) -> str:
     ways = "give it in --labels, or use --pitch_tracker=pyin"
     if not defaults.names:
         return f"has no pitch: {ways}"
-    return f"has no pitch in its name, which is not like {note_names.EXAMPLES}: rename it, {ways}"
+    return f"has no pitch in its name, which is unlike {note_names.EXAMPLES}: rename it, {ways}"
 
 
 def _fill(labels: dict[str, Any], origins: dict[str, str], name: str, value: Any, origin: str):
@@ -107,10 +108,10 @@ def _fill(labels: dict[str, Any], origins: dict[str, str], name: str, value: Any
 
 
 def _add_family_and_source(
-    labels: dict[str, Any], origins: dict[str, str], folders: list[str], defaults: Defaults
+    labels: dict[str, Any], origins: dict[str, str], places: list[str], defaults: Defaults
 ) -> None:
     in_name = nsynth.parse_instrument_name(labels["instrument"]) or (None, None)
-    names = [labels["instrument"], *folders]
+    names = [labels["instrument"], *places]
     words = (instrument_words.find_family(names), instrument_words.find_source(names))
     assumed = (ASSUMED_FAMILY, ASSUMED_SOURCE)
     for index, name in enumerate(("family", "source")):

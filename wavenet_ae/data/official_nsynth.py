@@ -171,10 +171,10 @@ def _check_memory(config: str) -> None:
     if needed > available:
         raise UserError(
             f"Beam's local runner holds the whole dataset in memory, for nsynth/{config} about "
-            f"{needed / _GB:.0f} GB, and {available / _GB:.0f} GB are available: build "
-            "nsynth_json/published from the json/wav archives (experiments/build_dataset.py), "
-            "which gives the same batches in little memory, or use a cluster "
-            "(--beam_pipeline_options=runner=DataflowRunner,...)."
+            f"{needed / _GB:.0f} GB, and {available / _GB:.0f} GB are available: use a cluster "
+            "(--beam_pipeline_options=runner=DataflowRunner,...), or, for the same batches as from "
+            "nsynth/full in little memory, build nsynth_json/published from the json/wav archives "
+            "(experiments/build_dataset.py)."
         )
 
 

@@ -96,7 +96,8 @@ def check_disk(
                 f"{free / _GB:.0f} GB are free ({missing / _GB:.0f} GB to download, "
                 f"{unpacked / _GB:.0f} unpacked, {dataset_bytes / _GB:.0f} built): make room, or "
                 "name another --data_dir or --download_dir; the json/wav archives (25 GB) hold the "
-                "same notes for nsynth_json/published (40 GB; experiments/build_dataset.py)."
+                "notes of nsynth/full for nsynth_json/published (39 GB; "
+                "experiments/build_dataset.py)."
             )
 
 

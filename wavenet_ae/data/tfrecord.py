@@ -70,7 +70,8 @@ def _open(source: Path) -> tfds.core.DatasetBuilder:
         ) from error
     if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
         raise UserError(
-            f"{source} is stored as {builder.info.file_format.value}: only TFRecord is converted."
+            f"{source} is stored as {builder.info.file_format.value}: only TFRecord is converted; "
+            "array_record is read as it is."
         )
     return builder
 

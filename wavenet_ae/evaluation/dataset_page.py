@@ -170,7 +170,9 @@ def _draw_velocities(counts: Mapping[str, int]) -> Markup:
 
 def _draw_instruments(counts: Mapping[str, int]) -> Markup:
     numbers = [*counts.values()]
-    heights, edges = np.histogram(numbers, bins=min(_MOST_BINS, len(set(numbers))))
+    width = -(-(max(numbers) - min(numbers) + 1) // _MOST_BINS)  # whole numbers of notes
+    edges = np.arange(min(numbers), max(numbers) + width + 1, width) - 0.5
+    heights, _ = np.histogram(numbers, bins=edges)
     return pictures.draw_bars(
         (edges[1:] + edges[:-1]) / 2,
         {"instruments": heights},
@@ -178,7 +180,7 @@ def _draw_instruments(counts: Mapping[str, int]) -> Markup:
         "instruments",
         across="notes of an instrument",
         counted="instruments",
-        width=0.9 * (edges[1] - edges[0]),
+        width=0.9 * width,
     )
 
 

@@ -8,6 +8,7 @@ import librosa
 import matplotlib
 import numpy as np
 from markupsafe import Markup, escape
+from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -159,6 +160,7 @@ def draw_bars(
             bottom += heights
         axes.set_xlabel(across)
         axes.set_ylabel(counted)
+        axes.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.spines[["top", "right"]].set_visible(False)
         if names is not None:

@@ -107,7 +107,7 @@ def _column(path: Path, name: str) -> str:
     column = name.strip().lower()
     meant = ("file", *LABELS)
     known = (*meant, *_NSYNTH_NAMES, "qualities_str")
-    if column not in known and (close := difflib.get_close_matches(column, meant, 1, 0.7)):
+    if column not in known and (close := difflib.get_close_matches(column, meant, 1, 0.75)):
         raise UserError(f"{path} has a column {name!r}: is it {close[0]!r}?")
     return column
 

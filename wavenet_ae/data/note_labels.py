@@ -99,7 +99,7 @@ def _no_pitch(defaults: Defaults) -> str:
     ways = "give it in --labels, or use --pitch_tracker=pyin"
     if not defaults.names:
         return f"has no pitch: {ways}"
-    return f"has no pitch in its name, which is unlike {note_names.EXAMPLES}: rename it, {ways}"
+    return f"has no pitch in its name, which is not like {note_names.EXAMPLES}: rename it, {ways}"
 
 
 def _fill(labels: dict[str, Any], origins: dict[str, str], name: str, value: Any, origin: str):

@@ -87,6 +87,7 @@ def test_nsynths_own_file_is_a_table(tmp_path):
         ("name,pitch\na,60\n", "no column 'file'"),
         ("file,comment\ntwo,x\n", "none of the columns instrument, pitch"),
         ("file,pitch,famliy\ntwo,60,bass\n", "has a column 'famliy': is it 'family'"),
+        ("file,pitch,quality\ntwo,60,dark\n", "has a column 'quality': is it 'qualities'"),
         ("file,pitch\n,60\n", "line 2 names no file"),
         ("file,pitch\ntwo,60,1\n", "line 2 has more cells"),
         ('file,pitch\n"two,60\n', "is not valid CSV"),

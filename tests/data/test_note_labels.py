@@ -158,6 +158,18 @@ def test_the_nearest_name_that_says_something_counts():
     assert instrument_words.find_family(["take", "Oboe", "Piano"]) == "reed"
 
 
+def test_words_are_looked_for_in_a_name_that_tells_no_pitch():
+    for given in ({"track": True}, {"table": {"pitch": 60}}):
+        labels = label("Rhodes soft.wav", **given)
+        assert (labels.instrument, labels.family, labels.source) == (
+            "Session",
+            "keyboard",
+            "electronic",
+        )
+        assert labels.origins["source"] == "words"
+    assert label("Rhodes soft.wav", track=True, names=False).origins["source"] == "assumed"
+
+
 def test_words_agree_with_general_midi():
     for it in INSTRUMENTS:
         found = instrument_words.find_family([it.program_name])

@@ -82,6 +82,11 @@ def write(folder: Path, document: Document) -> Path:
     return folder / REPORT_FILE
 
 
+def _all_first(document: Document) -> dict[str, Any]:
+    sections = dataset_tables.sections(document)
+    return dict(sorted(sections.items(), key=lambda section: section[0] != "all"))
+
+
 def _title(document: Document) -> str:
     return " in ".join(document["data"].values())
 
@@ -92,7 +97,7 @@ def _markdown(document: Document) -> str:
 
     parts = [f"# What {_title(document)} holds", *(f"- {line}" for line in document["warnings"])]
     parts.append(table("overview", document))
-    for name, section in reversed(dataset_tables.sections(document).items()):
+    for name, section in _all_first(document).items():
         for what in ("notes", "instruments"):
             parts.append(f"## {what.capitalize()} by family and source, {name}")
             parts.append(table("by_family_and_source", section, what))
@@ -122,7 +127,7 @@ def _report(document: Document) -> str:
         _TEMPLATE,
         title=_title(document),
         document=document,
-        sections=dict(reversed(dataset_tables.sections(document).items())),
+        sections=_all_first(document),
         tables=dataset_tables,
         definitions=_DEFINITIONS,
         pictures=_draw(document["all"]),

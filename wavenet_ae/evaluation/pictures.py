@@ -160,10 +160,12 @@ def draw_bars(
             bottom += heights
         axes.set_xlabel(across)
         axes.set_ylabel(counted)
-        axes.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+        axes.yaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.spines[["top", "right"]].set_visible(False)
-        if names is not None:
+        if names is None:
+            axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
+        else:
             axes.set_xticks(list(names), names.values(), **(_SLANTED if len(names) > 10 else {}))
         if len(series) > 1:
             axes.figure.legend(loc="outside upper left", ncols=4, handlelength=1)

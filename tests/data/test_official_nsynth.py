@@ -226,6 +226,9 @@ def test_archives_are_unpacked_whole_or_not_at_all(tmp_path):
     target = tmp_path / "extracted" / "TAR.nsynth-test.tfrecord.tar"
     assert not target.exists()
     packed.write_bytes(whole)
+    (tmp_path / "file").touch()
+    with pytest.raises(MachineError, match=r"cannot be unpacked to .*/file/extracted"):
+        release_archives._unpack(packed, epath.Path(tmp_path / "file" / "extracted"))
     assert release_archives._unpack(packed, epath.Path(tmp_path / "extracted")) == target
     assert {p.name for p in target.iterdir()} == {"a-00000-of-00002", "a-00001-of-00002"}
     assert all(path.read_bytes() == content for path in target.iterdir())

@@ -152,10 +152,11 @@ def table(
         *(f"times {d}" for d in demands),
     ]
     lines = [heads, ["---"] * 3 + ["---:"] * (len(heads) - 3)]
+    crop_samples = tasks.create(config).crop_samples
     for m in measurements:
         what = f"crops of {m.crop_samples}" if m.crop_samples else "whole"
         rate = f"{m.batches_per_s:.4g} ({m.lowest:.4g} to {m.highest:.4g})"
-        is_read = m.crop_samples == tasks.create(config).crop_samples
+        is_read = m.crop_samples == crop_samples
         ratios = [f"{m.batches_per_s / d:.3g}" if is_read else "-" for d in demands.values()]
         notes_per_s = f"{m.batches_per_s * config['batch_size']:.4g}"
         lines.append([m.source, what, str(m.num_workers), rate, notes_per_s, *ratios])

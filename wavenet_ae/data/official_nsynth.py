@@ -182,7 +182,7 @@ def _check_memory(config: str) -> None:
 def _reporting_failures() -> Iterator[None]:
     """Turns what TFDS says of downloads into a sentence, and Beam's interruption into Python's."""
     import requests
-    from tensorflow_datasets.core.download import download_manager, extractor
+    from tensorflow_datasets.core.download import download_manager
     from tensorflow_datasets.core.download import util as download_util
 
     try:
@@ -197,8 +197,6 @@ def _reporting_failures() -> Iterator[None]:
             f"{file[1] if file else 'a download'} is not the published file (its checksum "
             "differs): delete it and download it again."
         ) from error
-    except extractor.ExtractError as error:
-        raise MachineError(f"an archive could not be unpacked: {_first_line(error)}") from error
     except (download_util.DownloadError, requests.RequestException) as error:
         raise MachineError(
             f"NSynth could not be downloaded ({_first_line(error)}): try again, or download the "

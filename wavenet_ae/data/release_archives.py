@@ -16,7 +16,7 @@ from tensorflow_datasets.core.download import resource
 from tqdm import tqdm
 
 from wavenet_ae.data.writing import INCOMPLETE, bar_interval_s
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import MachineError, UserError
 
 _GB = 10**9
 _PIECE_BYTES = 1 << 24
@@ -124,8 +124,8 @@ def _unpack(archive: epath.Path, folder: epath.Path) -> epath.Path:
     if target.exists():
         return target
     unfinished = folder / f"{INCOMPLETE}{target.name}"
-    unfinished.mkdir(parents=True, exist_ok=True)
     try:
+        unfinished.mkdir(parents=True, exist_ok=True)
         with (
             archive.open("rb") as packed,
             tarfile.open(fileobj=packed, mode="r|") as members,
@@ -146,6 +146,8 @@ def _unpack(archive: epath.Path, folder: epath.Path) -> epath.Path:
                             bar.update(len(piece))
     except tarfile.TarError as error:
         raise UserError(f"{archive} is no whole archive ({error}): download it again.") from error
+    except OSError as error:
+        raise MachineError(f"{archive} cannot be unpacked to {folder}: {error}.") from error
     unfinished.rename(target)
     return target
 
@@ -153,12 +155,9 @@ def _unpack(archive: epath.Path, folder: epath.Path) -> epath.Path:
 def _unpacked_names(builder: tfds.core.DatasetBuilder) -> set[str]:
     """Returns what TFDS calls the folders of unpacked archives: given ones and downloads."""
     infos = builder.url_infos.items()
-    names = {name for url, info in infos for name in (info.filename, _downloaded(url, info))}
-    return {f"TAR.{name}" for name in names if name.endswith(".tar")}
-
-
-def _downloaded(url: str, info: Any) -> str:
-    return resource.get_dl_fname(url, info.checksum)
+    given = {info.filename for _, info in infos}
+    downloaded = {resource.get_dl_fname(url, info.checksum) for url, info in infos}
+    return {f"TAR.{name}" for name in given | downloaded if name.endswith(".tar")}
 
 
 def delete_unpacked(

@@ -1,4 +1,14 @@
-r"""Measures how fast it is on this machine, side by side, in one run.
+r"""Measures how fast it is on this machine, beside what the machine can do, in one run.
+
+    python experiments/benchmark.py --task=train --config.batch_size=1 --config.model.dtype=float32
+
+measures the training step of the paper's WaveNet, or of another --config, beside large matrix
+products: milliseconds, samples a second, memory, and the share of the machine's arithmetic.
+
+    python experiments/benchmark.py --task=sample --num_sounds=1 --num_sounds=8
+
+measures generation, beside what reading the weights and multiplying by them would take. A call
+generates whole frames: --config.model.hop_length=64 makes them short on a slow machine.
 
     python experiments/benchmark.py --task=data --config=experiments/configs/wavenet_ae.py:demo \
         --config.dataset.data_dir=runs/demo/datasets --notes=runs/demo/notes --measure_step
@@ -6,60 +16,127 @@ r"""Measures how fast it is on this machine, side by side, in one run.
 reads batches as the training does, crops and whole notes, from the dataset and from WAV files, with
 0, 1 and 2 reading processes, and compares with what a training step takes: here (--measure_step),
 or on another machine (--step_ms; compile_tpu.py tells floors of TPUs).
+
+Everything is measured in turns, --repetitions times; numbers are medians, with the lowest and the
+highest.
 """
 
 import json
-import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
 
 from absl import flags
 from ml_collections import config_flags
 
 from wavenet_ae import atomic_file
-from wavenet_ae.benchmarks import data
+from wavenet_ae.benchmarks import data, machine, sampling, training
 from wavenet_ae.command_line import define_path, read_config, run
 from wavenet_ae.errors import UserError
 
-_TASK = flags.DEFINE_enum("task", None, ["data"], "What to measure.", required=True)
-_CONFIG = config_flags.DEFINE_config_file("config", None, "Of a training, FILE.py[:variant].")
-_NOTES = define_path("notes", "A folder in NSynth's json/wav layout, to compare with.")
-_NUM_WORKERS = flags.DEFINE_multi_integer(
-    "num_workers", [0, 1, 2], "Reading processes; may be repeated.", lower_bound=0
+_PAPER = Path(__file__).parent / "configs" / "wavenet_ae.py"
+_HAS_CONFIG = any(re.match("--?config(=|$)", argument) for argument in sys.argv)
+# Flags of one task only.
+_OWN_FLAGS = {
+    "train": ["data"],
+    "sample": ["num_sounds", "chunk_frames"],
+    "data": ["notes", "num_workers", "measure_step", "step_ms"],
+}
+
+_TASK = flags.DEFINE_enum(
+    "task", None, ["train", "sample", "data"], "What to measure.", required=True
+)
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Of a training, FILE.py[:variant]; default: the paper's WaveNet."
 )
 _SECONDS = flags.DEFINE_float("seconds", 5.0, "Of each measurement.", lower_bound=0.1)
 _REPETITIONS = flags.DEFINE_integer("repetitions", 3, "Of the whole round.", lower_bound=1)
-_MEASURE_STEP = flags.DEFINE_bool("measure_step", False, "Measure the training step, too.")
-_STEP_MS = flags.DEFINE_multi_float(
-    "step_ms", [], "Milliseconds of a step on a machine to feed; may be repeated.", lower_bound=0.01
-)
 _OUTPUT = define_path("output", "A JSON file for the numbers.")
-flags.mark_flag_as_required("config")
+
+_DATA = flags.DEFINE_bool(
+    "data", False, "--task=train: on the first batches of the config's dataset, not on noise."
+)
+_NUM_SOUNDS = flags.DEFINE_multi_integer(
+    "num_sounds",
+    [1, 8, 64],
+    "--task=sample: sounds generated together; may be repeated.",
+    lower_bound=1,
+)
+_CHUNK_FRAMES = flags.DEFINE_integer(
+    "chunk_frames",
+    None,
+    "--task=sample: frames generated at a time; default: 1 on CPUs, elsewhere as generate.py.",
+    lower_bound=1,
+)
+_NOTES = define_path("notes", "--task=data: a folder in NSynth's json/wav layout, to compare with.")
+_NUM_WORKERS = flags.DEFINE_multi_integer(
+    "num_workers", [0, 1, 2], "--task=data: reading processes; may be repeated.", lower_bound=0
+)
+_MEASURE_STEP = flags.DEFINE_bool(
+    "measure_step", False, "--task=data: measure the training step, too."
+)
+_STEP_MS = flags.DEFINE_multi_float(
+    "step_ms",
+    [],
+    "--task=data: milliseconds of a step on a machine to feed; may be repeated.",
+    lower_bound=0.01,
+)
 
 
 def main() -> None:
-    """Measures, and prints a table."""
+    """Measures, prints a table, and writes the numbers."""
+    for task, names in _OWN_FLAGS.items():
+        if strange := [n for n in names if flags.FLAGS[n].present and task != _TASK.value]:
+            raise UserError(f"--{strange[0]} is for --task={task}: leave it out.")
+    if _TASK.value == "data" and not _HAS_CONFIG:
+        raise UserError("--task=data reads a training's dataset: name its --config.")
     config = read_config(_CONFIG)
     if "task" not in config:
         raise UserError("the --config is of no training: take one of experiments/configs.")
-    measurements = data.measure(
-        config,
-        notes=_NOTES.value,
-        num_workers=_NUM_WORKERS.value,
-        seconds=_SECONDS.value,
-        repetitions=_REPETITIONS.value,
-    )
-    demands = {f"steps of {ms:g} ms": 1000 / ms for ms in _STEP_MS.value}
-    if _MEASURE_STEP.value:
-        demands["steps here"] = data.steps_per_s(config, _SECONDS.value)
-    print(f"batches of {config['batch_size']}, {os.cpu_count()} cores")
-    for name, demand in demands.items():
-        print(f"{name}: {demand:.4g} batches/s")
-    print("\n" + data.table(measurements, config, demands), end="")
+    timing = {"seconds": _SECONDS.value, "repetitions": _REPETITIONS.value}
+    match _TASK.value:
+        case "train":
+            result = training.measure(config, real_data=_DATA.value, **timing)
+            report = training.report(result)
+        case "sample":
+            result = sampling.measure(
+                config, nums_sounds=_NUM_SOUNDS.value, chunk_frames=_CHUNK_FRAMES.value, **timing
+            )
+            report = sampling.report(result)
+        case "data":
+            result, report = _data(config, timing)
+    result = {
+        "task": _TASK.value,
+        "config": config_flags.get_config_filename(flags.FLAGS["config"]),
+        "overrides": config_flags.get_override_values(flags.FLAGS["config"]),
+        "machine": machine.describe(),
+        **timing,
+        **result,
+    }
+    print(f"{machine.sentence(result['machine'])}\n{report}", end="")
     if _OUTPUT.value:
-        rows = [measurement._asdict() for measurement in measurements]
-        result = {"batch_size": config["batch_size"], "demands": demands, "measurements": rows}
         with atomic_file.replacing(_OUTPUT.value) as path:
             path.write_text(json.dumps(result, indent=2) + "\n")
 
 
+def _data(config: dict[str, Any], timing: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    rows = data.measure(config, notes=_NOTES.value, num_workers=_NUM_WORKERS.value, **timing)
+    demands = {f"steps of {ms:g} ms": 1000 / ms for ms in _STEP_MS.value}
+    if _MEASURE_STEP.value:
+        demands["steps here"] = data.steps_per_s(config, _SECONDS.value)
+    result = {
+        "batch_size": config["batch_size"],
+        "demands": demands,
+        "measurements": [row._asdict() for row in rows],
+    }
+    lines = [f"batches of {config['batch_size']}"]
+    lines += [f"{name}: {demand:.4g} batches/s" for name, demand in demands.items()]
+    return result, "\n".join(lines) + "\n\n" + data.table(rows, config, demands)
+
+
 if __name__ == "__main__":
+    if not _HAS_CONFIG:
+        # By no default of the flag, which would let mistyped overrides end in a stack trace.
+        sys.argv.insert(1, f"--config={_PAPER}")
     run(main)

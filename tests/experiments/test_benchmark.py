@@ -4,7 +4,7 @@ import pytest
 from conftest import DUMMY_NOTES
 from entry_points import CONFIGS, assert_refused, run
 
-from wavenet_ae.benchmarks import data
+from wavenet_ae.benchmarks import data, interleaved
 
 CONFIG = f"--config={CONFIGS / 'wavenet_ae.py'}:demo"
 SMALL = (
@@ -46,7 +46,7 @@ def test_reading_is_measured_beside_the_step(data_dir, tmp_path):
 
 def test_the_table_has_the_median_of_the_repetitions(monkeypatch, data_dir, tiny_config):
     rates = iter([3.0, 10.0, 1.0, 30.0, 2.0, 20.0])
-    monkeypatch.setattr(data, "_rate", lambda *_: next(rates))
+    monkeypatch.setattr(interleaved, "calls_per_s", lambda *_: next(rates))
     config = json.loads(tiny_config)
     crops, whole = data.measure(config, num_workers=[0], seconds=1, repetitions=3)
     assert (crops.crop_samples, crops.batches_per_s, crops.lowest, crops.highest) == (256, 2, 1, 3)

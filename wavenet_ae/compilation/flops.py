@@ -34,7 +34,7 @@ def _convolution_flops(computation: Computation, instruction: Instruction) -> in
         def of_window(name, default, dim=dim):
             return window[name].split("x")[dim] if name in window else default
 
-        pairs *= _valid_pairs(
+        pairs *= valid_pairs(
             image[image_dims.index(label)],
             kernel[kernel_dims.index(label)],
             output[output_dims.index(label)],
@@ -47,7 +47,7 @@ def _convolution_flops(computation: Computation, instruction: Instruction) -> in
     return 2 * output[output_dims.index("b")] * channels * pairs
 
 
-def _valid_pairs(
+def valid_pairs(
     image: int,
     kernel: int,
     output: int,
@@ -57,7 +57,17 @@ def _valid_pairs(
     image_dilation: int,
     kernel_dilation: int,
 ) -> int:
-    """Counts the pairs of output and tap that meet a sample, along one axis."""
+    """Counts the pairs of output and tap that meet a sample, along one axis of a convolution.
+
+    Args:
+        image: samples.
+        kernel: taps.
+        output: results.
+        stride: samples between results.
+        before: zeros padded before the samples.
+        image_dilation: 1, or one more than the zeros put between samples.
+        kernel_dilation: 1, or one more than the samples skipped between taps.
+    """
     few, many = sorted([(output, stride), (kernel, kernel_dilation)])
     many = np.arange(many[0]) * many[1]
     total = 0

@@ -1,0 +1,51 @@
+"""The machine and the libraries that numbers were measured with."""
+
+import os
+import resource
+import sys
+from typing import Any
+
+import jax
+import jaxlib
+
+
+def describe() -> dict[str, Any]:
+    """Returns what the devices are and how many, the cores, and the versions of JAX.
+
+    `has_compilation_cache` tells whether a compilation may have been read from a cache on disk:
+    then it was quicker than one from scratch.
+    """
+    device = jax.devices()[0]
+    return {
+        "platform": device.platform,
+        "device_kind": device.device_kind,
+        "num_devices": jax.device_count(),
+        "num_cores": os.cpu_count(),
+        "jax_version": jax.__version__,
+        "jaxlib_version": jaxlib.__version__,
+        "has_compilation_cache": bool(
+            jax.config.jax_enable_compilation_cache and jax.config.jax_compilation_cache_dir
+        ),
+    }
+
+
+def sentence(machine: dict[str, Any]) -> str:
+    """Returns what `describe` found, for people."""
+    m = machine
+    cache = "; compilations may come from a cache" if m["has_compilation_cache"] else ""
+    return (
+        f"{m['num_devices']} x {m['device_kind']} ({m['platform']}), {m['num_cores']} cores, "
+        f"JAX {m['jax_version']}, jaxlib {m['jaxlib_version']}{cache}"
+    )
+
+
+def peak_resident_bytes() -> int:
+    """Returns the most main memory that this process has had."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def peak_device_bytes() -> int | None:
+    """Returns the most memory that this process has had on a device; None where none counts it."""
+    peaks = [(d.memory_stats() or {}).get("peak_bytes_in_use") for d in jax.local_devices()]
+    return max((peak for peak in peaks if peak is not None), default=None)

@@ -1,0 +1,207 @@
+"""How fast sounds are generated, beside what the machine's memory and matrix units can do."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from wavenet_ae import tasks
+from wavenet_ae.benchmarks import ceilings, interleaved, tables
+from wavenet_ae.errors import UserError
+from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.synthesis import sampler
+from wavenet_ae.training import sharding
+
+# A sound is so many chunks long; then another one begins.
+_CHUNKS = 256
+
+
+def measure(
+    config: Mapping[str, Any],
+    *,
+    nums_sounds: Sequence[int] = (1, 8, 64),
+    chunk_frames: int | None = None,
+    seconds: float = 5.0,
+    repetitions: int = 3,
+) -> dict[str, Any]:
+    """Measures generation, matrix products and memory reads in turns.
+
+    Args:
+        config: of a training of a WaveNet autoencoder, whose parameters are new ones here.
+        nums_sounds: numbers of sounds that are generated together.
+        chunk_frames: frames that are generated at a time, the least that is measured; by default
+            1 on CPUs, and what `sampler.generate` takes on others.
+        seconds: of each measurement; a chunk that has begun is finished.
+        repetitions: of the whole round.
+
+    Returns:
+        What was measured, for JSON; the names have the units. A spread has the repetitions'
+        `median`, `lowest` and `highest`. `batches` has an entry for each number of sounds, with
+        the rates of steps (a sample of all sounds) and of samples (of all sounds together), and
+        two ceilings of the samples: `memory`, where each step reads all weights of the decoder
+        once, and `arithmetic`. `share_of_ceiling` is the quotient of the median and the lower of
+        the two, `binding_ceiling`.
+
+    Raises:
+        UserError: a setting is wrong, or the configuration is of another model.
+    """
+    interleaved.check_seconds(seconds)
+    model = tasks.create(config).model
+    if not isinstance(model, WaveNetAutoencoder):
+        raise UserError(
+            f"--task=sample is for the WaveNet, and config.task={config['task']!r} is another "
+            "model: use --config=experiments/configs/wavenet_ae.py."
+        )
+    mesh = sharding.data_mesh()
+    if chunk_frames is None:
+        is_cpu = mesh.devices.flat[0].platform == "cpu"
+        chunk_frames = 1 if is_cpu else sampler.CHUNK_FRAMES
+    params, _ = jax.jit(tasks.create(config).init, out_shardings=sharding.replicated(mesh))(
+        jax.random.key(config["seed"])
+    )
+    chunks, first_s = {}, {}
+    for number in dict.fromkeys(nums_sounds):
+        start = time.perf_counter()
+        chunks[number] = _chunks(model, params, number, chunk_frames, config["seed"], mesh)
+        next(chunks[number])
+        first_s[number] = time.perf_counter() - start
+    dtype = str(model.dtype)
+    contestants = {
+        "matrix": ceilings.matrix_flop_per_s(mesh, dtype),
+        "memory": ceilings.memory_bytes_per_s(mesh),
+    }
+    for number, sound in chunks.items():
+        contestants[number] = lambda sound=sound: interleaved.calls_per_s(
+            lambda: next(sound), seconds
+        )
+    measured = interleaved.measure(contestants, repetitions)
+    flop, weight_bytes = flop_per_sample(params), decoder_bytes(params, model.dtype)
+    batches = []
+    for number in chunks:
+        per_chunk = chunk_frames * model.hop_length
+        samples = measured[number].times(per_chunk * number)
+        limits = {
+            # Every device reads all weights, for its own sounds.
+            "memory": measured["memory"].median / mesh.size / weight_bytes * number,
+            "arithmetic": measured["matrix"].median / flop,
+        }
+        binding = min(limits, key=limits.get)
+        batches.append(
+            {
+                "num_sounds": number,
+                "steps_per_s": measured[number].times(per_chunk)._asdict(),
+                "samples_per_s": samples._asdict(),
+                # The first chunk does nothing else that the others do not.
+                "compile_s": max(0.0, first_s[number] - 1 / measured[number].median),
+                "ceilings_samples_per_s": limits,
+                "binding_ceiling": binding,
+                "share_of_ceiling": samples.median / limits[binding],
+            }
+        )
+    return {
+        "dtype": dtype,
+        "chunk_frames": chunk_frames,
+        "hop_length": model.hop_length,
+        "matrix_flop_per_s": measured["matrix"]._asdict(),
+        "memory_bytes_per_s": measured["memory"]._asdict(),
+        "model_flop_per_sample": flop,
+        "decoder_bytes": weight_bytes,
+        "batches": batches,
+    }
+
+
+def _chunks(
+    model: WaveNetAutoencoder,
+    params: Any,
+    num_sounds: int,
+    chunk_frames: int,
+    seed: int,
+    mesh: Mesh,
+) -> Iterator[np.ndarray]:
+    """Yields the chunks of random sounds without end, as `generate.py` makes them."""
+    shape = (num_sounds, _CHUNKS * chunk_frames, model.embedding_size)
+    embedding = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    pitch = np.full(num_sounds, 60) if model.num_pitches else None
+    keys = sampler.note_keys(seed, np.arange(num_sounds))
+    while True:
+        yield from sampler.generate(
+            model, params, embedding, keys, pitch=pitch, chunk_frames=chunk_frames, mesh=mesh
+        )
+
+
+def _decoder_weights(params: Any) -> Iterator[tuple[str, str, int]]:
+    """Yields layer, kind and size of all weights that each sample needs: not the embedding's."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params["decoder"]):
+        *layers, kind = (entry.key for entry in path)
+        if not layers[-1].endswith("conditioning"):
+            yield layers[-1], kind, math.prod(leaf.shape)
+
+
+def flop_per_sample(params: Any) -> int:
+    """Counts the operations that a sample of one sound takes: two for each of the kernels' numbers.
+
+    Args:
+        params: of a WaveNet autoencoder; shapes will do.
+    """
+    return 2 * sum(size for _, kind, size in _decoder_weights(params) if kind == "kernel")
+
+
+def decoder_bytes(params: Any, dtype: Any) -> int:
+    """Counts the bytes of the weights that each sample needs, in the type of the computation.
+
+    Args:
+        params: of a WaveNet autoencoder; shapes will do.
+        dtype: of the computation; the logits' are float32.
+    """
+    width = jnp.dtype(dtype).itemsize
+    return sum(
+        size * (4 if layer == "logits" else width) for layer, _, size in _decoder_weights(params)
+    )
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """Returns what `measure` found as Markdown."""
+    heads = [
+        "sounds",
+        "steps/s",
+        "samples/s",
+        "ceiling: memory",
+        "ceiling: arithmetic",
+        "binding",
+        "share of it",
+        "compiled in, s",
+    ]
+    rows = []
+    for batch in result["batches"]:
+        limits = batch["ceilings_samples_per_s"]
+        rows.append(
+            [
+                str(batch["num_sounds"]),
+                tables.in_one_cell(interleaved.Spread(**batch["steps_per_s"])),
+                tables.in_one_cell(interleaved.Spread(**batch["samples_per_s"])),
+                f"{limits['memory']:.4g}",
+                f"{limits['arithmetic']:.4g}",
+                batch["binding_ceiling"],
+                f"{batch['share_of_ceiling']:.3f}",
+                f"{batch['compile_s']:.1f}",
+            ]
+        )
+    matrix, memory = (
+        tables.in_one_cell(interleaved.Spread(**result[name]).times(1e-9))
+        for name in ("matrix_flop_per_s", "memory_bytes_per_s")
+    )
+    return (
+        f"{result['chunk_frames']} frame(s) of {result['hop_length']} samples at a time, "
+        f"{result['dtype']}\n"
+        f"matrix products: {matrix} GFLOP/s; memory reads: {memory} GB/s\n"
+        f"a sample of a sound: {result['model_flop_per_sample'] / 1e6:.4g} MFLOP; a step reads "
+        f"{result['decoder_bytes'] / 1e6:.4g} MB of weights\n\n"
+        + tables.table(heads, rows)
+        + "\nThe ceiling of the memory is none where a cache holds the weights: a share can then "
+        "be above 1.\n"
+    )

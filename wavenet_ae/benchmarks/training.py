@@ -1,0 +1,220 @@
+"""How fast a training step is, beside what the machine's matrix units can do."""
+
+import itertools
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from wavenet_ae import tasks
+from wavenet_ae.benchmarks import ceilings, interleaved, machine, model_flops, tables
+from wavenet_ae.compilation.programs import batch_shapes
+from wavenet_ae.data import nsynth
+from wavenet_ae.data.input_pipeline import open_split, training_batches
+from wavenet_ae.training import sharding
+from wavenet_ae.training.settings import check_numbers
+from wavenet_ae.training.step import init_state, make_train_step
+
+_NUM_BATCHES = 4
+
+
+class TrainingStep:
+    """The training step of a configuration, compiled, with a state and batches on the devices.
+
+    A call does one update and returns its metrics, which JAX may still be computing.
+
+    Attributes:
+        task: of the configuration.
+        mesh: all devices.
+        compiled: the program.
+        lower_s: seconds that tracing and lowering took.
+        compile_s: seconds that the compilation took.
+    """
+
+    def __init__(
+        self, config: Mapping[str, Any], batches: Iterable[Mapping[str, np.ndarray]] | None = None
+    ):
+        """Compiles the step.
+
+        Args:
+            config: of a training.
+            batches: to train on in turns; by default noise.
+
+        Raises:
+            UserError: a setting is wrong.
+        """
+        check_numbers(config)
+        self.task = tasks.create(config)
+        self.mesh = sharding.data_mesh()
+        sharding.check_batch_size(config["batch_size"], self.mesh, config["accumulation_steps"])
+        if batches is None:
+            batches = [noise(config["batch_size"], self.task.crop_samples, config["seed"])]
+        on_devices = [sharding.to_global(batch, self.mesh) for batch in batches]
+        self._batches = itertools.cycle(on_devices)
+        self._state = init_state(config, self.task, self.mesh)
+        step = make_train_step(config, self.task, self.mesh)
+        start = time.perf_counter()
+        lowered = step.lower(self._state, on_devices[0])
+        self.lower_s = time.perf_counter() - start
+        self.compiled = lowered.compile()
+        self.compile_s = time.perf_counter() - start - self.lower_s
+
+    def __call__(self) -> dict[str, jax.Array]:
+        self._state, metrics = self.compiled(self._state, next(self._batches))
+        return metrics
+
+
+def noise(batch_size: int, crop_samples: int | None, seed: int) -> dict[str, np.ndarray]:
+    """Returns a batch as `input_pipeline.training_batches` yields them, drawn at random."""
+    rng = np.random.default_rng(seed)
+    largest = {
+        "pitch": nsynth.NUM_PITCHES,
+        "velocity": 128,
+        "family": len(nsynth.FAMILIES),
+        "source": len(nsynth.SOURCES),
+        "qualities": 2,
+    }
+    return {
+        name: (
+            rng.uniform(-1, 1, array.shape)
+            if name == "audio"
+            else rng.integers(0, largest[name], array.shape)
+        ).astype(array.dtype)
+        for name, array in batch_shapes(batch_size, crop_samples).items()
+    }
+
+
+def first_batches(config: Mapping[str, Any]) -> list[dict[str, np.ndarray]]:
+    """Reads the batches that a training sees first.
+
+    Raises:
+        UserError: there is no such dataset.
+    """
+    batches = training_batches(
+        open_split(config["dataset"]["name"], config["dataset"]["data_dir"], "train"),
+        seed=config["seed"],
+        batch_size=config["batch_size"],
+        crop_samples=tasks.create(config).crop_samples,
+    )
+    found = list(itertools.islice(batches, _NUM_BATCHES))
+    batches.close()
+    return found
+
+
+def measure(
+    config: Mapping[str, Any],
+    *,
+    real_data: bool = False,
+    seconds: float = 5.0,
+    repetitions: int = 3,
+) -> dict[str, Any]:
+    """Measures the step, matrix products and memory reads in turns.
+
+    Args:
+        config: of a training.
+        real_data: train on the first batches of the configuration's dataset, not on noise.
+        seconds: of each measurement of the step.
+        repetitions: of the whole round.
+
+    Returns:
+        What was measured, for JSON; the names have the units. A spread has the repetitions'
+        `median`, `lowest` and `highest`; `share_of_matrix_ceiling`, the model FLOPs utilisation,
+        is the quotient of the medians of `model_flop_per_s` and `matrix_flop_per_s`.
+        `peak_memory_bytes` is of one device: as the device counted it (`device`; None where it
+        does not) and as the compiler planned it (`program`); and of the process (`resident`).
+
+    Raises:
+        UserError: a setting is wrong, or there is no such dataset.
+    """
+    interleaved.check_seconds(seconds)
+    step = TrainingStep(config, first_batches(config) if real_data else None)
+    for _ in range(2):
+        jax.block_until_ready(step())
+    # Before the ceilings' arrays are there.
+    peaks = {"device": machine.peak_device_bytes(), "resident": machine.peak_resident_bytes()}
+    dtype = str(step.task.model.dtype)
+    measured = interleaved.measure(
+        {
+            "matrix": ceilings.matrix_flop_per_s(step.mesh, dtype),
+            "memory": ceilings.memory_bytes_per_s(step.mesh),
+            "step": lambda: interleaved.calls_per_s(step, seconds),
+        },
+        repetitions,
+    )
+    batch_size, crop_samples = config["batch_size"], step.task.crop_samples
+    samples = crop_samples or nsynth.NOTE_SAMPLES
+    flop = model_flops.of_training_step(step.task, batch_shapes(batch_size, crop_samples))
+    rate = measured["step"]
+    spreads = {
+        "step_ms": rate.inverse().times(1000),
+        "samples_per_s": rate.times(batch_size * samples),
+        **({} if crop_samples else {"notes_per_s": rate.times(batch_size)}),
+        "model_flop_per_s": rate.times(flop),
+        "matrix_flop_per_s": measured["matrix"],
+        "memory_bytes_per_s": measured["memory"],
+    }
+    return {
+        "dtype": dtype,
+        "batch_size": batch_size,
+        "samples_per_example": samples,
+        "data": config["dataset"]["name"] if real_data else "noise",
+        **{name: spread._asdict() for name, spread in spreads.items()},
+        "model_flop_per_step": flop,
+        "share_of_matrix_ceiling": (
+            spreads["model_flop_per_s"].median / spreads["matrix_flop_per_s"].median
+        ),
+        "lower_s": step.lower_s,
+        "compile_s": step.compile_s,
+        "peak_memory_bytes": {**peaks, "program": program_bytes(step.compiled)},
+    }
+
+
+def program_bytes(compiled: jax.stages.Compiled) -> int | None:
+    """Returns what a program needs of a device's memory by its compiler, arguments included."""
+    memory = compiled.memory_analysis()
+    if memory is None:
+        return None
+    return (
+        memory.argument_size_in_bytes
+        + memory.output_size_in_bytes
+        - memory.alias_size_in_bytes  # donated arguments become outputs where they are
+        + memory.temp_size_in_bytes
+    )
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """Returns what `measure` found as Markdown."""
+    rows = [
+        ("training step, ms", "step_ms", 1),
+        ("samples/s", "samples_per_s", 1),
+        ("notes/s", "notes_per_s", 1),
+        ("model, GFLOP/s", "model_flop_per_s", 1e-9),
+        ("ceiling: matrix products, GFLOP/s", "matrix_flop_per_s", 1e-9),
+        ("ceiling: memory reads, GB/s", "memory_bytes_per_s", 1e-9),
+    ]
+    cells = [
+        [title, *tables.cells(interleaved.Spread(**result[name]).times(unit))]
+        for title, name, unit in rows
+        if name in result
+    ]
+    share = result["share_of_matrix_ceiling"]
+    cells.append(["model / matrix products (utilisation)", f"{share:.3f}", "", ""])
+    sizes = ", ".join(
+        f"{title} {result['peak_memory_bytes'][name] / 2**30:.2f} GiB"
+        for title, name in (
+            ("on a device", "device"),
+            ("planned for a device by the compiler", "program"),
+            ("of the process", "resident"),
+        )
+        if result["peak_memory_bytes"][name] is not None
+    )
+    return (
+        f"batches of {result['batch_size']} x {result['samples_per_example']} samples "
+        f"({result['data']}), {result['dtype']}\n\n"
+        + tables.table(["", *tables.SPREAD_HEADS], cells)
+        + f"\nmodel: {result['model_flop_per_step'] / 1e9:.4g} GFLOP a step\n"
+        f"peak memory: {sizes}\n"
+        f"compiled in {result['compile_s']:.1f} s, after {result['lower_s']:.1f} s of tracing\n"
+    )

@@ -10,6 +10,10 @@ products: milliseconds, samples a second, memory, and the share of the machine's
 measures generation, beside what reading the weights and multiplying by them would take. A call
 generates whole frames: --config.model.hop_length=64 makes them short on a slow machine.
 
+    python experiments/benchmark.py --task=griffin_lim --iterations=100
+
+measures the spectral baseline's way from magnitude to sound, beside librosa's.
+
     python experiments/benchmark.py --task=data --config=experiments/configs/wavenet_ae.py:demo \
         --config.dataset.data_dir=runs/demo/datasets --notes=runs/demo/notes --measure_step
 
@@ -31,7 +35,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from wavenet_ae import atomic_file
-from wavenet_ae.benchmarks import data, machine, sampling, training
+from wavenet_ae.benchmarks import data, griffin_lim, machine, sampling, training
 from wavenet_ae.command_line import define_path, read_config, run
 from wavenet_ae.errors import UserError
 
@@ -42,10 +46,11 @@ _OWN_FLAGS = {
     "train": ["data"],
     "sample": ["num_sounds", "chunk_frames"],
     "data": ["notes", "num_workers", "measure_step", "step_ms"],
+    "griffin_lim": ["batch_size", "iterations"],
 }
 
 _TASK = flags.DEFINE_enum(
-    "task", None, ["train", "sample", "data"], "What to measure.", required=True
+    "task", None, ["train", "sample", "data", "griffin_lim"], "What to measure.", required=True
 )
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Of a training, FILE.py[:variant]; default: the paper's WaveNet."
@@ -82,6 +87,12 @@ _STEP_MS = flags.DEFINE_multi_float(
     "--task=data: milliseconds of a step on a machine to feed; may be repeated.",
     lower_bound=0.01,
 )
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 32, "--task=griffin_lim: notes; else see --config.batch_size.", lower_bound=1
+)
+_ITERATIONS = flags.DEFINE_integer(
+    "iterations", 1000, "--task=griffin_lim: of the algorithm.", lower_bound=1
+)
 
 
 def main() -> None:
@@ -91,6 +102,8 @@ def main() -> None:
             raise UserError(f"--{strange[0]} is for --task={task}: leave it out.")
     if _TASK.value == "data" and not _HAS_CONFIG:
         raise UserError("--task=data reads a training's dataset: name its --config.")
+    if _TASK.value == "griffin_lim" and _HAS_CONFIG:
+        raise UserError("--task=griffin_lim has no model: leave the --config out.")
     config = read_config(_CONFIG)
     if "task" not in config:
         raise UserError("the --config is of no training: take one of experiments/configs.")
@@ -104,20 +117,27 @@ def main() -> None:
                 config, nums_sounds=_NUM_SOUNDS.value, chunk_frames=_CHUNK_FRAMES.value, **timing
             )
             report = sampling.report(result)
+        case "griffin_lim":
+            result = griffin_lim.measure(
+                batch_size=_BATCH_SIZE.value, iterations=_ITERATIONS.value, **timing
+            )
+            report = griffin_lim.report(result)
         case "data":
             result, report = _data(config, timing)
-    result = {
-        "task": _TASK.value,
-        "config": config_flags.get_config_filename(flags.FLAGS["config"]),
-        "overrides": config_flags.get_override_values(flags.FLAGS["config"]),
-        "machine": machine.describe(),
-        **timing,
-        **result,
-    }
+    settings = {} if _TASK.value == "griffin_lim" else _settings()
+    result = {"task": _TASK.value, **settings, "machine": machine.describe(), **timing, **result}
     print(f"{machine.sentence(result['machine'])}\n{report}", end="")
     if _OUTPUT.value:
         with atomic_file.replacing(_OUTPUT.value) as path:
             path.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def _settings() -> dict[str, Any]:
+    flag = flags.FLAGS["config"]
+    return {
+        "config": config_flags.get_config_filename(flag),
+        "overrides": config_flags.get_override_values(flag),
+    }
 
 
 def _data(config: dict[str, Any], timing: dict[str, Any]) -> tuple[dict[str, Any], str]:

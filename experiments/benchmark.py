@@ -129,7 +129,7 @@ def main() -> None:
     print(f"{machine.sentence(result['machine'])}\n{report}", end="")
     if _OUTPUT.value:
         with atomic_file.replacing(_OUTPUT.value) as path:
-            path.write_text(json.dumps(result, indent=2) + "\n")
+            path.write_text(json.dumps(result, indent=2, default=str) + "\n")
 
 
 def _settings() -> dict[str, Any]:

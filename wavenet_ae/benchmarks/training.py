@@ -130,8 +130,7 @@ def measure(
     """
     interleaved.check_seconds(seconds)
     step = TrainingStep(config, first_batches(config) if real_data else None)
-    for _ in range(2):
-        jax.block_until_ready(step())
+    jax.block_until_ready(step())
     # Before the ceilings' arrays are there.
     peaks = {"device": machine.peak_device_bytes(), "resident": machine.peak_resident_bytes()}
     dtype = str(step.task.model.dtype)

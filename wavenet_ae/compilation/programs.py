@@ -64,7 +64,7 @@ def lower_sampler(
     task = tasks.create(config)
     model = _wavenet(task)
     mesh = sharding.data_mesh(devices)
-    rows = len(sharding.padded_rows(num_sounds, mesh, sampler.ROWS_PER_DEVICE))
+    rows = len(sharding.padded_rows(num_sounds, mesh))
     params, _ = jax.eval_shape(task.init, jax.random.key(0))
     state = jax.eval_shape(lambda p: sampler.initial_state(model, p, rows), params)
     keys = jax.eval_shape(lambda: sampler.note_keys(0, np.arange(rows)))

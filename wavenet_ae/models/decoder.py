@@ -31,6 +31,30 @@ class DecoderState(NamedTuple):
     layers: list[jax.Array]
 
 
+class StepKernels(NamedTuple):
+    """The kernels as one step reads them: matrices, `[in, out]`, of one sound `[out, in]`.
+
+    Attributes:
+        dilated: of the layers, the taps below one another.
+        residual: of the layers but the last.
+        skip: of the first projection and of all layers below one another, since their outputs are
+            added up: one product instead of one a layer.
+        head: of the head.
+        logits: of the last projection, float32.
+    """
+
+    dilated: list[jax.Array]
+    residual: list[jax.Array]
+    skip: jax.Array
+    head: jax.Array
+    logits: jax.Array
+
+
+def _product(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Multiplies `[batch, in]` with a matrix of `StepKernels`."""
+    return jax.lax.dot_general(x, kernel, (((1,), (1 if len(x) == 1 else 0,)), ((), ())))
+
+
 class DecoderLayer(nn.Module):
     """One gated residual layer (van den Oord et al. 2016, equation 2, with local conditioning).
 
@@ -64,21 +88,35 @@ class DecoderLayer(nn.Module):
         if self.has_residual:
             self.residual = Conv(self.channels, self.channels, dtype=self.dtype)
 
-    def _outputs(self, x: jax.Array, pre_gate: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def _gated(self, pre_gate: jax.Array) -> jax.Array:
         gate, filtered = jnp.split(pre_gate, 2, axis=-1)
-        hidden = nn.sigmoid(gate) * jnp.tanh(filtered)
-        return (x + self.residual(hidden) if self.has_residual else x), self.skip(hidden)
+        return nn.sigmoid(gate) * jnp.tanh(filtered)
 
     def __call__(self, x: jax.Array, conditioning: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Returns the layer's output and its share of the skip sum, both `[batch, time, ...]`."""
-        return self._outputs(x, add_per_frame(self.dilated(x), conditioning))
+        hidden = self._gated(add_per_frame(self.dilated(x), conditioning))
+        return (x + self.residual(hidden) if self.has_residual else x), self.skip(hidden)
 
     def step(
-        self, buffer: jax.Array, x: jax.Array, time: jax.Array, conditioning: jax.Array
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Returns the new buffer, and output and skip share of one sample, `[batch, ...]`."""
-        buffer, pre_gate = self.dilated.step(buffer, x, time)
-        return buffer, *self._outputs(x, pre_gate + conditioning)
+        self,
+        buffer: jax.Array,
+        x: jax.Array,
+        time: jax.Array,
+        conditioning: jax.Array,
+        dilated: jax.Array,
+    ) -> tuple[jax.Array, jax.Array]:
+        """Returns the new buffer and what the projections read of one sample, `[batch, channels]`.
+
+        Args:
+            buffer: of the dilated convolution.
+            x: `[batch, channels]`.
+            time: scalar int32, the sample's index.
+            conditioning: `[batch, 2 * channels]`.
+            dilated: the kernel, of `StepKernels`.
+        """
+        buffer, window = self.dilated.push(buffer, x, time)
+        bias = self.dilated.bias.astype(self.dtype)
+        return buffer, self._gated(_product(window, dilated) + bias + conditioning)
 
 
 class WaveNetDecoder(nn.Module):
@@ -188,12 +226,30 @@ class WaveNetDecoder(nn.Module):
             [layer.dilated.initial_buffer(batch_size) for layer in self.layers],
         )
 
+    def step_kernels(self, batch_size: int) -> StepKernels:
+        """Returns the kernels as `step` reads them; worth keeping from step to step."""
+
+        def matrix(kernel: jax.Array, dtype: DTypeLike = self.dtype) -> jax.Array:
+            flat = kernel.astype(dtype).reshape(-1, kernel.shape[-1])
+            # A product with a single row reads a matrix fastest along the inputs.
+            return flat.T if batch_size == 1 else flat
+
+        skips = [self.skip_start.kernel, *(layer.skip.kernel for layer in self.layers)]
+        return StepKernels(
+            [matrix(layer.dilated.kernel) for layer in self.layers],
+            [matrix(layer.residual.kernel) for layer in self.layers[:-1]],
+            matrix(jnp.concatenate(skips)),
+            matrix(self.head.kernel),
+            matrix(self.logits.kernel, jnp.float32),
+        )
+
     def step(
         self,
         state: DecoderState,
         previous: jax.Array,
         time: jax.Array,
         conditioning: Conditioning,
+        kernels: StepKernels,
     ) -> tuple[DecoderState, jax.Array]:
         """Predicts one sample.
 
@@ -202,18 +258,26 @@ class WaveNetDecoder(nn.Module):
             previous: the sample before, `[batch]`, mu-law code / 128; 0 at the first step.
             time: scalar int32, the sample's index.
             conditioning: the sample's frame of `condition`'s result: arrays `[batch, ...]`.
+            kernels: from `step_kernels`.
 
         Returns:
             The new state and float32 logits `[batch, num_classes]`.
         """
         start_buffer, x = self.start.step(state.start, previous[:, None], time)
-        skips = self.skip_start(x)
-        buffers = []
-        for layer, buffer, layer_conditioning in zip(
-            self.layers, state.layers, conditioning.layers, strict=True
-        ):
-            new_buffer, x, skip = layer.step(buffer, x, time, layer_conditioning)
-            buffers.append(new_buffer)
-            skips = skips + skip
-        hidden = self.head(nn.relu(skips)) + conditioning.output
-        return DecoderState(start_buffer, buffers), self.logits(nn.relu(hidden))
+        buffers, projected = [], [x]
+        for i, layer in enumerate(self.layers):
+            buffer, hidden = layer.step(
+                state.layers[i], x, time, conditioning.layers[i], kernels.dilated[i]
+            )
+            if layer.has_residual:
+                bias = layer.residual.bias.astype(self.dtype)
+                x = x + (_product(hidden, kernels.residual[i]) + bias)
+            buffers.append(buffer)
+            projected.append(hidden)
+        skip_biases = [self.skip_start.bias, *(layer.skip.bias for layer in self.layers)]
+        skips = _product(jnp.concatenate(projected, axis=-1), kernels.skip)
+        skips = nn.relu(skips + sum(skip_biases).astype(self.dtype))
+        hidden = _product(skips, kernels.head) + self.head.bias.astype(self.dtype)
+        hidden = nn.relu(hidden + conditioning.output).astype(jnp.float32)
+        logits = _product(hidden, kernels.logits) + self.logits.bias
+        return DecoderState(start_buffer, buffers), logits

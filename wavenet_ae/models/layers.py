@@ -78,6 +78,16 @@ class Conv(nn.Module):
         Returns:
             The new buffer and the output's sample, `[batch, features]`.
         """
+        buffer, window = self.push(buffer, x, time)
+        kernel = self.kernel.astype(self.dtype).reshape(-1, self.features)
+        return buffer, window @ kernel + self.bias.astype(self.dtype)
+
+    def push(self, buffer: jax.Array, x: jax.Array, time: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Takes one sample in, as `step` does, and returns what the kernel is multiplied with.
+
+        Returns:
+            The new buffer and the taps' samples, oldest first, `[batch, width * in_features]`.
+        """
         x = x.astype(self.dtype)
         rows = buffer.shape[0]
         # Writing before reading lets XLA update the buffer in place instead of copying it.
@@ -88,9 +98,7 @@ class Conv(nn.Module):
             )
             for tap in range(self.width - 1)
         ]
-        stacked = jnp.concatenate([*taps, x], axis=-1)
-        kernel = self.kernel.astype(self.dtype).reshape(-1, self.features)
-        return buffer, stacked @ kernel + self.bias.astype(self.dtype)
+        return buffer, jnp.concatenate([*taps, x], axis=-1)
 
 
 def average_pool(x: jax.Array, window: int) -> jax.Array:

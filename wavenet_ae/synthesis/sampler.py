@@ -15,12 +15,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from wavenet_ae.audio import mu_law
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
-from wavenet_ae.models.decoder import Conditioning, DecoderState
+from wavenet_ae.models.decoder import Conditioning, DecoderState, StepKernels
 from wavenet_ae.training import sharding
 
-# A device decodes at least two sounds at a time: a product with a single row takes another path
-# through XLA, with other rounding.
-ROWS_PER_DEVICE = 2
 CHUNK_FRAMES = 8
 
 
@@ -65,15 +62,34 @@ def next_logits(
     params: Any,
     state: SamplerState,
     conditioning: Conditioning,
+    kernels: StepKernels | None = None,
 ) -> tuple[DecoderState, jax.Array]:
-    """Returns the decoder's new state and the next sample's logits, float32 `[batch, classes]`."""
+    """Returns the decoder's new state and the next sample's logits, float32 `[batch, classes]`.
+
+    Args:
+        model: the autoencoder.
+        params: its parameters.
+        state: of the sample before.
+        conditioning: of the next sample's frame.
+        kernels: from `step_kernels`, for many steps; computed if left out.
+    """
+    if kernels is None:
+        kernels = step_kernels(model, params, len(state.previous))
     return model.apply(
         {"params": params},
         state.decoder,
         state.previous,
         state.time,
         conditioning,
+        kernels,
         method=lambda m, *args: m.decoder.step(*args),
+    )
+
+
+def step_kernels(model: WaveNetAutoencoder, params: Any, batch_size: int) -> StepKernels:
+    """Returns the decoder's kernels as its steps read them."""
+    return model.apply(
+        {"params": params}, batch_size, method=lambda m, size: m.decoder.step_kernels(size)
     )
 
 
@@ -125,9 +141,10 @@ def generate_frames(
         pitch,
         method=lambda m, e, p: m.decoder.condition(m.with_pitch(e, p)),
     )
+    kernels = step_kernels(model, params, len(keys))
 
     def one_sample(state, uniform, frame):
-        decoder, logits = next_logits(model, params, state, frame)
+        decoder, logits = next_logits(model, params, state, frame, kernels)
         codes = mu_law.from_labels(choose(logits, uniform, temperature))
         return SamplerState(decoder, mu_law.to_signal(codes), state.time + 1), codes
 
@@ -174,7 +191,7 @@ def generate(
     """
     mesh = mesh or sharding.data_mesh()
     batch, num_frames, _ = embedding.shape
-    rows = sharding.padded_rows(batch, mesh, ROWS_PER_DEVICE)
+    rows = sharding.padded_rows(batch, mesh)
     split = sharding.batch_sharded(mesh)
     keys = jax.device_put(keys[rows], split)
     pitch = None if pitch is None else jax.device_put(np.asarray(pitch, np.int32)[rows], split)

@@ -29,15 +29,14 @@ def batch_sharded(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(DATA_AXIS))
 
 
-def padded_rows(num_rows: int, mesh: Mesh, at_least: int = 1) -> np.ndarray:
+def padded_rows(num_rows: int, mesh: Mesh) -> np.ndarray:
     """Returns row numbers that fill all devices evenly: all rows, then the first ones again.
 
     Args:
         num_rows: how many rows there are.
         mesh: the devices.
-        at_least: rows that every device gets.
     """
-    per_device = max(-(-num_rows // mesh.size), at_least)
+    per_device = -(-num_rows // mesh.size)
     return np.arange(per_device * mesh.size) % num_rows
 
 

@@ -53,14 +53,7 @@ class Conv(nn.Module):
             return x @ kernel[0] + bias
         reach = (self.width - 1) * self.dilation
         before = reach if self.causal else reach // 2
-        return bias + jax.lax.conv_general_dilated(
-            x,
-            kernel,
-            window_strides=(1,),
-            padding=[(before, reach - before)],
-            rhs_dilation=(self.dilation,),
-            dimension_numbers=("NWC", "WIO", "NWC"),
-        )
+        return bias + convolve(x, kernel, (before, reach - before), self.dilation)
 
     def initial_buffer(self, batch_size: int) -> jax.Array:
         """Returns the empty past, `[rows, batch, in_features]`: as if zeros had gone before."""
@@ -99,6 +92,27 @@ class Conv(nn.Module):
             for tap in range(self.width - 1)
         ]
         return buffer, jnp.concatenate([*taps, x], axis=-1)
+
+
+def convolve(
+    x: jax.Array, kernel: jax.Array, padding: tuple[int, int] = (0, 0), dilation: int = 1
+) -> jax.Array:
+    """Convolves `[batch, time, in]` with a kernel `[width, in, out]`, without a bias.
+
+    Args:
+        x: the signal.
+        kernel: the taps.
+        padding: zeros before and after the signal.
+        dilation: samples between taps.
+    """
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=(1,),
+        padding=[padding],
+        rhs_dilation=(dilation,),
+        dimension_numbers=("NWC", "WIO", "NWC"),
+    )
 
 
 def average_pool(x: jax.Array, window: int) -> jax.Array:

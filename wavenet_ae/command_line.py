@@ -121,6 +121,19 @@ def _connect() -> None:
         ) from error
 
 
+def _compile_small_loops_whole() -> None:
+    """Has XLA's CPU compiler make one kernel of a loop that reads less than 32 MiB in a turn.
+
+    It does so with loops that have no products but matrix-vector ones, and by default for 1 KiB.
+    A sample of one sound of a small model is such a turn. Only the variable sets it.
+    """
+    options = "--xla_backend_extra_options"
+    xla_flags = os.environ.get("XLA_FLAGS", "")
+    if options not in xla_flags:
+        own = f"{options}=xla_cpu_small_while_loop_byte_threshold={2**25}"
+        os.environ["XLA_FLAGS"] = f"{xla_flags} {own}"
+
+
 def _say(message: str, code: int) -> int:
     print(message, file=sys.stderr, flush=True)
     return code
@@ -153,6 +166,7 @@ def run(main: Callable[[], int | None]) -> None:
             logging.set_verbosity(logging.WARNING)  # libraries report every file they write
         # Cleaning up is the same for both ways of asking to stop.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        _compile_small_loops_whole()
         several = "distributed" in flags.FLAGS and flags.FLAGS.distributed
         try:
             if "distributed" in flags.FLAGS:

@@ -151,6 +151,56 @@ def test_eight_devices_generate_what_one_does(params, embedding, tmp_path):
     )
 
 
+@pytest.fixture
+def rows_together(monkeypatch):
+    """The number of sounds of every program that `generate` has run."""
+    rows = []
+    together = sampler._generate_together
+
+    def spy(model, params, embedding, *args, **settings):
+        rows.append(len(embedding))
+        return together(model, params, embedding, *args, **settings)
+
+    monkeypatch.setattr(sampler, "_generate_together", spy)
+    return rows
+
+
+@pytest.mark.parametrize(("num_cores", "rows"), [(2, [3, 3]), (3, [2, 2, 2]), (8, [1, 1, 1, 1, 1])])
+def test_cores_that_share_the_sounds_generate_what_one_does(
+    embedding, monkeypatch, rows_together, num_cores, rows
+):
+    model = MODEL.clone(num_pitches=128)
+    params = model.init(jax.random.key(0), jnp.zeros((1, 32)), jnp.zeros(1, int))["params"]
+    settings = {"pitch": [60, 61, 62, 63, 64], "chunk_frames": 4}
+    monkeypatch.setattr(sampler, "num_cores", lambda: 1)
+    alone = generated(params, embedding, range(5), model, **settings)
+    monkeypatch.setattr(sampler, "num_cores", lambda: num_cores)
+    np.testing.assert_array_equal(generated(params, embedding, range(5), model, **settings), alone)
+    assert rows_together == [5, *rows]
+
+
+def test_cores_share_no_sounds_of_a_model_that_no_cache_holds(
+    params, embedding, monkeypatch, rows_together
+):
+    monkeypatch.setattr(sampler, "num_cores", lambda: 2)
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(params["decoder"]))
+    for largest in (size - 1, size):
+        monkeypatch.setattr(sampler, "CACHED_BYTES", largest)
+        generated(params, embedding, range(5))
+    assert rows_together == [5, 3, 3]
+
+
+def test_what_fails_on_one_core_fails_all(params, embedding, monkeypatch):
+    def failing(*args, **kwargs):
+        yield np.zeros((1, 32), np.float32)
+        raise MemoryError("of this core")
+
+    monkeypatch.setattr(sampler, "num_cores", lambda: 2)
+    monkeypatch.setattr(sampler, "_generate_together", failing)
+    with pytest.raises(MemoryError, match="of this core"):
+        generated(params, embedding, range(2))
+
+
 def test_bfloat16_steps_agree_with_the_teacher_forced_pass(embedding):
     model = MODEL.clone(dtype="bfloat16")
     params = model.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
@@ -216,3 +266,29 @@ def test_extreme_random_numbers_pick_possible_classes():
     largest = jnp.nextafter(jnp.float32(1), jnp.float32(0))
     for uniform, expected in ((0.0, 1), (largest, 2)):
         assert sampler.choose(logits, jnp.array([uniform]), jnp.float32(1))[0] == expected
+
+
+@pytest.mark.parametrize("num_classes", [1, 5, 16, 200, 256])
+@pytest.mark.parametrize("scale", [0.1, 3.0, 1000.0])
+def test_draws_invert_the_cumulative_distribution(num_classes, scale):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(scale=scale, size=(4000, num_classes)).astype(np.float32)
+    uniform = rng.random(4000, np.float32)
+    uniform[:100], uniform[100:200] = 0.0, np.nextafter(np.float32(1), np.float32(0))
+    drawn = np.asarray(sampler.choose(logits, uniform, jnp.float32(1)))
+
+    probabilities = np.exp(logits.astype(float) - logits.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    above = np.take_along_axis(probabilities.cumsum(axis=1), drawn[:, None], axis=1)[:, 0]
+    own = np.take_along_axis(probabilities, drawn[:, None], axis=1)[:, 0]
+    assert np.all(own > 0)
+    assert np.all(above >= uniform - 1e-6)
+    assert np.all(above - own <= uniform + 1e-6)
+
+
+def test_the_first_of_the_most_probable_classes_is_taken():
+    logits = np.zeros((3, 256), np.float32)
+    logits[0, [70, 71, 200]] = 1.0
+    logits[1, 255] = 1.0
+    uniform = jnp.full(3, 0.9)
+    np.testing.assert_array_equal(sampler.choose(logits, uniform, jnp.float32(0)), [70, 255, 0])

@@ -5,7 +5,10 @@ length streams out in chunks.
 """
 
 import functools
+import math
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -14,11 +17,16 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from wavenet_ae.audio import mu_law
+from wavenet_ae.data.worker_pool import num_cores
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.models.decoder import Conditioning, DecoderState, StepKernels
 from wavenet_ae.training import sharding
 
 CHUNK_FRAMES = 8
+# Weights of up to this size stay in a processor's caches from one sample to the next.
+CACHED_BYTES = 2**25
+
+_compilation = threading.Lock()
 
 
 class SamplerState(NamedTuple):
@@ -104,10 +112,36 @@ def choose(logits: jax.Array, uniform: jax.Array, temperature: jax.Array) -> jax
     Returns:
         int32 `[batch]`.
     """
-    scaled = logits / jnp.where(temperature > 0, temperature, 1.0)
-    cumulative = jnp.cumsum(jax.nn.softmax(scaled), axis=-1)
-    drawn = jnp.sum(cumulative <= uniform[:, None] * cumulative[:, -1:], axis=-1)
-    return jnp.where(temperature > 0, drawn, jnp.argmax(logits, axis=-1)).astype(jnp.int32)
+    is_random = temperature > 0
+    largest = logits.max(axis=-1, keepdims=True)
+    scaled = (logits - largest) / jnp.where(is_random, temperature, 1.0)
+    weights = jnp.where(is_random, jnp.exp(scaled), logits == largest)
+    # First the block of classes, then the class in it: sums over all classes would take longer
+    # than all else that is done with the logits.
+    classes = logits.shape[-1]
+    num_blocks = math.ceil(math.sqrt(classes))
+    width = math.ceil(classes / num_blocks)
+    weights = jnp.pad(weights, ((0, 0), (0, num_blocks * width - classes)))
+    blocks = weights.reshape(-1, num_blocks, width)
+    sums = blocks.sum(axis=-1)
+    target = jnp.where(is_random, uniform, 0.0) * sums.sum(axis=-1)
+    block, before = _reached(sums, target)
+    is_chosen = jnp.arange(num_blocks) == block[:, None]
+    chosen = jnp.where(is_chosen[..., None], blocks, 0.0).sum(axis=1)
+    place, _ = _reached(chosen, target - before)
+    return (block * width + place).astype(jnp.int32)
+
+
+def _reached(weights: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns the first place where the sum of `[batch, places]` is above `[batch]` targets.
+
+    Returns:
+        The place, and the sum of the weights before it. Where rounding has left the whole sum
+        below the target, the place is the last one that has a weight.
+    """
+    cumulative = jnp.cumsum(weights, axis=-1)
+    is_before = (cumulative <= target[:, None]) & (cumulative < cumulative[:, -1:])
+    return is_before.sum(axis=-1), jnp.where(is_before, weights, 0.0).sum(axis=-1)
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=2)
@@ -190,6 +224,54 @@ def generate(
         float32 audio `[batch, samples]` of the next `chunk_frames` frames, fewer at the end.
     """
     mesh = mesh or sharding.data_mesh()
+    batch = len(embedding)
+    num_threads = _num_threads(params, batch, mesh)
+    rows = np.arange(-(-batch // num_threads) * num_threads) % batch
+    parts = [
+        _generate_together(
+            model,
+            params,
+            embedding[own],
+            keys[own],
+            pitch=None if pitch is None else np.asarray(pitch)[own],
+            temperature=temperature,
+            chunk_frames=chunk_frames,
+            mesh=mesh,
+        )
+        for own in rows.reshape(num_threads, -1)
+    ]
+    if num_threads == 1:
+        yield from parts[0]
+        return
+    with ThreadPoolExecutor(num_threads) as pool:
+        while (chunks := list(pool.map(next, parts, [None] * num_threads)))[0] is not None:
+            yield np.concatenate(chunks)[:batch]
+
+
+def _num_threads(params: Any, batch_size: int, mesh: Mesh) -> int:
+    """Returns in how many threads a CPU generates its sounds.
+
+    A small model's products are too short to be shared by cores: each core does better with
+    sounds of its own. Of a large model, all cores together read the weights once for all sounds.
+    """
+    if mesh.size > 1 or mesh.devices.flat[0].platform != "cpu":
+        return 1
+    weights = sum(leaf.nbytes for leaf in jax.tree.leaves(params["decoder"]))
+    return min(num_cores(), batch_size) if weights <= CACHED_BYTES else 1
+
+
+def _generate_together(
+    model: WaveNetAutoencoder,
+    params: Any,
+    embedding: np.ndarray,
+    keys: jax.Array,
+    *,
+    pitch: np.ndarray | None,
+    temperature: float,
+    chunk_frames: int,
+    mesh: Mesh,
+) -> Iterator[np.ndarray]:
+    """Does what `generate` says, as one program on the devices."""
     batch, num_frames, _ = embedding.shape
     rows = sharding.padded_rows(batch, mesh)
     split = sharding.batch_sharded(mesh)
@@ -203,14 +285,10 @@ def generate(
         # The last chunk is filled up, so that one compiled program serves all.
         missing = chunk_frames - frames.shape[1]
         frames = np.pad(frames, ((0, 0), (0, missing), (0, 0)), mode="edge")
-        state, codes = generate_frames(
-            model,
-            params,
-            state,
-            jax.device_put(frames.astype(np.float32), split),
-            pitch,
-            keys,
-            jnp.float32(temperature),
-        )
+        frames = jax.device_put(frames.astype(np.float32), split)
+        with _compilation:  # by one thread; the program runs after the call has returned
+            state, codes = generate_frames(
+                model, params, state, frames, pitch, keys, jnp.float32(temperature)
+            )
         audio = np.asarray(mu_law.decode(codes))[:batch]
         yield audio[:, : (chunk_frames - missing) * model.hop_length]

@@ -14,7 +14,7 @@ SCRIPT = """
             return x * x.sum(), None
 
         loop = jax.jit(lambda x: jax.lax.scan(turn, x, length=10)[0])
-        program = loop.lower(jax.ShapeDtypeStruct((100, 1000), "float32")).compile()
+        program = loop.lower(jax.ShapeDtypeStruct((10, 100), "float32")).compile()
         print("small_call" in program.as_text())
 
     command_line.run(main)

@@ -131,7 +131,7 @@ def _compile_small_loops_whole() -> None:
     xla_flags = os.environ.get("XLA_FLAGS", "")
     if options not in xla_flags:
         own = f"{options}=xla_cpu_small_while_loop_byte_threshold={2**25}"
-        os.environ["XLA_FLAGS"] = f"{xla_flags} {own}"
+        os.environ["XLA_FLAGS"] = f"{own} {xla_flags}"  # what begins with a space names a file
 
 
 def _say(message: str, code: int) -> int:

@@ -165,13 +165,16 @@ def rows_together(monkeypatch):
     return rows
 
 
-@pytest.mark.parametrize(("num_cores", "rows"), [(2, [3, 3]), (3, [2, 2, 2]), (8, [1, 1, 1, 1, 1])])
+@pytest.mark.parametrize(
+    ("num_cores", "few", "rows"), [(2, 2, [3, 3]), (3, 0, [2, 2, 2]), (2, 3, [1, 1, 1, 1, 1])]
+)
 def test_cores_that_share_the_sounds_generate_what_one_does(
-    embedding, monkeypatch, rows_together, num_cores, rows
+    embedding, monkeypatch, rows_together, num_cores, few, rows
 ):
     model = MODEL.clone(num_pitches=128)
     params = model.init(jax.random.key(0), jnp.zeros((1, 32)), jnp.zeros(1, int))["params"]
     settings = {"pitch": [60, 61, 62, 63, 64], "chunk_frames": 4}
+    monkeypatch.setattr(sampler, "FEW_SOUNDS", few)
     monkeypatch.setattr(sampler, "num_cores", lambda: 1)
     alone = generated(params, embedding, range(5), model, **settings)
     monkeypatch.setattr(sampler, "num_cores", lambda: num_cores)
@@ -183,6 +186,7 @@ def test_cores_share_no_sounds_of_a_model_that_no_cache_holds(
     params, embedding, monkeypatch, rows_together
 ):
     monkeypatch.setattr(sampler, "num_cores", lambda: 2)
+    monkeypatch.setattr(sampler, "FEW_SOUNDS", 2)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(params["decoder"]))
     for largest in (size - 1, size):
         monkeypatch.setattr(sampler, "CACHED_BYTES", largest)

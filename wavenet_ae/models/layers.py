@@ -56,9 +56,9 @@ class Conv(nn.Module):
         return bias + convolve(x, kernel, (before, reach - before), self.dilation)
 
     def initial_buffer(self, batch_size: int) -> jax.Array:
-        """Returns the empty past, `[rows, batch, in_features]`: as if zeros had gone before."""
+        """Returns the empty past, `[rows, in_features, batch]`: as if zeros had gone before."""
         rows = (self.width - 1) * self.dilation + 1
-        return jnp.zeros((rows, batch_size, self.in_features), self.dtype)
+        return jnp.zeros((rows, self.in_features, batch_size), self.dtype)
 
     def step(self, buffer: jax.Array, x: jax.Array, time: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Computes one sample of the causal convolution.
@@ -71,15 +71,20 @@ class Conv(nn.Module):
         Returns:
             The new buffer and the output's sample, `[batch, features]`.
         """
-        buffer, window = self.push(buffer, x, time)
+        buffer, window = self.push(buffer, x.T, time)
         kernel = self.kernel.astype(self.dtype).reshape(-1, self.features)
-        return buffer, window @ kernel + self.bias.astype(self.dtype)
+        return buffer, window.T @ kernel + self.bias.astype(self.dtype)
 
     def push(self, buffer: jax.Array, x: jax.Array, time: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Takes one sample in, as `step` does, and returns what the kernel is multiplied with.
+        """Takes one sample in, and returns what the kernel is multiplied with.
+
+        Args:
+            buffer: as of `step`.
+            x: the input's new sample, `[in_features, batch]`.
+            time: as of `step`.
 
         Returns:
-            The new buffer and the taps' samples, oldest first, `[batch, width * in_features]`.
+            The new buffer and the taps' samples, oldest first, `[width * in_features, batch]`.
         """
         x = x.astype(self.dtype)
         rows = buffer.shape[0]
@@ -91,7 +96,7 @@ class Conv(nn.Module):
             )
             for tap in range(self.width - 1)
         ]
-        return buffer, jnp.concatenate([*taps, x], axis=-1)
+        return buffer, jnp.concatenate([*taps, x])
 
 
 def convolve(

@@ -25,6 +25,8 @@ from wavenet_ae.training import sharding
 CHUNK_FRAMES = 8
 # Weights of up to this size stay in a processor's caches from one sample to the next.
 CACHED_BYTES = 2**25
+# A core generates so many sounds sooner one after the other than together.
+FEW_SOUNDS = 6
 
 _compilation = threading.Lock()
 
@@ -59,8 +61,8 @@ def initial_state(model: WaveNetAutoencoder, params: Any, batch_size: int) -> Sa
 def state_layout(state: SamplerState, mesh: Mesh) -> SamplerState:
     """Returns how a state lies on the devices: each holds its own sounds."""
     split = sharding.batch_sharded(mesh)
-    # Ring buffers have time first.
-    buffers = NamedSharding(mesh, PartitionSpec(None, sharding.DATA_AXIS))
+    # Ring buffers have time and channels first.
+    buffers = NamedSharding(mesh, PartitionSpec(None, None, sharding.DATA_AXIS))
     decoder = jax.tree.map(lambda _: buffers, state.decoder)
     return SamplerState(decoder, split, sharding.replicated(mesh))
 
@@ -82,7 +84,7 @@ def next_logits(
         kernels: from `step_kernels`, for many steps; computed if left out.
     """
     if kernels is None:
-        kernels = step_kernels(model, params, len(state.previous))
+        kernels = step_kernels(model, params)
     return model.apply(
         {"params": params},
         state.decoder,
@@ -94,11 +96,9 @@ def next_logits(
     )
 
 
-def step_kernels(model: WaveNetAutoencoder, params: Any, batch_size: int) -> StepKernels:
+def step_kernels(model: WaveNetAutoencoder, params: Any) -> StepKernels:
     """Returns the decoder's kernels as its steps read them."""
-    return model.apply(
-        {"params": params}, batch_size, method=lambda m, size: m.decoder.step_kernels(size)
-    )
+    return model.apply({"params": params}, method=lambda m: m.decoder.step_kernels())
 
 
 def choose(logits: jax.Array, uniform: jax.Array, temperature: jax.Array) -> jax.Array:
@@ -175,7 +175,7 @@ def generate_frames(
         pitch,
         method=lambda m, e, p: m.decoder.condition(m.with_pitch(e, p)),
     )
-    kernels = step_kernels(model, params, len(keys))
+    kernels = step_kernels(model, params)
 
     def one_sample(state, uniform, frame):
         decoder, logits = next_logits(model, params, state, frame, kernels)
@@ -225,8 +225,9 @@ def generate(
     """
     mesh = mesh or sharding.data_mesh()
     batch = len(embedding)
-    num_threads = _num_threads(params, batch, mesh)
-    rows = np.arange(-(-batch // num_threads) * num_threads) % batch
+    params = jax.device_put(params, sharding.replicated(mesh))
+    num_threads, height = _split(params, batch, mesh)
+    rows = np.arange(-(-batch // height) * height) % batch
     parts = [
         _generate_together(
             model,
@@ -238,26 +239,28 @@ def generate(
             chunk_frames=chunk_frames,
             mesh=mesh,
         )
-        for own in rows.reshape(num_threads, -1)
+        for own in rows.reshape(-1, height)
     ]
-    if num_threads == 1:
+    if len(parts) == 1:
         yield from parts[0]
         return
     with ThreadPoolExecutor(num_threads) as pool:
-        while (chunks := list(pool.map(next, parts, [None] * num_threads)))[0] is not None:
+        while (chunks := list(pool.map(next, parts, [None] * len(parts))))[0] is not None:
             yield np.concatenate(chunks)[:batch]
 
 
-def _num_threads(params: Any, batch_size: int, mesh: Mesh) -> int:
-    """Returns in how many threads a CPU generates its sounds.
+def _split(params: Any, batch_size: int, mesh: Mesh) -> tuple[int, int]:
+    """Returns how a CPU generates its sounds: in how many threads, and how many at a time in each.
 
     A small model's products are too short to be shared by cores: each core does better with
-    sounds of its own. Of a large model, all cores together read the weights once for all sounds.
+    sounds of its own, and few of them one after the other, since a single one needs no products
+    of matrices. Of a large model, all cores together read the weights once for all sounds.
     """
-    if mesh.size > 1 or mesh.devices.flat[0].platform != "cpu":
-        return 1
     weights = sum(leaf.nbytes for leaf in jax.tree.leaves(params["decoder"]))
-    return min(num_cores(), batch_size) if weights <= CACHED_BYTES else 1
+    if mesh.size > 1 or mesh.devices.flat[0].platform != "cpu" or weights > CACHED_BYTES:
+        return 1, batch_size
+    height = -(-batch_size // num_cores())
+    return num_cores(), height if height > FEW_SOUNDS else 1
 
 
 def _generate_together(
@@ -277,7 +280,6 @@ def _generate_together(
     split = sharding.batch_sharded(mesh)
     keys = jax.device_put(keys[rows], split)
     pitch = None if pitch is None else jax.device_put(np.asarray(pitch, np.int32)[rows], split)
-    params = jax.device_put(params, sharding.replicated(mesh))
     state = initial_state(model, params, len(rows))
     state = jax.device_put(state, state_layout(state, mesh))
     for start in range(0, num_frames, chunk_frames):

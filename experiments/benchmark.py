@@ -26,6 +26,7 @@ highest.
 """
 
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ from wavenet_ae.errors import UserError
 
 _PAPER = Path(__file__).parent / "configs" / "wavenet_ae.py"
 _HAS_CONFIG = any(re.match("--?config(=|$)", argument) for argument in sys.argv)
+_HAS_SETTINGS = any(re.match(r"--?config[.=]|--?config$", argument) for argument in sys.argv)
 # Flags of one task only.
 _OWN_FLAGS = {
     "train": ["data"],
@@ -88,7 +90,7 @@ _STEP_MS = flags.DEFINE_multi_float(
     lower_bound=0.01,
 )
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 32, "--task=griffin_lim: notes; else see --config.batch_size.", lower_bound=1
+    "batch_size", 32, "--task=griffin_lim: notes in a batch.", lower_bound=1
 )
 _ITERATIONS = flags.DEFINE_integer(
     "iterations", 1000, "--task=griffin_lim: of the algorithm.", lower_bound=1
@@ -102,8 +104,10 @@ def main() -> None:
             raise UserError(f"--{strange[0]} is for --task={task}: leave it out.")
     if _TASK.value == "data" and not _HAS_CONFIG:
         raise UserError("--task=data reads a training's dataset: name its --config.")
-    if _TASK.value == "griffin_lim" and _HAS_CONFIG:
-        raise UserError("--task=griffin_lim has no model: leave the --config out.")
+    if _TASK.value == "griffin_lim" and _HAS_SETTINGS:
+        raise UserError("--task=griffin_lim has no model: leave --config and its settings out.")
+    if not all(map(math.isfinite, _STEP_MS.value)):
+        raise UserError(f"--step_ms={max(_STEP_MS.value)} must be a finite number.")
     config = read_config(_CONFIG)
     if "task" not in config:
         raise UserError("the --config is of no training: take one of experiments/configs.")

@@ -27,6 +27,7 @@ SCRIPT = """
         ("", True),
         ("--xla_force_host_platform_device_count=2", True),
         ("--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1024", False),
+        (os.devnull, False),  # a file of flags
     ],
 )
 def test_small_loops_are_one_kernel_unless_the_user_says_otherwise(xla_flags, is_one_kernel):

@@ -124,14 +124,15 @@ def _connect() -> None:
 def _compile_small_loops_whole() -> None:
     """Has XLA's CPU compiler make one kernel of a loop that reads less than 32 MiB in a turn.
 
-    It does so with loops that have no products but matrix-vector ones, and by default for 1 KiB.
-    A sample of one sound of a small model is such a turn. Only the variable sets it.
+    It does so with loops that have no convolutions and no products but matrix-vector ones, and by
+    default up to 1 KiB. A sample of one sound of a small model is such a turn. Only the variable
+    sets it; where it names a file of flags, or has such options, it stays as it is.
     """
     options = "--xla_backend_extra_options"
-    xla_flags = os.environ.get("XLA_FLAGS", "")
-    if options not in xla_flags:
+    xla_flags = os.environ.get("XLA_FLAGS", "").strip()
+    if options not in xla_flags and xla_flags[:1] in ("", "-"):
         own = f"{options}=xla_cpu_small_while_loop_byte_threshold={2**25}"
-        os.environ["XLA_FLAGS"] = f"{own} {xla_flags}"  # what begins with a space names a file
+        os.environ["XLA_FLAGS"] = f"{own} {xla_flags}"
 
 
 def _say(message: str, code: int) -> int:

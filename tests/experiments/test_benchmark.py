@@ -129,6 +129,9 @@ def test_mistakes(data_dir, flags, reason):
         (["--task=data"], "--task=data reads a training's dataset: name its --config."),
         (["--task=train", "--config.nonsense=1"], "no setting"),
         (["--task=train", "--num_sounds=1"], "--num_sounds is for --task=sample: leave it out."),
+        (["--task=griffin_lim", "--config.batch_size=4"], "leave --config and its settings out"),
+        (["--task=sample", "--config.seed=-1"], "config.seed=-1"),
+        (["--task=data", CONFIG, "--step_ms=inf"], "--step_ms=inf must be a finite number."),
     ],
 )
 def test_flags_that_do_not_fit(flags, reason):

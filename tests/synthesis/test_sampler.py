@@ -2,6 +2,7 @@ import functools
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import authors
@@ -99,7 +100,8 @@ def test_what_is_generated_is_what_the_teacher_forced_pass_finds_most_probable(p
 
 @pytest.mark.parametrize("channels", [24, 160])
 @pytest.mark.parametrize("batch", [1, 2, 3])
-def test_a_sound_does_not_depend_on_its_neighbours(embedding, batch, channels):
+def test_a_sound_does_not_depend_on_its_neighbours(embedding, monkeypatch, batch, channels):
+    monkeypatch.setattr(sampler, "CACHED_BYTES", 0)  # all are generated together
     model = MODEL.clone(decoder_channels=channels)
     params = model.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
     together = generated(params, embedding, range(5), model)
@@ -195,14 +197,72 @@ def test_cores_share_no_sounds_of_a_model_that_no_cache_holds(
 
 
 def test_what_fails_on_one_core_fails_all(params, embedding, monkeypatch):
-    def failing(*args, **kwargs):
+    def failing(model, params, embedding, *args, **settings):
         yield np.zeros((1, 32), np.float32)
-        raise MemoryError("of this core")
+        if embedding[0, 0, 0] == -1:
+            raise MemoryError("of this core")
+        yield np.zeros((1, 32), np.float32)
 
     monkeypatch.setattr(sampler, "num_cores", lambda: 2)
     monkeypatch.setattr(sampler, "_generate_together", failing)
+    assert generated(params, embedding[:2], range(2)).shape == (2, 64)
+    embedding = embedding.copy()
+    embedding[1, 0, 0] = -1
     with pytest.raises(MemoryError, match="of this core"):
-        generated(params, embedding, range(2))
+        generated(params, embedding[:2], range(2))
+
+
+def test_a_sound_that_nobody_hears_to_its_end_leaves_no_thread(params, embedding, monkeypatch):
+    monkeypatch.setattr(sampler, "num_cores", lambda: 3)
+    keys = sampler.note_keys(0, np.arange(3))
+    before = threading.active_count()
+    sound = sampler.generate(MODEL, params, embedding[:3], keys, chunk_frames=1)
+    assert next(sound).shape == (3, 32)
+    assert threading.active_count() == before + 3
+    sound.close()
+    assert threading.active_count() == before
+
+
+def test_as_one_kernel_a_sound_is_the_same(params, embedding, tmp_path):
+    script = """
+        import sys
+        import jax
+        import numpy as np
+        from test_sampler import MODEL, generated
+        import jax.numpy as jnp
+        from wavenet_ae.synthesis import sampler
+        params = MODEL.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
+        state = sampler.initial_state(MODEL, params, 1)
+        frames, keys = jnp.zeros((1, 1, 3)), sampler.note_keys(0, np.arange(1))
+        program = sampler.generate_frames.lower(
+            MODEL, params, state, frames, None, keys, jnp.float32(1)
+        )
+        lines = program.compile().as_text().splitlines()
+        buffer = f"f32[{','.join(map(str, state.decoder.layers[3].shape))}]"
+        print(any(buffer in line and "small_call" in line for line in lines))
+        np.save(sys.argv[2], generated(params, np.load(sys.argv[1])[:1], range(1)))
+    """
+    np.save(tmp_path / "embedding.npy", embedding)
+    is_one_kernel = {}
+    for threshold in (1024, 2**25):
+        options = f"xla_cpu_small_while_loop_byte_threshold={threshold}"
+        output = tmp_path / f"{threshold}.npy"
+        result = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script), tmp_path / "embedding.npy", output],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={
+                "PYTHONPATH": f"{Path(__file__).parent}:{authors.FOLDER.parent}",
+                "PATH": "",
+                "XLA_FLAGS": f"--xla_backend_extra_options={options}",
+            },
+        )
+        is_one_kernel[threshold] = result.stdout.strip()
+    assert is_one_kernel == {1024: "False", 2**25: "True"}
+    np.testing.assert_array_equal(
+        np.load(tmp_path / f"{2**25}.npy"), np.load(tmp_path / "1024.npy")
+    )
 
 
 def test_bfloat16_steps_agree_with_the_teacher_forced_pass(embedding):

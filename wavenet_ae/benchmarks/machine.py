@@ -1,12 +1,13 @@
 """The machine and the libraries that numbers were measured with."""
 
-import os
 import resource
 import sys
 from typing import Any
 
 import jax
 import jaxlib
+
+from wavenet_ae.data.worker_pool import num_cores
 
 
 def describe() -> dict[str, Any]:
@@ -20,7 +21,7 @@ def describe() -> dict[str, Any]:
         "platform": device.platform,
         "device_kind": device.device_kind,
         "num_devices": jax.device_count(),
-        "num_cores": os.cpu_count(),
+        "num_cores": num_cores(),
         "jax_version": jax.__version__,
         "jaxlib_version": jaxlib.__version__,
         "has_compilation_cache": bool(

@@ -16,6 +16,7 @@ from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import sampler
 from wavenet_ae.training import sharding
+from wavenet_ae.training.settings import check_numbers
 
 # A sound is so many chunks long; then another one begins.
 _CHUNKS = 256
@@ -51,6 +52,7 @@ def measure(
         UserError: a setting is wrong, or the configuration is of another model.
     """
     interleaved.check_seconds(seconds)
+    check_numbers(config)
     model = tasks.create(config).model
     if not isinstance(model, WaveNetAutoencoder):
         raise UserError(
@@ -96,7 +98,7 @@ def measure(
                 "num_sounds": number,
                 "steps_per_s": measured[number].times(per_chunk)._asdict(),
                 "samples_per_s": samples._asdict(),
-                # The first chunk does nothing else that the others do not.
+                # 0 where a number before had the same program: of one sound.
                 "compile_s": max(0.0, first_s[number] - 1 / measured[number].median),
                 "ceilings_samples_per_s": limits,
                 "binding_ceiling": binding,

@@ -8,6 +8,10 @@ The training reads it as `nsynth_json/by_note` from that --data_dir. A .tar.gz a
 folder does as well; it is read without being unpacked. NSynth's own release keeps its splits: put
 nsynth-{train,valid,test}.jsonwav.tar.gz in one folder and pass that with --split=published. Where
 the folder holds one of them unpacked, too, the unpacked files are read.
+
+Several folders become one dataset by --notes=A --notes=B. An instrument whose name is taken gets
+the next free number (two SoundFonts have a keyboard_acoustic_000 each); by_instrument holds it out
+of all folders or of none.
 """
 
 from absl import flags
@@ -15,7 +19,12 @@ from absl import flags
 from wavenet_ae.command_line import define_path, run
 from wavenet_ae.data.nsynth_json.build import CONFIGS, build
 
-_NOTES = define_path("notes", "The folder of notes, or an archive of it.", required=True)
+_NOTES = define_path(
+    "notes",
+    "The folder of notes, or an archive of it; several by repeating the flag.",
+    required=True,
+    multiple=True,
+)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "TFDS's folder of datasets; the new one goes below it.", required=True
 )
@@ -25,7 +34,8 @@ _SPLIT = flags.DEFINE_enum(
     CONFIGS,
     "How the notes are split into train, valid and test, 80, 10 and 10 %: by_instrument (valid and"
     " test hold instruments that train does not), by_note (other notes of the same instruments),"
-    " or published (as nsynth-{train,valid,test}.jsonwav.tar.gz, unpacked or not).",
+    " test_only (all notes into the split test) or published (as"
+    " nsynth-{train,valid,test}.jsonwav.tar.gz, unpacked or not).",
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Build anew, and replace what is there.")
 

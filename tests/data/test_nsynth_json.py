@@ -78,7 +78,7 @@ def read(path, split):
 
 
 def read_splits(folder, config):
-    splits = collection.read_collection(folder, config).splits
+    splits = collection.read_collection([folder], config).splits
     return {name: split.notes for name, split in splits.items()}
 
 
@@ -98,7 +98,7 @@ def leftovers(data_dir):
 def test_builder_is_registered_under_its_name():
     assert nsynth_json.Builder.name == "nsynth_json"
     assert tfds.builder_cls("nsynth_json") is nsynth_json.Builder
-    assert builds.CONFIGS == ("by_instrument", "by_note", "published")
+    assert builds.CONFIGS == ("by_instrument", "by_note", "test_only", "published")
 
 
 def test_features_are_those_of_tfds_nsynth(tmp_path):
@@ -279,6 +279,17 @@ def test_shares_of_by_note(tmp_path):
     }
     assert len({note.name for notes in splits.values() for note in notes}) == 200
     assert len({note.instrument for note in splits["test"]}) == 5
+
+
+def test_test_only_holds_all_notes(folder, tmp_path):
+    dataset = builds.build(folder, tmp_path / "data", "test_only")
+    assert dataset.splits == {"test": (6, len({e["instrument_str"] for e in LABELS.values()}))}
+    assert {note["id"].decode() for note in read(dataset.path, "test")} == set(LABELS)
+
+
+def test_test_only_of_nothing(tmp_path):
+    with pytest.raises(UserError, match="holds no notes"):
+        read_splits(nameless(tmp_path / "notes", {}), "test_only")
 
 
 @pytest.mark.parametrize("config", ["by_instrument", "by_note"])

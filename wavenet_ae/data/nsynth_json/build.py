@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +49,7 @@ def dataset_dir(data_dir: str | os.PathLike[str], config: str) -> Path:
 
 
 def build(
-    notes: str | os.PathLike[str],
+    notes: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     data_dir: str | os.PathLike[str],
     config: str,
     *,
@@ -61,7 +61,7 @@ def build(
     deleted by the next.
 
     Args:
-        notes: a folder or an archive that `collection.read_collection` reads.
+        notes: one or several folders or archives that `collection.read_collection` reads.
         data_dir: TFDS's folder of datasets, on a local disk.
         config: one of CONFIGS.
         overwrite: build anew, whatever is there. An older dataset is set aside meanwhile, and comes
@@ -73,16 +73,18 @@ def build(
     """
     if "://" in os.fspath(data_dir):
         raise UserError(f"{data_dir} is not on this machine: build locally, then copy the folder.")
-    notes = Path(notes).expanduser()
+    several = [notes] if isinstance(notes, str | os.PathLike) else notes
+    paths = [Path(one).expanduser() for one in several]
     path = dataset_dir(data_dir, config)
-    collection = read_collection(notes, config)
+    collection = read_collection(paths, config)
     with reporting_failures_to_write(path), quietly(), alone_in(path.parent):
         _clear_up_after_killed_builds(path)
         if path.exists() and not overwrite:
             if _metadata(path).get("fingerprint") != collection.fingerprint:
+                named = " and ".join(map(str, paths))
                 raise UserError(
-                    f"{path} was built from other notes than {notes} holds now: pass --overwrite"
-                    " to build it anew, or name another --data_dir."
+                    f"{path} was built from other notes than {named} holds now: pass --overwrite to"
+                    " build it anew, or name another --data_dir."
                 )
             return Dataset(path, is_new=False, splits=_split_sizes(path))
         with _set_aside(path):
@@ -112,7 +114,11 @@ def _metadata(path: Path) -> dict:
 def _split_sizes(path: Path) -> dict[str, SplitSize]:
     info = tfds.builder_from_directory(path).info
     instruments = _metadata(path)["instruments"]
-    return {s: SplitSize(info.splits[s].num_examples, instruments[s]) for s in nsynth.SPLITS}
+    return {
+        split: SplitSize(info.splits[split].num_examples, instruments[split])
+        for split in nsynth.SPLITS
+        if split in info.splits
+    }
 
 
 def _clear_up_after_killed_builds(path: Path) -> None:

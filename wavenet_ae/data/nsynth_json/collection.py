@@ -1,7 +1,7 @@
 """The notes that a dataset is built from: where they are, how they are split and ordered."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.data.nsynth_json import notes as nsynth_notes
 from wavenet_ae.data.nsynth_json.archive import Archive
 from wavenet_ae.data.nsynth_json.folder import Folder
+from wavenet_ae.data.nsynth_json.joined import Joined
 from wavenet_ae.data.nsynth_json.notes import Note
 from wavenet_ae.errors import UserError
 
@@ -21,44 +22,47 @@ class Split(NamedTuple):
     """A split's notes in their order, and what holds their sounds."""
 
     notes: list[Note]
-    source: Folder | Archive
+    source: Folder | Archive | Joined
 
 
 class Collection(NamedTuple):
-    """The notes of train, valid and test.
+    """The notes of train, valid and test, or of test alone.
 
     Attributes:
         splits: by name.
-        fingerprint: a hash of `examples.json`. It tells other notes or labels, not whether they
-            are packed; it does not see sounds that change under the same names.
+        fingerprint: a hash of each `examples.json`. It tells other notes or labels, not whether
+            they are packed; it does not see sounds that change under the same names.
     """
 
     splits: dict[str, Split]
     fingerprint: str
 
 
-def read_collection(path: Path, config: str) -> Collection:
+def read_collection(paths: Sequence[Path], config: str) -> Collection:
     """Reads the labels of notes and splits them.
 
     Args:
-        path: a folder that holds `examples.json` and `audio/`, or a .tar.gz archive of one. For
-            `published` a folder that holds nsynth-train, nsynth-valid and nsynth-test, each as
+        paths: folders that hold `examples.json` and `audio/`, or .tar.gz archives of such. For
+            `published` one folder that holds nsynth-train, nsynth-valid and nsynth-test, each as
             such a folder or, where there is none, as `nsynth-<split>.jsonwav.tar.gz`.
         config: `by_instrument` (valid and test hold instruments that train does not, as in
-            NSynth), `by_note` (other notes of the same instruments, as in GANSynth's subset) or
-            `published` (as the release is split).
+            NSynth; a name that several folders have is held out of all of them), `by_note` (other
+            notes of the same instruments, as in GANSynth's subset), `test_only` (all notes are for
+            testing) or `published` (as the release is split).
 
     Returns:
         The notes of each split in the order in which TFDS's own writers would store them; the same
-        at every call and on every machine.
+        at every call and on every machine. Of several folders, `joined.Joined` tells the names.
 
     Raises:
         UserError: there are too few notes, or they cannot be read.
     """
     if config == "published":
-        sources = {split: _published_source(path, split) for split in nsynth.SPLITS}
+        if len(paths) > 1:
+            raise UserError("--split=published takes one folder, of NSynth's three: name that.")
+        sources = {split: _published_source(paths[0], split) for split in nsynth.SPLITS}
     else:
-        sources = {"all": _source(path)}
+        sources = {f"{path}": _source(path) for path in paths}
     digest, notes = hashlib.sha256(), {}
     for key, source in sources.items():
         labels = source.read_labels()
@@ -68,11 +72,16 @@ def read_collection(path: Path, config: str) -> Collection:
             raise UserError(f"{source.path} holds no notes: download or unpack it again.")
         _check_names(notes[key], source.labels_name)
     if config != "published":
-        notes = _split(notes["all"], config, path)
-        sources = dict.fromkeys(nsynth.SPLITS, sources["all"])
-    splits = {
-        split: Split(_ordered(notes[split], split), sources[split]) for split in nsynth.SPLITS
-    }
+        where = " and ".join(notes)
+        if len(sources) == 1:
+            (source,), (every,) = sources.values(), notes.values()
+            kinds = {note.instrument: note.instrument for note in every}
+        else:
+            source = Joined([(sources[key], notes[key]) for key in sources])
+            every, kinds = source.notes, source.kinds
+        notes = _split(every, kinds, config, where)
+        sources = dict.fromkeys(notes, source)
+    splits = {split: Split(_ordered(notes[split], split), sources[split]) for split in notes}
     return Collection(splits, digest.hexdigest())
 
 
@@ -124,22 +133,29 @@ def _source(path: Path) -> Folder | Archive:
     raise UserError(f"{missing} does not exist: {way_out}.")
 
 
-def _split(notes: list[Note], config: str, path: Path) -> dict[str, list[Note]]:
+def _split(
+    notes: list[Note], kinds: Mapping[str, str], config: str, where: str
+) -> dict[str, list[Note]]:
+    """Splits notes; instruments that `kinds` maps to the same name stay together."""
+    if config == "test_only":
+        if not notes:
+            raise UserError(f"{where} holds no notes: add some.")
+        return {"test": notes}
     if config == "by_note":
-        split_of = _assign((note.name for note in notes), "notes", path)
+        split_of = _assign((note.name for note in notes), "notes", where)
         return {s: [n for n in notes if split_of[n.name] == s] for s in nsynth.SPLITS}
-    split_of = _assign({note.instrument for note in notes}, "instruments", path)
-    return {s: [n for n in notes if split_of[n.instrument] == s] for s in nsynth.SPLITS}
+    split_of = _assign({kinds[note.instrument] for note in notes}, "instruments", where)
+    return {s: [n for n in notes if split_of[kinds[n.instrument]] == s] for s in nsynth.SPLITS}
 
 
-def _assign(names: Iterable[str], what: str, path: Path) -> dict[str, str]:
+def _assign(names: Iterable[str], what: str, where: str) -> dict[str, str]:
     """Gives each name a split: a tenth each to valid and test, at least one, the rest to train."""
     # A fair order, and unlike that of Python's hash() always the same.
     ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
     if len(ordered) < len(nsynth.SPLITS):
         way_out = "add more, or use --split=by_note" if what == "instruments" else "add more"
         raise UserError(
-            f"{path} holds {len(ordered)} {what}, too few for train, valid and test: {way_out}."
+            f"{where} holds {len(ordered)} {what}, too few for train, valid and test: {way_out}."
         )
     held_out = max(1, round(HELD_OUT_FRACTION * len(ordered)))
     splits = ["test"] * held_out + ["valid"] * held_out

@@ -23,6 +23,7 @@ note in turn at which position the files hold it; the other splits' files hold t
 _CONFIGS = {
     "by_instrument": "Valid and test hold instruments that train does not, as in NSynth.",
     "by_note": "The splits hold other notes of the same instruments, as in GANSynth's subset.",
+    "test_only": "All notes are for testing: those of a SoundFont that was not trained on, say.",
     "published": "The splits of NSynth's own release.",
 }
 
@@ -106,7 +107,7 @@ class Builder(tfds.core.ShardBasedBuilder):
         """Reads the labels; the sounds are read as the shards are written."""
         if self._collection is None:
             folder = Path(dl_manager.manual_dir)
-            self._collection = read_collection(folder, self.builder_config.name)
+            self._collection = read_collection([folder], self.builder_config.name)
         splits = self._collection.splits
         instruments = {s: {note.instrument for note in split.notes} for s, split in splits.items()}
         self.info.features["instrument"]["label"].names = sorted(set().union(*instruments.values()))

@@ -24,7 +24,9 @@ from wavenet_ae.synthesis.generate_files import Job, generate_files, read_sounds
 from wavenet_ae.synthesis.spectral_codec import SpectralCodec
 from wavenet_ae.training.trained import load_trained
 
-_CHECKPOINT = define_path("checkpoint", "A run's --workdir, or an export.", required=True)
+_CHECKPOINT = define_path(
+    "checkpoint", "A run's --workdir, an export, or pretrained.", required=True
+)
 _INPUT = define_path(
     "input",
     "A sound file, an .npz that encode.py wrote, or a folder of them; can be repeated.",
@@ -43,7 +45,10 @@ _INTERPOLATION = flags.DEFINE_enum(
 )
 _STRETCH = flags.DEFINE_float("stretch", 1.0, "Factor of the length, at the same pitch.")
 _PITCH = flags.DEFINE_integer(
-    "pitch", None, "MIDI pitch for a model that is conditioned on it; default: the file's own."
+    "pitch",
+    None,
+    "MIDI pitch for a model that is conditioned on it; default: what the file's name tells, or what"
+    " is heard.",
 )
 _TEMPERATURE = flags.DEFINE_float(
     "temperature",

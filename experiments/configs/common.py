@@ -16,6 +16,7 @@ def training(task: str) -> ConfigDict:
     config.dataset.name = "nsynth/full"
     config.dataset.data_dir = "~/tensorflow_datasets"
     config.dataset.num_workers = 4
+    config.dataset.gain_db = 0.0  # training notes are made louder at random, up to so much
 
     config.accumulation_steps = 1  # parts in which a batch is worked through
     config.optimizer = ConfigDict()

@@ -60,6 +60,18 @@ def test_batches_are_crops_of_the_notes(notes):
             assert np.any(np.all(windows == audio, axis=1))
 
 
+def test_crops_are_made_louder_up_to_full_scale(notes):
+    plain = np.concatenate([b["audio"] for b in take(8, notes)])
+    louder = np.concatenate([b["audio"] for b in take(8, notes, gain_db=20.0)])
+    peaks = np.abs(plain).max(axis=1)
+    gains = np.abs(louder).max(axis=1) / peaks
+    np.testing.assert_allclose(louder, plain * gains[:, None], rtol=1e-5, atol=1e-7)
+    assert np.all(gains > 0.999)
+    assert np.all(gains <= np.minimum(10.001, 1.001 / peaks))
+    assert len(set(gains.round(3))) > 4
+    assert_same(take(8, notes, gain_db=20.0)[5:], take(3, notes, gain_db=20.0, first_step=5))
+
+
 def test_every_epoch_holds_every_note_in_another_order(notes):
     epochs = [tuple(zip(b["pitch"], b["family"], strict=True)) for b in take(8, notes)]
     assert all(len(set(epoch)) == 4 for epoch in epochs)

@@ -338,6 +338,10 @@ def test_summaries_are_written_when_asked(config, tmp_path):
         ({"batch_size": 2.5}, r"config.batch_size=2.5 must be a whole number"),
         ({"seed": -1}, r"config.seed=-1"),
         ({"seed": 2**32}, r"config.seed=4294967296 must be at most"),
+        (
+            {"dataset": {"name": "x", "data_dir": "y", "num_workers": 0, "gain_db": -1.0}},
+            r"config.dataset.gain_db=-1.0 must be between 0 and 96 dB",
+        ),
         ({"eval_batches": 0}, r"config.eval_batches=0 must be 1 or more"),
         ({"checkpoint_every_minutes": -1.0}, r"config.checkpoint_every_minutes=-1.0 must be 0"),
         ({"task": "talk"}, r"config.task='talk' is unknown"),

@@ -88,6 +88,7 @@ def training_batches(
     seed: int,
     batch_size: int,
     crop_samples: int | None,
+    gain_db: float = 0.0,
     first_step: int = 0,
     share: ProcessShare = ProcessShare(),
     num_workers: int = 0,
@@ -102,6 +103,7 @@ def training_batches(
         seed: of the shuffles and crops.
         batch_size: of the global batch.
         crop_samples: a random crop of this length from every note, or None for whole notes.
+        gain_db: each is made louder by a random gain up to this one, or up to full scale.
         first_step: the step to begin with.
         share: this process's part.
         num_workers: processes that read ahead; 0 reads in threads of this one.
@@ -116,6 +118,8 @@ def training_batches(
     examples = notes.seed(seed).shuffle().repeat()
     if crop_samples is not None:
         examples = examples.random_map(_RandomCrop(crop_samples))
+    if gain_db:
+        examples = examples.random_map(_RandomGain(gain_db))
     rows = share.rows(batch_size)
     local = grain.MapDataset.source(_GlobalRows(examples, batch_size, rows, first_step))
     batches = local.map(_without_id).batch(len(rows), drop_remainder=True)
@@ -228,6 +232,17 @@ class _RandomCrop(grain.RandomMapTransform):
     def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         room = _room_to_crop(element, self._crop_samples)
         return _crop(element, int(rng.integers(room + 1)), self._crop_samples)
+
+
+class _RandomGain(grain.RandomMapTransform):
+    def __init__(self, most_db: float):
+        self._most_db = most_db
+
+    def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        audio = element["audio"]
+        gain = 10 ** (rng.uniform(0, self._most_db) / 20)
+        room = 1 / max(float(np.abs(audio).max()), 1e-9)
+        return {**element, "audio": audio * np.float32(max(1.0, min(gain, room)))}
 
 
 class _GlobalRows:

@@ -21,7 +21,7 @@ from wavenet_ae.evaluation import page
 from wavenet_ae.evaluation.notes import Note, choose_pairs, read_audio, read_labels
 from wavenet_ae.synthesis import codec, embeddings
 from wavenet_ae.synthesis.codec import Codec
-from wavenet_ae.synthesis.encode_files import encode_sound, pitch_in_name
+from wavenet_ae.synthesis.encode_files import encode_sound, find_pitch
 from wavenet_ae.synthesis.generate_files import Job, check_pitch, generate_files
 from wavenet_ae.training.trained import load_trained
 
@@ -114,7 +114,7 @@ def load_models(
 
 
 def read_pairs(given: Sequence[str]) -> list[Pair]:
-    """Reads pairs of sound files; a file's name as NSynth's tells its pitch.
+    """Reads pairs of sound files; `encode_files.find_pitch` finds their pitches.
 
     Args:
         given: each two paths with a comma between them.
@@ -127,7 +127,8 @@ def read_pairs(given: Sequence[str]) -> list[Pair]:
         paths = [Path(part.strip()).expanduser() for part in text.split(",") if part.strip()]
         if len(paths) != 2:
             raise UserError(f"--pair={text} must be two sound files, as --pair=a.wav,b.wav.")
-        pairs.append(Pair(*(End(path, files.load(path), pitch_in_name(path)) for path in paths)))
+        sounds = [(path, files.load(path)) for path in paths]
+        pairs.append(Pair(*(End(path, audio, find_pitch(path, audio)) for path, audio in sounds)))
     return pairs
 
 

@@ -46,7 +46,8 @@ def read_sounds(
     Args:
         codec: the model.
         sources: sound files and `.npz` embeddings.
-        pitch: MIDI, for a model that is conditioned on pitch; None takes the file's own.
+        pitch: MIDI, for a model that is conditioned on pitch; None takes what the file is called
+            or what is heard.
 
     Returns:
         The sounds, and the number of files refused.
@@ -57,7 +58,7 @@ def read_sounds(
             if source.path.suffix.lower() in embeddings.SUFFIXES:
                 sound = embeddings.load(source.path, codec)
             else:
-                sound = encode_file(codec, source.path)
+                sound = encode_file(codec, source.path, pitch)
             if pitch is not None:
                 sound = sound._replace(pitch=pitch)
             check_pitch(codec, sound)

@@ -192,6 +192,7 @@ def _training_batches(
         seed=config["seed"],
         batch_size=config["batch_size"],
         crop_samples=task.crop_samples,
+        gain_db=config["dataset"].get("gain_db", 0.0),  # runs of older versions have none
         first_step=first_step,
         **local,
     )

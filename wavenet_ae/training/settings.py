@@ -20,6 +20,7 @@ _WHOLE_NUMBERS = {
     "dataset.num_workers": 0,
 }
 _LARGEST_SEED = 2**32 - 1
+_LARGEST_GAIN_DB = 96  # of 16 bits
 
 
 def check_numbers(config: Mapping[str, Any]) -> None:
@@ -36,6 +37,11 @@ def check_numbers(config: Mapping[str, Any]) -> None:
     for name, smallest in (("eval_batches", 1), ("checkpoint_every_minutes", 0)):
         if config[name] is not None and config[name] < smallest:
             raise UserError(f"config.{name}={config[name]} must be {smallest} or more, or None.")
+    gain_db = config["dataset"].get("gain_db", 0.0)
+    if not 0 <= gain_db <= _LARGEST_GAIN_DB:
+        raise UserError(
+            f"config.dataset.gain_db={gain_db} must be between 0 and {_LARGEST_GAIN_DB} dB."
+        )
     spike_norm = config["optimizer"]["spike_norm"]
     if spike_norm is not None and not (spike_norm > 0 and config["skip_nonfinite"]):
         raise UserError(

@@ -82,6 +82,19 @@ def test_stopping_and_resuming_is_bit_for_bit_the_same(config, tmp_path, capsys)
     assert read_metrics(tmp_path / "parts")[-1] == read_metrics(tmp_path / "whole")[-1]
 
 
+def test_muon_goes_on_bit_for_bit_and_with_no_other_optimizer(config, tmp_path):
+    muon = {**config["optimizer"], "name": "muon"}
+    train(config, tmp_path / "whole", optimizer=muon)
+    train(config, tmp_path / "parts", optimizer=muon, num_steps=2)
+    train(config, tmp_path / "parts", optimizer=muon)
+    states = [
+        final_state({**config, "optimizer": muon}, tmp_path / name) for name in ("whole", "parts")
+    ]
+    jax.tree.map(np.testing.assert_array_equal, *states)
+    with pytest.raises(UserError, match=r"optimizer\.name=muon, not adam: use another --workdir"):
+        train(config, tmp_path / "parts", num_steps=6)
+
+
 def test_lines_after_the_checkpoint_are_logged_once(config, tmp_path):
     train(config, tmp_path, num_steps=2)
     with (tmp_path / "metrics.jsonl").open("a") as file:

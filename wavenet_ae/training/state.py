@@ -8,8 +8,12 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 
 from wavenet_ae.errors import UserError
+
+ADAM = "adam"
+_ADAMS_RMS = 0.2  # the root mean square of an update of Adam's at learning rate 1, about
 
 
 @flax.struct.dataclass
@@ -49,20 +53,55 @@ def learning_rate_schedule(config: Mapping[str, Any]) -> optax.Schedule:
 
 
 def make_optimizer(config: Mapping[str, Any]) -> optax.GradientTransformation:
-    """Returns Adam (Engel et al. 2017, section 3) with the schedule and optional clipping.
+    """Returns Adam (Engel et al. 2017, section 3) or Muon, with schedule and optional clipping.
+
+    Muon (Jordan et al. 2024) makes the momentum of every kernel, as a matrix of taps and inputs by
+    outputs, orthogonal; biases are Adam's. Its steps are scaled to the size of Adam's (Liu et al.
+    2025, section 2.2), so that learning rates mean the same.
 
     Args:
-        config: `learning_rates`, `boundaries`, `b1`, `b2`, `eps`, and `clip_norm`: the largest
+        config: `name` (`adam`, also where there is none, or `muon`), `learning_rates`,
+            `boundaries`, `b1` (Muon's momentum, too), `b2`, `eps`, and `clip_norm`: the largest
             global norm of the gradient, or None.
+
+    Raises:
+        UserError: there is no such optimizer; see `learning_rate_schedule`.
     """
-    adam = optax.chain(
-        scale_by_adam(config["b1"], config["b2"], config["eps"]),
-        optax.scale_by_learning_rate(learning_rate_schedule(config)),
-    )
+    schedule = learning_rate_schedule(config)
+    match config.get("name", ADAM):
+        case "adam":
+            update = optax.chain(
+                scale_by_adam(config["b1"], config["b2"], config["eps"]),
+                optax.scale_by_learning_rate(schedule),
+            )
+        case "muon":
+            update = optax.contrib.muon(
+                schedule,
+                beta=config["b1"],
+                adam_b1=config["b1"],
+                adam_b2=config["b2"],
+                eps=config["eps"],
+                muon_weight_dimension_numbers=_matrices,
+                consistent_rms=_ADAMS_RMS,
+            )
+        case name:
+            raise UserError(f"config.optimizer.name={name!r} must be adam or muon.")
     largest = config["clip_norm"]
     # The state has the same structure either way, so that a run may begin to clip.
     clip = optax.identity() if largest is None else optax.clip_by_global_norm(largest)
-    return optax.chain(clip, adam)
+    return optax.chain(clip, update)
+
+
+def _matrices(params: Any) -> Any:
+    """Returns which axes of each kernel are a matrix's rows and columns; None for vectors."""
+
+    def axes(x: jax.Array) -> optax.contrib.MuonDimensionNumbers | None:
+        if x.ndim < 2:
+            return None
+        *taps_and_inputs, outputs = range(x.ndim)
+        return optax.contrib.MuonDimensionNumbers(tuple(taps_and_inputs), outputs)
+
+    return jax.tree.map(axes, params)
 
 
 def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformation:

@@ -15,6 +15,7 @@ import jax
 from wavenet_ae import atomic_file, processes
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import trained
+from wavenet_ae.training.state import ADAM
 
 _LOCK_FILE = ".lock"
 
@@ -105,12 +106,18 @@ def check_fits(config: Mapping[str, Any], workdir: Path) -> None:
     """Refuses another model's run in the folder, and tells what else has changed in the settings.
 
     Raises:
-        UserError: the folder holds a run of another model.
+        UserError: the folder holds a run of another model or with another optimizer.
     """
     if not (workdir / trained.CONFIG_FILE).exists():
         return
     saved = trained.read_config(workdir)
     check_same_model(saved, config, f"{workdir} holds a run with", "use another --workdir.")
+    names = [c.get("optimizer", {}).get("name", ADAM) for c in (saved, config)]
+    if names[0] != names[1]:
+        raise UserError(
+            f"{workdir} holds a run with config.optimizer.name={names[0]}, not {names[1]}: use"
+            " another --workdir, and --config.init_from to start from its weights."
+        )
     before, now = (flatten(c) for c in (saved, config))
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):

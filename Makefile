@@ -1,4 +1,5 @@
-# The commands of the README: `make demo`, `make table1`, `make libtpu` and `make test`.
+# The commands of the README: `make demo`, `make table1`, `make pretrained`, `make libtpu` and
+# `make test`.
 
 PYTHON ?= python3
 SOUNDFONT ?= $(firstword $(wildcard \
@@ -11,11 +12,22 @@ DEMO_PITCHES ?= 48:72:1
 DEMO_VELOCITIES ?= 50,100
 TRAIN_FLAGS ?=
 REPORT_FLAGS ?=
+SOUND ?=
 TABLE1 ?= runs/table1
 TABLE1_RENDER_FLAGS ?= --pitches=48:72:1 --velocities=50,100
 TABLE1_TRAIN_FLAGS ?=
 TABLE1_WAVENET_FLAGS ?=
 TABLE1_FLAGS ?= --config.num_notes=200
+
+PRETRAINED ?= runs/pretrained
+FONTS ?= /usr/share/sounds
+# The second is made from the first (MIT); the third (public domain) is for testing alone.
+TRAINING_FONTS ?= $(FONTS)/sf3/FluidR3Mono_GM.sf3 $(FONTS)/sf3/MuseScore_General_Lite.sf3
+TEST_FONT ?= $(FONTS)/sf2/sf_GMbank.sf2
+PRETRAINED_RENDER_FLAGS ?= --velocities=40,80,120
+PRETRAINED_TEST_RENDER_FLAGS ?= --velocities=80
+PRETRAINED_TRAIN_FLAGS ?=
+PRETRAINED_EVALUATE_FLAGS ?= --config.num_notes=200
 
 # A training step on a CPU gets its memory anew from Linux, page after page, and that takes a third
 # of the demo's time: with large pages (glibc 2.35 or newer; others ignore it) it does not.
@@ -24,7 +36,7 @@ LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo table1 libtpu test lint
+.PHONY: setup demo table1 pretrained libtpu test lint
 .DELETE_ON_ERROR:
 
 setup: .test_tools $(INSTALLED)
@@ -50,7 +62,11 @@ demo: .system
 	@test -n "$(SOUNDFONT)" || { echo "error: no SoundFont was found: install one" \
 		"(apt-get install fluidr3mono-gm-soundfont) or give SOUNDFONT=FILE." >&2; exit 1; }
 
+# First what the weights in the box make of notes (and of SOUND=FILE), then a training.
+IN_BOX = --checkpoint=pretrained $(if $(SOUND),--input="$(SOUND)")
+
 .demo: .soundfont $(INSTALLED)
+	$(BIN)/python experiments/report.py $(IN_BOX) --output="$(DEMO)/report" $(REPORT_FLAGS)
 	$(BIN)/python experiments/render_soundfont.py --soundfont="$(SOUNDFONT)" \
 		--output="$(DEMO)/notes" --instruments=$(DEMO_INSTRUMENTS) --pitches=$(DEMO_PITCHES) \
 		--velocities=$(DEMO_VELOCITIES)
@@ -58,8 +74,8 @@ demo: .system
 		--data_dir="$(DEMO)/datasets" --split=by_note
 	$(LARGE_PAGES) $(BIN)/python experiments/train.py --config=experiments/configs/wavenet_ae.py:demo \
 		--config.dataset.data_dir="$(DEMO)/datasets" --workdir="$(DEMO)/run" $(TRAIN_FLAGS)
-	$(BIN)/python experiments/report.py --checkpoint="$(DEMO)/run" --output="$(DEMO)/report" \
-		$(REPORT_FLAGS)
+	$(BIN)/python experiments/report.py $(IN_BOX) --checkpoint="$(DEMO)/run" \
+		--output="$(DEMO)/report" $(REPORT_FLAGS)
 
 # The paper's Table 1 in miniature: three trainings, then both models reconstruct the test split.
 table1: .system
@@ -84,6 +100,39 @@ table1: .system
 		--workdir="$(TABLE1)/results" --config.wavenet="$(TABLE1)/wavenet" \
 		--config.spectral="$(TABLE1)/spectral" --config.classifier="$(TABLE1)/classifier" \
 		$(TABLE1_FLAGS)
+
+# The weights in the box: trains all three models for hours, exports and judges them, on
+# instruments and on a SoundFont that they did not hear.
+pretrained: .system
+	@sh tools/system_packages.sh --fonts
+	@$(MAKE) --no-print-directory .pretrained
+
+.PHONY: .pretrained
+.pretrained: $(INSTALLED)
+	@set -e; for font in $(TRAINING_FONTS); do \
+		$(BIN)/python experiments/render_soundfont.py --soundfont="$$font" \
+			--output="$(PRETRAINED)/notes/$$(basename "$$font")" $(PRETRAINED_RENDER_FLAGS); done
+	$(BIN)/python experiments/render_soundfont.py --soundfont="$(TEST_FONT)" \
+		--output="$(PRETRAINED)/notes/$(notdir $(TEST_FONT))" $(PRETRAINED_TEST_RENDER_FLAGS)
+	$(BIN)/python experiments/build_dataset.py --data_dir="$(PRETRAINED)/datasets" \
+		$(foreach font,$(TRAINING_FONTS),--notes="$(PRETRAINED)/notes/$(notdir $(font))")
+	$(BIN)/python experiments/build_dataset.py --data_dir="$(PRETRAINED)/datasets" \
+		--notes="$(PRETRAINED)/notes/$(notdir $(TEST_FONT))" --split=test_only
+	@set -e; for model in classifier spectral_ae wavenet_ae; do \
+		$(LARGE_PAGES) $(BIN)/python experiments/train.py \
+			--config=experiments/configs/$$model.py:pretrained \
+			--config.dataset.data_dir="$(PRETRAINED)/datasets" \
+			--workdir="$(PRETRAINED)/$${model%_ae}" $(PRETRAINED_TRAIN_FLAGS); \
+		$(BIN)/python experiments/export.py --checkpoint="$(PRETRAINED)/$${model%_ae}" \
+			--output="$(PRETRAINED)/weights/$${model%_ae}" --dtype=bfloat16; done
+	@set -e; for dataset in by_instrument test_only; do \
+		$(BIN)/python experiments/evaluate.py --config=experiments/configs/table1.py \
+			--config.dataset.name=nsynth_json/$$dataset \
+			--config.dataset.data_dir="$(PRETRAINED)/datasets" \
+			--config.wavenet="$(PRETRAINED)/weights/wavenet" \
+			--config.spectral="$(PRETRAINED)/weights/spectral" \
+			--config.classifier="$(PRETRAINED)/weights/classifier" \
+			--workdir="$(PRETRAINED)/results/$$dataset" $(PRETRAINED_EVALUATE_FLAGS); done
 
 # The TPU's compiler, in the version that JAX wants. It lies beside the other packages: among them,
 # JAX would look for a TPU at every start.

@@ -13,7 +13,9 @@ from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.encode_files import encode_files
 from wavenet_ae.training.trained import load_trained
 
-_CHECKPOINT = define_path("checkpoint", "A run's --workdir, or an export.", required=True)
+_CHECKPOINT = define_path(
+    "checkpoint", "A run's --workdir, an export, or pretrained.", required=True
+)
 _INPUT = define_path(
     "input", "A sound file, or a folder of them; can be repeated.", required=True, multiple=True
 )

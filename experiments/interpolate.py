@@ -18,8 +18,8 @@ from wavenet_ae.command_line import LARGEST_SEED, define_path, run
 from wavenet_ae.evaluation import interpolation
 from wavenet_ae.synthesis import embeddings
 
-_WAVENET = define_path("wavenet", "A WaveNet's --workdir, or an export.")
-_SPECTRAL = define_path("spectral", "A spectral autoencoder's --workdir, or an export.")
+_WAVENET = define_path("wavenet", "A WaveNet's --workdir, an export, or pretrained.")
+_SPECTRAL = define_path("spectral", "A spectral autoencoder's --workdir, an export, or pretrained.")
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _PAIR = flags.DEFINE_multi_string(
     "pair", [], "Two sound files with a comma between them; can be repeated."

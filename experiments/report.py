@@ -3,8 +3,13 @@ r"""Writes a page to listen to: a run's loss, and notes as its model reconstruct
     python experiments/report.py --checkpoint=runs/demo --output=report
 
 report.html holds its sounds and pictures itself and opens from the disk; the WAV files lie beside
-it. The notes come from the run's own dataset, from a split that it did not train on. An
-interrupted call goes on where it stopped, and a second one generates nothing anew.
+it. A run's notes come from its own dataset, from a split that it did not train on. An interrupted
+call goes on where it stopped, and a second one generates nothing anew.
+
+    python experiments/report.py --checkpoint=pretrained --input=flute.wav --output=report
+
+takes the weights in the box, their notes and your own sounds. With a run beside it (--checkpoint
+twice) the page has a part for each.
 """
 
 from absl import flags
@@ -13,7 +18,17 @@ from wavenet_ae.command_line import LARGEST_SEED, define_path, run
 from wavenet_ae.data import nsynth
 from wavenet_ae.evaluation.report import write_report
 
-_CHECKPOINT = define_path("checkpoint", "A run's --workdir.", required=True)
+_CHECKPOINT = define_path(
+    "checkpoint",
+    "A run's --workdir, or pretrained; one of each by repeating the flag.",
+    required=True,
+    multiple=True,
+)
+_INPUT = define_path(
+    "input",
+    "A sound for the pretrained model, or a folder of them; can be repeated.",
+    multiple=True,
+)
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _SPLIT = flags.DEFINE_string("split", "test", "Of the run's dataset, to take the notes from.")
 _DATA_DIR = flags.DEFINE_string(
@@ -41,6 +56,7 @@ def main() -> None:
     page = write_report(
         _CHECKPOINT.value,
         _OUTPUT.value,
+        inputs=_INPUT.value or (),
         data_dir=_DATA_DIR.value,
         split=_SPLIT.value,
         num_notes=_NUM_NOTES.value,

@@ -14,6 +14,7 @@ ORDER = (
     "data",
     "models",
     "tasks",
+    "pretrained",
     "training",
     "synthesis",
     "importers",

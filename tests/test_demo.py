@@ -5,7 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from recorded_tones import record
 
+from wavenet_ae import pretrained
 from wavenet_ae.training.metrics import read_metrics
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +34,7 @@ def make(target, *settings):
 
 def test_the_demo_at_a_smaller_size_and_again(tmp_path):
     settings = [
+        f"SOUND={record(tmp_path / 'my tone.wav', rate_hz=44_100)}",
         f"DEMO={tmp_path / 'the demo'}",
         "DEMO_INSTRUMENTS=0,73",
         "DEMO_PITCHES=60:69:1",
@@ -43,7 +46,10 @@ def test_the_demo_at_a_smaller_size_and_again(tmp_path):
     make(".demo", *settings)
     report = tmp_path / "the demo" / "report" / "report.html"
     page = report.read_text()
-    assert page.count("<audio") >= 2 * 2 + 1
+    in_box, own = page.split("The training of this run")
+    assert in_box.count("<audio") == 2 * (1 + len(list(pretrained.NOTES.iterdir()))) + 3
+    assert "1_my_tone" in in_box
+    assert own.count("<audio") >= 2 * 2 + 1
     last = read_metrics(tmp_path / "the demo" / "run")[-1]
     assert last["step"] == 30
     assert last["train/bits_per_sample"] < last["reference/uniform_bits_per_sample"] - 0.5

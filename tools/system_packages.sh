@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sees to libfluidsynth, a SoundFont and the given tools (system_packages.sh TOOL...): installs them
-# where apt-get may, else says what to install.
+# where apt-get may, else says what to install. With --fonts in the place of tools, to the three
+# SoundFonts behind the weights in the box.
 set -eu
 
 if [ "$(uname)" = Darwin ]; then
@@ -17,6 +18,12 @@ ldconfig=$(command -v ldconfig || echo /sbin/ldconfig)
 "$ldconfig" -p 2>/dev/null | grep -q 'libfluidsynth\.so\.3' || packages="libfluidsynth3"
 [ -n "$(find /usr/share/sounds -name '*.sf[23]' 2>/dev/null)" ] ||
     packages="$packages fluidr3mono-gm-soundfont"
+if [ "${1-}" = --fonts ]; then
+    shift
+    for font in fluidr3mono-gm-soundfont musescore-general-soundfont-small csound-soundfont; do
+        dpkg -s "$font" >/dev/null 2>&1 || packages="$packages $font"
+    done
+fi
 for tool; do
     command -v "$tool" >/dev/null || packages="$packages $tool"
 done

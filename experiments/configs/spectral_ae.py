@@ -5,6 +5,7 @@ r"""The baseline of Engel et al. 2017: an autoencoder of whole notes' spectrogra
 | (default) | the paper: section 2.2 and Table 1's baseline | see below |
 | `:z64` to `:z1984` | 64, 128, 256, 512, 1024 or 1984 numbers a note | `--config=FILE:z64` |
 | `:small` | a quarter of the width, for one GPU | `--config=FILE:small` |
+| `:pretrained` | half an hour on 2 CPU cores: the weights in the box | `make pretrained` |
 | `:demo` | minutes on 2 CPU cores | `--config=FILE:demo` |
 
 Variants can be joined: `FILE:demo,z64`.
@@ -52,12 +53,17 @@ def get_config(variants: str = "") -> ConfigDict:
         match variant:
             case "small":
                 _make_small(config)
+            case "pretrained":
+                _make_demo(config)
+                _make_pretrained(config)
             case "demo":
                 _make_demo(config)
             case _ if variant in _SIZE_VARIANTS:
                 config.model.embedding_size = _SIZE_VARIANTS[variant]
             case _:
-                raise common.unknown_variant(variant, "small", "demo", *_SIZE_VARIANTS)
+                raise common.unknown_variant(
+                    variant, "small", "pretrained", "demo", *_SIZE_VARIANTS
+                )
     return config.lock()
 
 
@@ -89,3 +95,10 @@ def _make_demo(config: ConfigDict) -> None:
     config.averaging_decay = 0.99
     config.optimizer.learning_rates = (3e-3, 1e-3, 3e-4)
     config.optimizer.boundaries = (600, 850)
+
+
+def _make_pretrained(config: ConfigDict) -> None:
+    config.model.batch_norm_decay = 0.98
+    config.num_steps = 1_800
+    config.optimizer.learning_rates = (1e-3, 3e-4, 1e-4)
+    config.optimizer.boundaries = (1_200, 1_600)

@@ -1,6 +1,7 @@
 import io
 import json
 import re
+from pathlib import Path
 
 import entry_points
 import numpy as np
@@ -10,11 +11,13 @@ from entry_points import assert_refused
 from html_page import Page, wav
 from sine_notes import build_splits
 
+from wavenet_ae import pretrained
 from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import report
 from wavenet_ae.evaluation.report import write_report
 from wavenet_ae.synthesis import generate_files
 from wavenet_ae.training import loop
+from wavenet_ae.training.trained import export, load_trained
 
 NUM_SAMPLES = 2000
 SECONDS = NUM_SAMPLES / 16_000
@@ -89,7 +92,7 @@ def workdir(data_dir, tmp_path_factory):
 @pytest.fixture(scope="module")
 def output(workdir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    path = write_report(workdir, folder, num_notes=3, seconds=SECONDS)
+    path = write_report([workdir], folder, num_notes=3, seconds=SECONDS)
     assert path == folder / "report.html"
     return folder
 
@@ -169,6 +172,7 @@ def test_page_tells_the_run(output, workdir):
     assert "flute, acoustic, B3" in page.text
     assert "very loud (velocity 127 of 127), fast decay" in page.text
     assert "at the pitch B3" in page.text
+    assert "The weights in the box" not in page.text
     assert "were asked for" not in page.text
 
 
@@ -185,7 +189,7 @@ def test_second_call_generates_nothing_and_gives_the_same_page(output, workdir, 
 
     monkeypatch.setattr(report, "generate_files", generate)
     monkeypatch.setattr(generate_files.sampler, "generate", fail)
-    write_report(workdir, output, num_notes=3, seconds=SECONDS)
+    write_report([workdir], output, num_notes=3, seconds=SECONDS)
     assert contents(output) == before
     assert (output / "report.html").read_bytes() == page
     assert {path.name for path in output.iterdir()} == {"audio", "report.html"}
@@ -197,11 +201,11 @@ def test_second_call_generates_nothing_and_gives_the_same_page(output, workdir, 
     assert [sound.pitch for sound in (*notes, blend)] == [59, 58, 63, 59]
 
     with pytest.raises(AssertionError, match="generated again"):
-        write_report(workdir, output, num_notes=3, seconds=SECONDS, seed=1)
+        write_report([workdir], output, num_notes=3, seconds=SECONDS, seed=1)
 
 
 def test_split_with_one_note_has_no_blend(workdir, data_dir, tmp_path, capsys):
-    write_report(workdir, tmp_path, split="valid", data_dir=str(data_dir), seconds=0.01)
+    write_report([workdir], tmp_path, split="valid", data_dir=str(data_dir), seconds=0.01)
     assert capsys.readouterr().out.startswith(
         "notes in the split valid: 1, fewer than --num_notes=4\n"
     )
@@ -216,24 +220,77 @@ def test_split_with_one_note_has_no_blend(workdir, data_dir, tmp_path, capsys):
 
 def test_what_is_missing_is_named(workdir, tmp_path):
     with pytest.raises(UserError, match="is no run of training"):
-        write_report(tmp_path, tmp_path / "out")
+        write_report([tmp_path], tmp_path / "out")
     (tmp_path / "config.json").write_text((workdir / "config.json").read_text())
     with pytest.raises(UserError, match="has no checkpoint yet"):
-        write_report(tmp_path, tmp_path / "out")
+        write_report([tmp_path], tmp_path / "out")
     (tmp_path / "checkpoints").symlink_to(workdir / "checkpoints")
     with pytest.raises(UserError, match=r"metrics\.jsonl holds no losses"):
-        write_report(tmp_path, tmp_path / "out")
+        write_report([tmp_path], tmp_path / "out")
     with pytest.raises(UserError, match=r"no split 'nowhere', only train, valid, test"):
-        write_report(workdir, tmp_path / "out", split="nowhere")
+        write_report([workdir], tmp_path / "out", split="nowhere")
     with pytest.raises(UserError, match=r"there is no dataset .* as data_dir"):
-        write_report(workdir, tmp_path / "out", data_dir=str(tmp_path))
+        write_report([workdir], tmp_path / "out", data_dir=str(tmp_path))
     for seconds in (0.0, float("nan"), float("inf")):
         with pytest.raises(UserError, match="--seconds"):
-            write_report(workdir, tmp_path / "out", seconds=seconds)
+            write_report([workdir], tmp_path / "out", seconds=seconds)
     assert not (tmp_path / "out").exists()
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
-        write_report(workdir, tmp_path / "file", seconds=0.01)
+        write_report([workdir], tmp_path / "file", seconds=0.01)
+
+
+@pytest.fixture
+def box(workdir, tmp_path, monkeypatch):
+    """The package with this run's weights in the place of its own."""
+    folder = tmp_path / "package"
+    export(load_trained(workdir), folder / "wavenet")
+    monkeypatch.setattr(pretrained, "_FOLDER", folder)
+    return folder
+
+
+def test_the_weights_in_the_box_have_a_part_of_their_own(box, workdir, tmp_path):
+    sound = tmp_path / "it's mine.wav"
+    time = np.arange(16_000) / 16_000
+    soundfile.write(sound, np.sin(2 * np.pi * 440 * time), 16_000)
+    folder, both = tmp_path / "out", [Path("pretrained"), workdir]
+    settings = {"inputs": [sound], "num_notes": 1, "seconds": 1.0}
+    write_report(both[:1], folder, **settings)
+    page = read_page(folder)
+    box_notes = sorted(path.stem for path in pretrained.NOTES.iterdir())
+    stems = ["1_it_s_mine", *box_notes]
+    written = {path.stem for path in (folder / "audio" / "pretrained").glob("*.wav")}
+    assert {f"{stem}_{what}" for stem in stems for what in ("original", "reconstruction")} < written
+    assert len(page.all("audio")) == 2 * len(stems) + 3
+    assert "The weights in the box" in page.text
+    assert "This was a short training" not in page.text
+    assert "the split" not in page.text
+
+    write_report(both, folder, **settings)
+    page = read_page(folder)
+    assert len(page.all("audio")) == 2 * len(stems) + 3 + 2
+    parts = page.text.split("The training of this run")
+    assert len(parts) == 2
+    for note in box_notes:
+        assert note in parts[0]
+    assert "flute_acoustic_004-059-127" in parts[1]
+    assert "This was a short training" in parts[1]
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_wrong_parts_and_sounds_are_refused(box, workdir, tmp_path):
+    noise = tmp_path / "noise.wav"
+    soundfile.write(noise, np.random.default_rng(0).uniform(-0.5, 0.5, 16_000), 16_000)
+    out = tmp_path / "out"
+    for checkpoints in ([], [workdir, workdir], [Path("pretrained"), Path("pretrained/wavenet")]):
+        with pytest.raises(UserError, match="takes one run, or pretrained, or one of each"):
+            write_report(checkpoints, out)
+    with pytest.raises(UserError, match="add --checkpoint=pretrained"):
+        write_report([workdir], out, inputs=[noise])
+    with pytest.raises(UserError, match="the pitch of 1_noise is not known"):
+        write_report([Path("pretrained")], out, inputs=[noise])
+    assert not out.exists()
 
 
 def test_command_line(output, workdir):

@@ -17,7 +17,9 @@ PARAMETERS = {
     "wavenet_ae.py:demo": 274_608,
     # Each of 20 layers and the head has a projection of the pitch to 64 channels.
     "wavenet_ae.py:table1": 274_608 + 21 * 128 * 64,
+    "wavenet_ae.py:pretrained": 274_608 + 21 * 128 * 64,
     "spectral_ae.py": 36_761_665,
+    "spectral_ae.py:pretrained": 519_433,
     "spectral_ae.py:small": 2_348_065,
     "spectral_ae.py:demo": 519_433,
     # A number of the embedding more has 1024 weights and a shift in the encoder, 1024 weights in
@@ -33,6 +35,7 @@ PARAMETERS = {
     # The baseline's encoder with 152 numbers in place of 1984.
     "classifier.py": 16_196_288 - 1832 * 1025,
     "classifier.py:small": 925_528,
+    "classifier.py:pretrained": 241_656,
     "classifier.py:demo": 241_656,
 }
 
@@ -108,11 +111,11 @@ def test_the_classifiers_default_is_the_paper():
 @pytest.mark.parametrize(
     ("name", "known"),
     [
-        ("wavenet_ae.py:large", "small, demo or table1"),
-        ("spectral_ae.py:large", "small, demo, z64, z128, z256, z512, z1024 or z1984"),
-        ("spectral_ae.py:demo,large", "small, demo, z64"),
-        ("spectral_ae.py:z100", "small, demo, z64"),
-        ("classifier.py:large", "small or demo"),
+        ("wavenet_ae.py:large", "small, pretrained, demo or table1"),
+        ("spectral_ae.py:large", "small, pretrained, demo, z64, z128, z256, z512, z1024 or z1984"),
+        ("spectral_ae.py:demo,large", "small, pretrained, demo, z64"),
+        ("spectral_ae.py:z100", "small, pretrained, demo, z64"),
+        ("classifier.py:large", "small, pretrained or demo"),
     ],
 )
 def test_unknown_variants_are_refused(name, known):

@@ -23,6 +23,9 @@ def exported(tiny_run, tmp_path_factory):
 def test_the_round_trip_is_exact(tiny_run, exported):
     original, copy = load_trained(tiny_run), load_trained(exported)
     jax.tree.map(np.testing.assert_array_equal, original.params, copy.params)
+    # All but where the data was on this machine.
+    assert copy.config["dataset"].pop("data_dir") == "~/tensorflow_datasets"
+    assert original.config["dataset"].pop("data_dir") != "~/tensorflow_datasets"
     assert copy.config == original.config
     assert (copy.step, copy.fingerprint) == (original.step, original.fingerprint)
 
@@ -40,6 +43,35 @@ def test_the_folder_has_the_layout_of_the_hub(exported, tmp_path):
     export(load_trained(exported), tmp_path / "again")
     for name in names:
         assert (tmp_path / "again" / name).read_bytes() == (exported / name).read_bytes()
+
+
+def test_bfloat16_takes_half_the_space(tiny_run, exported, tmp_path):
+    folder = tmp_path / "half"
+    result = entry_points.run(
+        "export", f"--checkpoint={tiny_run}", f"--output={folder}", "--dtype=bfloat16"
+    )
+    assert result.returncode == 0, result.stderr
+    original, copy = load_trained(tiny_run), load_trained(folder)
+    assert result.stdout == f"{folder}: step {copy.step}, {copy.fingerprint}\n"
+    assert copy.fingerprint != original.fingerprint
+    card = (folder / "README.md").read_text()
+    assert "(averaged weights, bfloat16)" in card
+    assert f"Fingerprint: {copy.fingerprint}." in card
+
+    def check(exact, rounded):
+        assert rounded.dtype == np.float32
+        if rounded.ndim > 1:
+            assert np.any(exact != rounded)
+            np.testing.assert_allclose(rounded, exact, rtol=2**-8)
+        else:
+            np.testing.assert_array_equal(rounded, exact)
+
+    # Zeros and halves are the same in both.
+    kernels = ("encoder", "decoder")
+    for name in kernels:
+        jax.tree.map(check, original.params[name], copy.params[name])
+    sizes = [(f / "model.safetensors").stat().st_size for f in (exported, folder)]
+    assert sizes[1] < 0.75 * sizes[0]  # names and biases are most of so small a model
 
 
 def test_the_tools_take_an_export(exported, tmp_path):

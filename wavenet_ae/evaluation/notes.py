@@ -56,6 +56,19 @@ def note_of(example: Mapping[str, Any], index: int) -> Note:
     )
 
 
+def named_note(note_str: str) -> Note:
+    """Returns the labels that a name like `bass_synthetic_033-022-050` tells: not the qualities.
+
+    Raises:
+        ValueError: the name is not of NSynth's form.
+    """
+    instrument, pitch, velocity = nsynth.parse_note_name(note_str)
+    place = nsynth.parse_instrument_name(instrument)
+    if place is None:
+        raise ValueError(f"{instrument!r} is not of the form family_source_number")
+    return Note(0, note_str, instrument, *place, pitch, velocity, ())
+
+
 def read_audio(notes: Sequence[dict[str, Any]], note: Note) -> np.ndarray:
     """Reads the sound of one of the split's notes: float32 `[samples]` at 16 kHz."""
     return notes[note.index]["audio"]

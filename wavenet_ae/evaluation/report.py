@@ -1,40 +1,67 @@
-"""A page to listen to: what a run learned, and what it makes of notes that it did not train on."""
+"""A page to listen to: what a model learned, and what it makes of sounds that are new to it."""
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
+from wavenet_ae import pretrained
 from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import page, pictures
-from wavenet_ae.evaluation.notes import Note, choose_notes, choose_pair, read_audio, read_labels
+from wavenet_ae.evaluation.notes import (
+    Note,
+    choose_notes,
+    choose_pair,
+    named_note,
+    read_audio,
+    read_labels,
+)
 from wavenet_ae.synthesis import codec, embeddings
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
-from wavenet_ae.synthesis.encode_files import encode_sound
-from wavenet_ae.synthesis.generate_files import Job, generate_files
+from wavenet_ae.synthesis.encode_files import encode_sound, find_pitch
+from wavenet_ae.synthesis.generate_files import Job, check_pitch, generate_files
 from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE, read_metrics
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
 REPORT_FILE = "report.html"
 AUDIO_FOLDER = "audio"
 
+_UNFIT = re.compile(r"[^\w.-]")  # for a part of a file's name that is a picture's id, too
 _TEMPLATE = "report.html.jinja"
 # Engel et al. 2017, section 3: 250,000 steps of 32 crops.
 _PAPER_SAMPLES = 250_000 * 32 * 6144
 
 
+class _Sounds(NamedTuple):
+    """Sounds to show, float32 `[samples]` each, by the stem of their files; and the notes' labels.
+
+    Attributes:
+        originals: by stem, which is unique.
+        notes: by stem, of those that are notes with labels.
+        pitches: by stem, MIDI, or -1 where it is not known.
+        pair: the stems of the two to blend, if there are two.
+    """
+
+    originals: dict[str, np.ndarray]
+    notes: dict[str, Note]
+    pitches: dict[str, int]
+    pair: tuple[str, str] | None
+
+
 def write_report(
-    workdir: Path,
+    checkpoints: Sequence[Path],
     output: Path,
     *,
+    inputs: Sequence[Path] = (),
     data_dir: str | None = None,
     split: str = "test",
     num_notes: int = 4,
@@ -42,17 +69,21 @@ def write_report(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> Path:
-    """Encodes and regenerates notes, blends two of them, and writes the page about it.
+    """Encodes and regenerates sounds, blends two of them, and writes the page about it.
 
     Sounds that an earlier call generated from the same weights and settings are taken as they are.
 
     Args:
-        workdir: a run's folder.
-        output: a folder, for `report.html` and the WAV files in `audio`.
+        checkpoints: a run's folder, or `pretrained`, or both, each once: a part of the page each,
+            in this order. A run shows its loss and notes of its dataset, the pretrained model the
+            notes that come with the package.
+        output: a folder, for `report.html` and the WAV files in `audio`; those of the pretrained
+            model are in `audio/pretrained`.
+        inputs: sound files that the pretrained model reconstructs, too.
         data_dir: TFDS's folder of datasets; None for the one that the run names.
         split: of the run's dataset, to take the notes from.
         num_notes: how many to show; fewer if the split has fewer.
-        seconds: of every note; what follows is cut off.
+        seconds: of every sound; what follows is cut off.
         temperature: of the generation.
         seed: of the generation; it has no influence on the choice of notes.
 
@@ -60,32 +91,37 @@ def write_report(
         The page's path.
 
     Raises:
-        UserError: the run, its checkpoint, its metrics or the split are not there, or the output
-            cannot be written.
+        UserError: the run, its checkpoint, its metrics or the split are not there, a sound cannot
+            be read or has no pitch, or the output cannot be written.
     """
     if not 0 < seconds < math.inf:
         raise UserError(f"--seconds={seconds} must be a number above 0.")
-    trained = load_trained(workdir, "wavenet")
-    model = codec.create(trained, temperature=temperature)
-    training_facts = _training_facts(trained, _open(trained, data_dir, "train"))
-    loss_facts = _loss_facts(_read_bits(workdir), read_metrics(workdir, TIMING_FILE))
-    dataset = _open(trained, data_dir, split)
-    notes = choose_notes(read_labels(dataset), num_notes)
-    if len(notes) < num_notes:
-        print(f"notes in the split {split}: {len(notes)}, fewer than --num_notes={num_notes}")
+    in_box = [pretrained.contains(pretrained.find(folder, "wavenet")) for folder in checkpoints]
+    if not checkpoints or len(set(in_box)) < len(in_box):
+        raise UserError("--checkpoint takes one run, or pretrained, or one of each.")
+    if inputs and not any(in_box):
+        raise UserError("--input is for the pretrained model: add --checkpoint=pretrained.")
     num_samples = max(1, round(seconds * SAMPLE_RATE_HZ))
-    originals = {note: read_audio(dataset, note)[:num_samples] for note in notes}
-    text = page.render(
-        _TEMPLATE,
-        **training_facts,
-        **loss_facts,
-        **_make_sounds(model, originals, output / AUDIO_FOLDER, seed),
-        split=split,
-        num_asked=num_notes,
-        temperature=temperature,
-        seed=seed,
-    )
-    page.write(output / REPORT_FILE, text)
+    parts = []
+    for folder, is_in_box in zip(checkpoints, in_box, strict=True):
+        trained = load_trained(folder, "wavenet")
+        model = codec.create(trained, temperature=temperature)
+        if is_in_box:
+            facts = {"losses": None, "num_train_notes": None}
+            sounds, where = _sounds_in_box(inputs, num_samples), "audio/pretrained"
+        else:
+            facts = _loss_facts(_read_bits(folder), read_metrics(folder, TIMING_FILE))
+            facts["num_train_notes"] = len(_open(trained, data_dir, "train"))
+            dataset = _open(trained, data_dir, split)
+            sounds, where = _sounds_of_split(dataset, split, num_notes, num_samples), AUDIO_FOLDER
+        parts.append(
+            _training_facts(trained)
+            | facts
+            | {"split": None if is_in_box else split}
+            | _make_sounds(model, sounds, output / where, f"part{len(parts)}", seed)
+        )
+    settings = {"num_asked": num_notes, "temperature": temperature, "seed": seed}
+    page.write(output / REPORT_FILE, page.render(_TEMPLATE, parts=parts, **settings))
     return output / REPORT_FILE
 
 
@@ -94,42 +130,71 @@ def _open(trained: TrainedModel, data_dir: str | None, split: str) -> Sequence[d
     return input_pipeline.open_split(dataset["name"], data_dir or dataset["data_dir"], split)
 
 
+def _sounds_of_split(
+    dataset: Sequence[dict[str, Any]], split: str, num_notes: int, num_samples: int
+) -> _Sounds:
+    notes = choose_notes(read_labels(dataset), num_notes)
+    if len(notes) < num_notes:
+        print(f"notes in the split {split}: {len(notes)}, fewer than --num_notes={num_notes}")
+    pair = choose_pair(notes)
+    return _Sounds(
+        originals={note.id: read_audio(dataset, note)[:num_samples] for note in notes},
+        notes={note.id: note for note in notes},
+        pitches={note.id: note.pitch for note in notes},
+        pair=(pair[0].id, pair[1].id) if pair else None,
+    )
+
+
+def _sounds_in_box(inputs: Sequence[Path], num_samples: int) -> _Sounds:
+    """Returns the notes that come with the package, and the user's own sounds before them."""
+    own = {
+        f"{number}_{_UNFIT.sub('_', source.stem)}": source.path
+        for number, source in enumerate(files.find(inputs) if inputs else (), start=1)
+    }
+    box = {path.stem: path for path in sorted(pretrained.NOTES.glob("*.flac"))}
+    notes = {stem: named_note(stem) for stem in box}
+    paths = own | box
+    originals = {stem: files.load(path)[:num_samples] for stem, path in paths.items()}
+    pitches = {stem: find_pitch(paths[stem], originals[stem]) for stem in paths}
+    pair = choose_pair(list(notes.values()))
+    return _Sounds(originals, notes, pitches, (pair[0].id, pair[1].id))
+
+
 def _make_sounds(
-    model: Codec,
-    originals: dict[Note, np.ndarray],
-    folder: Path,
-    seed: int,
+    model: Codec, sounds: _Sounds, folder: Path, prefix: str, seed: int
 ) -> dict[str, Any]:
     """Writes the originals, generates the other sounds, and returns them with their pictures."""
-    for note, audio in originals.items():
-        files.save(folder / f"{note.id}_original.wav", audio)
     encoded = {
-        note: encode_sound(model, audio, source=note.id, pitch=note.pitch)
-        for note, audio in tqdm(originals.items(), unit="note", desc="encoding")
+        stem: encode_sound(model, audio, source=stem, pitch=sounds.pitches[stem])
+        for stem, audio in tqdm(sounds.originals.items(), unit="note", desc="encoding")
     }
-    jobs = [Job(f"{note.id}_reconstruction", sound) for note, sound in encoded.items()]
-    pair = choose_pair(list(encoded))
-    blend = _blend(pair, encoded) if pair else None
+    for sound in encoded.values():
+        check_pitch(model, sound)
+    for stem, audio in sounds.originals.items():
+        files.save(folder / f"{stem}_original.wav", audio)
+    jobs = [Job(f"{stem}_reconstruction", sound) for stem, sound in encoded.items()]
+    blend = _blend([encoded[stem] for stem in sounds.pair]) if sounds.pair else None
     generate_files(model, [*jobs, blend] if blend else jobs, folder, seed=seed)
 
-    def read(stem: str, prefix: str) -> page.Sound:
-        return page.read_sound(folder / f"{stem}.wav", prefix)
+    def read(stem: str, kind: str) -> page.Sound:
+        return page.read_sound(folder / f"{stem}.wav", f"{prefix}-{kind}")
 
     limit = max(float(np.abs(sound.embedding).max()) for sound in encoded.values())
     return {
-        "notes": list(encoded),
-        "originals": [read(f"{note.id}_original", "note") for note in encoded],
+        "stems": list(encoded),
+        "notes": sounds.notes,
+        "originals": [read(f"{stem}_original", "note") for stem in encoded],
         "reconstructions": [read(job.name, "note") for job in jobs],
         "embeddings": [pictures.draw_embedding(sound, limit) for sound in encoded.values()],
-        "pair": pair,
-        "pair_originals": [read(f"{note.id}_original", "pair") for note in pair or ()],
+        "pair": [sounds.notes[stem] for stem in sounds.pair or ()],
+        "pair_originals": [read(f"{stem}_original", "pair") for stem in sounds.pair or ()],
         "blend": read(blend.name, "pair") if blend else None,
     }
 
 
-def _blend(pair: tuple[Note, Note], encoded: dict[Note, EncodedSound]) -> Job:
-    sound = embeddings.blend([encoded[note] for note in pair], [0.5, 0.5])
-    name = "_".join(note.id for note in pair)
+def _blend(pair: Sequence[EncodedSound]) -> Job:
+    sound = embeddings.blend(pair, [0.5, 0.5])
+    name = "_".join(one.source for one in pair)
     # A model that is conditioned on pitch can play but one.
     return Job(f"{name}_blend", sound._replace(pitch=pair[0].pitch))
 
@@ -144,7 +209,7 @@ def _read_bits(workdir: Path) -> list[dict[str, float]]:
     return lines
 
 
-def _training_facts(trained: TrainedModel, train_notes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _training_facts(trained: TrainedModel) -> dict[str, Any]:
     """Returns what the page says of the model and of the length of its training."""
     config = trained.config
     num_samples = trained.step * config["batch_size"] * config["crop_samples"]
@@ -155,7 +220,6 @@ def _training_facts(trained: TrainedModel, train_notes: Sequence[dict[str, Any]]
         "num_samples": num_samples,
         "duration": _duration(num_samples / SAMPLE_RATE_HZ),
         "percent_of_paper": 100 * num_samples / _PAPER_SAMPLES,
-        "num_train_notes": len(train_notes),
     }
 
 

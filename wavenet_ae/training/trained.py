@@ -12,15 +12,17 @@ import jax
 import numpy as np
 import safetensors
 import safetensors.numpy
+from jax.typing import DTypeLike
 
 import wavenet_ae
-from wavenet_ae import atomic_file, tasks
+from wavenet_ae import atomic_file, pretrained, tasks
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import checkpoint
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 _CARD_FILE = "README.md"
+_DATA_DIR = "~/tensorflow_datasets"  # TFDS's own default
 _CODEC_USE = """\
     python experiments/encode.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=EMBEDDINGS
     python experiments/generate.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=RECONSTRUCTED
@@ -101,13 +103,14 @@ def load_trained(folder: Path, task: str | None = None) -> TrainedModel:
 
     Args:
         folder: a run, of which the newest checkpoint is taken; one of a run's checkpoints
-            (`RUN/checkpoints/STEP`); or an exported folder.
+            (`RUN/checkpoints/STEP`); an exported folder; or `pretrained` for the weights that come
+            with the package (see `pretrained.find`).
         task: `wavenet`, `spectral` or `classifier` where it must be a model of this one.
 
     Raises:
         UserError: the folder holds no run, or no weights yet, or weights of another model.
     """
-    step = None
+    folder, step = pretrained.find(folder, task), None
     if folder.parent.name == checkpoint.FOLDER and folder.name.isdigit():
         folder, step = folder.parent.parent, int(folder.name)
     config = read_config(folder)
@@ -166,29 +169,46 @@ def _to_json(config: Mapping[str, Any]) -> str:
     return json.dumps(config, indent=2, sort_keys=True) + "\n"
 
 
-def export(trained: TrainedModel, output: Path) -> None:
+def export(trained: TrainedModel, output: Path, dtype: DTypeLike = np.float32) -> None:
     """Writes the weights in the layout of the Hugging Face hub.
 
     Args:
         trained: the model.
-        output: the folder: `model.safetensors` (float32), `config.json` and a model card.
+        output: the folder: `model.safetensors`, `config.json` (without the paths of this machine)
+            and a model card.
+        dtype: of the kernels; biases and moving statistics, which are few, stay float32.
 
     Raises:
         UserError: the folder cannot be written.
     """
     tree = {"params": trained.params, "model_state": trained.model_state}
-    tensors = {name: np.asarray(leaf) for name, leaf in _named_leaves(tree)}
+    tensors = {
+        name: np.asarray(leaf, dtype if np.ndim(leaf) > 1 else None)
+        for name, leaf in _named_leaves(tree)
+    }
+    leaves = [np.asarray(tensor, np.float32) for tensor in tensors.values()]
+    rounded = jax.tree.unflatten(jax.tree.structure(tree), leaves)
+    trained = trained._replace(
+        config=_without_paths(trained.config),
+        fingerprint=_fingerprint(trained.config, rounded["params"], rounded["model_state"]),
+    )
     # One entry alone: safetensors writes several in no fixed order.
     metadata = {"step": str(trained.step)}
     contents = {
         WEIGHTS_FILE: safetensors.numpy.save(tensors, metadata),
-        _CARD_FILE: _model_card(trained, tensors).encode(),
+        _CARD_FILE: _model_card(trained, tensors, np.dtype(dtype).name).encode(),
         # The last: without it the folder is no model.
         CONFIG_FILE: _to_json(trained.config).encode(),
     }
     for name, content in contents.items():
         with atomic_file.replacing(output / name) as temporary:
             temporary.write_bytes(content)
+
+
+def _without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the configuration as it makes sense elsewhere."""
+    dataset = {**config["dataset"], "data_dir": _DATA_DIR}
+    return {**config, "dataset": dataset, "init_from": None}
 
 
 def _read_safetensors(folder: Path, params: Any, model_state: Any) -> tuple[Any, Any, int]:
@@ -206,7 +226,7 @@ def _read_safetensors(folder: Path, params: Any, model_state: Any) -> tuple[Any,
         wrong = sorted(set(expected.items()) ^ set(found.items()))
         names = ", ".join(sorted({name for name, _ in wrong})[:5])
         raise UserError(f"{path} does not fit {folder / CONFIG_FILE}: {names} differ.")
-    leaves = [tensors[name] for name, _ in _named_leaves(shapes)]
+    leaves = [np.asarray(tensors[name], np.float32) for name, _ in _named_leaves(shapes)]
     tree = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
     return tree["params"], tree["model_state"], step
 
@@ -226,7 +246,7 @@ def _fingerprint(config: Mapping[str, Any], params: Any, model_state: Any) -> st
     return digest.hexdigest()[:16]
 
 
-def _model_card(trained: TrainedModel, tensors: Mapping[str, np.ndarray]) -> str:
+def _model_card(trained: TrainedModel, tensors: Mapping[str, np.ndarray], dtype: str) -> str:
     use, tag = _CODEC_USE, "audio-to-audio"
     if trained.config["task"] == "classifier":
         use, tag = _CLASSIFIER_USE, "audio-classification"
@@ -242,7 +262,7 @@ tags: [audio, music, wavenet, nsynth, jax, flax]
 # {config["task"]}, {trained.step:,} steps
 
 A model of [Engel et al. 2017](https://arxiv.org/abs/1704.01279), for 16 kHz mono sound, with
-{sum(tensor.size for tensor in tensors.values()):,} parameters (averaged weights, float32).
+{sum(tensor.size for tensor in tensors.values()):,} parameters (averaged weights, {dtype}).
 
 | setting | value |
 | --- | --- |

@@ -1,0 +1,35 @@
+"""The trained weights and the notes that come with the package; README.md is their model card."""
+
+from pathlib import Path
+
+from wavenet_ae.errors import UserError
+
+NAME = "pretrained"
+_FOLDER = Path(__file__).parent
+NOTES = _FOLDER / "notes"  # FLAC files, named as NSynth names notes, of no training split
+_TASKS = ("wavenet", "spectral", "classifier")
+
+
+def find(folder: Path, task: str | None = None) -> Path:
+    """Returns the folder that a --checkpoint names.
+
+    Args:
+        folder: `pretrained` for the model of the task, `pretrained/spectral` for a certain one;
+            anything else, and a folder of that name that is there, is returned as it is.
+        task: `wavenet` (also where it is None), `spectral` or `classifier`.
+
+    Raises:
+        UserError: there is no pretrained model of that name.
+    """
+    if folder.parts[:1] != (NAME,) or Path(NAME).exists():
+        return folder
+    name, *others = folder.parts[1:] or (task or _TASKS[0],)
+    if name not in _TASKS or others:
+        choice = ", ".join(f"{NAME}/{known}" for known in _TASKS)
+        raise UserError(f"there is no model {folder}: the package holds {choice}.")
+    return _FOLDER / name
+
+
+def contains(folder: Path) -> bool:
+    """Tells whether a model's folder is one of the package's."""
+    return _FOLDER in folder.parents

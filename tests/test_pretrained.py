@@ -19,15 +19,17 @@ def test_a_name_stands_for_the_model_that_is_wanted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     find = pretrained.find
     assert find(Path("pretrained")) == FOLDER / "wavenet"
-    assert find(Path("pretrained"), "classifier") == FOLDER / "classifier"
-    assert find(Path("pretrained/spectral")) == FOLDER / "spectral"
-    assert (
-        find(Path("pretrained/spectral"), "wavenet") == FOLDER / "spectral"
-    )  # refused by its task
+    assert find(Path("pretrained/wavenet")) == FOLDER / "wavenet"
+    # To be refused for its task.
+    assert find(Path("pretrained/wavenet"), "spectral") == FOLDER / "wavenet"
     assert find(Path("runs/pretrained")) == Path("runs/pretrained")
     for unknown in ("pretrained/gan", "pretrained/wavenet/checkpoints"):
-        with pytest.raises(UserError, match=f"there is no model {unknown}: the package holds"):
+        with pytest.raises(
+            UserError, match=f"no model {unknown}: the package holds pretrained/wave"
+        ):
             find(Path(unknown))
+    with pytest.raises(UserError, match="there is no model pretrained/classifier: the package"):
+        find(Path("pretrained"), "classifier")
 
 
 def test_a_folder_of_that_name_goes_first(tmp_path, monkeypatch):

@@ -7,14 +7,13 @@ from wavenet_ae.errors import UserError
 NAME = "pretrained"
 _FOLDER = Path(__file__).parent
 NOTES = _FOLDER / "notes"  # FLAC files, named as NSynth names notes, of no training split
-_TASKS = ("wavenet", "spectral", "classifier")
 
 
 def find(folder: Path, task: str | None = None) -> Path:
     """Returns the folder that a --checkpoint names.
 
     Args:
-        folder: `pretrained` for the model of the task, `pretrained/spectral` for a certain one;
+        folder: `pretrained` for the model of the task, `pretrained/wavenet` for a certain one;
             anything else, and a folder of that name that is there, is returned as it is.
         task: `wavenet` (also where it is None), `spectral` or `classifier`.
 
@@ -23,10 +22,13 @@ def find(folder: Path, task: str | None = None) -> Path:
     """
     if folder.parts[:1] != (NAME,) or Path(NAME).exists():
         return folder
-    name, *others = folder.parts[1:] or (task or _TASKS[0],)
-    if name not in _TASKS or others:
-        choice = ", ".join(f"{NAME}/{known}" for known in _TASKS)
-        raise UserError(f"there is no model {folder}: the package holds {choice}.")
+    name, *others = folder.parts[1:] or (task or "wavenet",)
+    known = sorted(config.parent.name for config in _FOLDER.glob("*/config.json"))
+    if name not in known or others:
+        choice = ", ".join(f"{NAME}/{model}" for model in known)
+        raise UserError(
+            f"there is no model {Path(NAME, name, *others)}: the package holds {choice}."
+        )
     return _FOLDER / name
 
 

@@ -161,7 +161,7 @@ def test_what_has_been_read_is_let_go(unpacked, tmp_path):
     folder = unpacked / "all"
     members = [*labels(folder).items(), *content(folder).items()]
     archive = write_archive(tmp_path / "notes.tar.gz", members)
-    notes = collection.read_collection(archive, "by_note").splits["train"].notes
+    notes = collection.read_collection([archive], "by_note").splits["train"].notes
     most = 0
     for _ in Archive(archive).sounds(notes):
         most = max(most, sum(type(item) is tarfile.TarInfo for item in gc.get_objects()))

@@ -118,13 +118,17 @@ pretrained: .system
 		$(foreach font,$(TRAINING_FONTS),--notes="$(PRETRAINED)/notes/$(notdir $(font))")
 	$(BIN)/python experiments/build_dataset.py --data_dir="$(PRETRAINED)/datasets" \
 		--notes="$(PRETRAINED)/notes/$(notdir $(TEST_FONT))" --split=test_only
-	@set -e; for model in classifier spectral_ae wavenet_ae; do \
-		$(LARGE_PAGES) $(BIN)/python experiments/train.py \
-			--config=experiments/configs/$$model.py:pretrained \
-			--config.dataset.data_dir="$(PRETRAINED)/datasets" \
-			--workdir="$(PRETRAINED)/$${model%_ae}" $(PRETRAINED_TRAIN_FLAGS); \
-		$(BIN)/python experiments/export.py --checkpoint="$(PRETRAINED)/$${model%_ae}" \
-			--output="$(PRETRAINED)/weights/$${model%_ae}" --dtype=bfloat16; done
+	@set -e; train() { \
+		$(LARGE_PAGES) $(BIN)/python experiments/train.py --config=experiments/configs/$$1 \
+			--config.dataset.data_dir="$(PRETRAINED)/datasets" --workdir="$(PRETRAINED)/$$2" \
+			$(PRETRAINED_TRAIN_FLAGS) $$3; }; \
+	train classifier.py:pretrained classifier; \
+	train spectral_ae.py:pretrained spectral; \
+	train wavenet_ae.py:pretrained wavenet_clean; \
+	train wavenet_ae.py:pretrained_noisy wavenet --config.init_from="$(PRETRAINED)/wavenet_clean"
+	@set -e; for model in classifier spectral wavenet; do \
+		$(BIN)/python experiments/export.py --checkpoint="$(PRETRAINED)/$$model" \
+			--output="$(PRETRAINED)/weights/$$model" --dtype=bfloat16; done
 	@set -e; for dataset in by_instrument test_only; do \
 		$(BIN)/python experiments/evaluate.py --config=experiments/configs/table1.py \
 			--config.dataset.name=nsynth_json/$$dataset \
@@ -132,7 +136,11 @@ pretrained: .system
 			--config.wavenet="$(PRETRAINED)/weights/wavenet" \
 			--config.spectral="$(PRETRAINED)/weights/spectral" \
 			--config.classifier="$(PRETRAINED)/weights/classifier" \
-			--workdir="$(PRETRAINED)/results/$$dataset" $(PRETRAINED_EVALUATE_FLAGS); done
+			--workdir="$(PRETRAINED)/results/$$dataset" $(PRETRAINED_EVALUATE_FLAGS); \
+		$(BIN)/python experiments/interpolate.py --dataset=nsynth_json/$$dataset \
+			--data_dir="$(PRETRAINED)/datasets" --wavenet="$(PRETRAINED)/weights/wavenet" \
+			--spectral="$(PRETRAINED)/weights/spectral" \
+			--output="$(PRETRAINED)/between/$$dataset"; done
 
 # The TPU's compiler, in the version that JAX wants. It lies beside the other packages: among them,
 # JAX would look for a TPU at every start.

@@ -25,6 +25,9 @@ _PAIR = flags.DEFINE_multi_string(
     "pair", [], "Two sound files with a comma between them; can be repeated."
 )
 _SPLIT = flags.DEFINE_string("split", "test", "Without --pair: of the dataset.")
+_DATASET = flags.DEFINE_string(
+    "dataset", None, "Without --pair: its name; default: the one that the run was trained from."
+)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "TFDS's folder of datasets; default: the one that the run was trained from."
 )
@@ -74,6 +77,7 @@ def main() -> None:
     )
     pairs = interpolation.read_pairs(_PAIR.value) or interpolation.choose_notes(
         next(iter(models.values())),
+        dataset=_DATASET.value,
         data_dir=_DATA_DIR.value,
         split=_SPLIT.value,
         num_pairs=_NUM_PAIRS.value,

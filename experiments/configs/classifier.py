@@ -78,6 +78,10 @@ def _make_demo(config: ConfigDict) -> None:
 
 def _make_pretrained(config: ConfigDict) -> None:
     config.model.batch_norm_decay = 0.98
-    config.num_steps = 1_500
+    config.dataset.gain_db = 12.0  # recordings are louder than a SoundFont's notes
+    config.num_steps = 3_000
     config.optimizer.learning_rates = (3e-3, 1e-3, 3e-4)
-    config.optimizer.boundaries = (900, 1_250)
+    config.optimizer.boundaries = (2_000, 2_600)
+    config.eval_batches = 32
+    config.eval_every_steps = 500
+    config.checkpoint_every_steps = 500

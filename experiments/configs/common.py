@@ -17,6 +17,7 @@ def training(task: str) -> ConfigDict:
     config.dataset.data_dir = "~/tensorflow_datasets"
     config.dataset.num_workers = 4
     config.dataset.gain_db = 0.0  # training notes are made louder at random, up to so much
+    config.dataset.input_noise = 0.0  # what the WaveNet hears wrong, in mu-law codes, up to so much
 
     config.accumulation_steps = 1  # parts in which a batch is worked through
     config.optimizer = ConfigDict()

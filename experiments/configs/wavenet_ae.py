@@ -4,7 +4,8 @@ r"""The WaveNet autoencoder of Engel et al. 2017.
 | --- | --- | --- |
 | (default) | the paper: section 3 and Table 1's WaveNet | see below |
 | `:small` | a quarter of the width, for one GPU | `--config=FILE:small` |
-| `:pretrained` | an hour on 2 CPU cores: the weights in the box | `make pretrained` |
+| `:pretrained` | an hour on 2 CPU cores: what comes before | `make pretrained` |
+| `:pretrained_noisy` | an hour more, from there: the weights in the box | `make pretrained` |
 | `:demo` | minutes on 2 CPU cores | `--config=FILE:demo` |
 | `:table1` | the demo's model, trained for longer: `make table1` | `--config=FILE:table1` |
 
@@ -58,13 +59,19 @@ def get_config(variant: str = "") -> ConfigDict:
         case "pretrained":
             _make_demo(config)
             _make_pretrained(config)
+        case "pretrained_noisy":
+            _make_demo(config)
+            _make_pretrained(config)
+            _make_noisy(config)
         case "demo":
             _make_demo(config)
         case "table1":
             _make_demo(config)
             _make_longer(config)
         case _:
-            raise common.unknown_variant(variant, "small", "pretrained", "demo", "table1")
+            raise common.unknown_variant(
+                variant, "small", "pretrained", "pretrained_noisy", "demo", "table1"
+            )
     return config.lock()
 
 
@@ -128,3 +135,11 @@ def _make_pretrained(config: ConfigDict) -> None:
     config.eval_every_steps = 2_000
     config.checkpoint_every_steps = 2_000
     config.checkpoint_every_minutes = 5.0
+
+
+def _make_noisy(config: ConfigDict) -> None:
+    # A sampler's past is never as good as the one in training.
+    config.dataset.input_noise = 4.0
+    config.num_steps = 18_000
+    config.optimizer.learning_rates = (2e-3, 1e-3, 5e-4, 2e-4)
+    config.optimizer.boundaries = (8_000, 12_500, 16_000)

@@ -74,6 +74,22 @@ def test_crops_are_made_louder_up_to_full_scale(notes):
     assert_same(take(8, notes, gain_db=20.0)[5:], take(3, notes, gain_db=20.0, first_step=5))
 
 
+def test_noise_is_drawn_for_every_crop_and_leaves_the_audio(notes):
+    plain = take(64, notes)
+    noisy = take(64, notes, input_noise=4.0)
+    np.testing.assert_array_equal(plain[5]["audio"], noisy[5]["audio"])
+    assert "input_noise" not in plain[0]
+    noise = np.concatenate([b["input_noise"] for b in noisy])
+    assert noise.dtype == np.int8
+    assert noise.shape == (256, 100)
+    deviations = noise.astype(float).std(axis=1)
+    assert deviations.min() < 0.5
+    assert 3 < deviations.max() < 5
+    assert 1.7 < deviations.mean() < 2.3
+    assert abs(noise.mean()) < 0.1
+    assert_same(noisy[5:8], take(3, notes, input_noise=4.0, first_step=5))
+
+
 def test_every_epoch_holds_every_note_in_another_order(notes):
     epochs = [tuple(zip(b["pitch"], b["family"], strict=True)) for b in take(8, notes)]
     assert all(len(set(epoch)) == 4 for epoch in epochs)

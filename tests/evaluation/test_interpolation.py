@@ -272,7 +272,7 @@ def test_what_is_refused_leaves_nothing(models, pairs, tmp_path, change, setting
 
 def test_notes_are_chosen_from_the_runs_dataset(models, tmp_path, generated, capsys):
     chosen = interpolation.choose_notes(
-        models["wavenet"], data_dir=None, split="train", num_pairs=9
+        models["wavenet"], dataset=None, data_dir=None, split="train", num_pairs=9
     )
     assert "pairs in the split train: 6, fewer than --num_pairs=9" in capsys.readouterr().out
     assert len(chosen) == 6
@@ -387,8 +387,13 @@ def test_pairs_that_are_none(sounds, given, message):
 
 
 def test_splits_without_a_pair(models):
-    def choose(split):
-        interpolation.choose_notes(models["wavenet"], data_dir=None, split=split, num_pairs=1)
+    def choose(split, dataset=None):
+        interpolation.choose_notes(
+            models["wavenet"], dataset=dataset, data_dir=None, split=split, num_pairs=1
+        )
+
+    with pytest.raises(UserError, match="there is no dataset nsynth_json/other"):
+        choose("test", "nsynth_json/other")
 
     with pytest.raises(UserError, match="a pair needs two notes, and the split test has 1"):
         choose("test")

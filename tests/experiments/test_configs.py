@@ -18,6 +18,7 @@ PARAMETERS = {
     # Each of 20 layers and the head has a projection of the pitch to 64 channels.
     "wavenet_ae.py:table1": 274_608 + 21 * 128 * 64,
     "wavenet_ae.py:pretrained": 274_608 + 21 * 128 * 64,
+    "wavenet_ae.py:pretrained_noisy": 274_608 + 21 * 128 * 64,
     "spectral_ae.py": 36_761_665,
     "spectral_ae.py:pretrained": 519_433,
     "spectral_ae.py:small": 2_348_065,
@@ -111,7 +112,7 @@ def test_the_classifiers_default_is_the_paper():
 @pytest.mark.parametrize(
     ("name", "known"),
     [
-        ("wavenet_ae.py:large", "small, pretrained, demo or table1"),
+        ("wavenet_ae.py:large", "small, pretrained, pretrained_noisy, demo or table1"),
         ("spectral_ae.py:large", "small, pretrained, demo, z64, z128, z256, z512, z1024 or z1984"),
         ("spectral_ae.py:demo,large", "small, pretrained, demo, z64"),
         ("spectral_ae.py:z100", "small, pretrained, demo, z64"),

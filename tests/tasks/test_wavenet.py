@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 import scipy.stats
@@ -24,3 +25,27 @@ def test_a_constant_sound_surprises_nobody():
     task = WaveNetTask(WaveNetAutoencoder(), crop_samples=512)
     silence = [{"audio": np.zeros((1, 512), np.float32)}]
     assert task.references(silence)["histogram_bits_per_sample"] == 0
+
+
+def test_noise_reaches_the_decoders_past_alone():
+    model = WaveNetAutoencoder(4, 2, 4, 4, 3, 3, embedding_size=2, hop_length=64)
+    task = WaveNetTask(model, crop_samples=128)
+    params, _ = task.init(jax.random.key(0))
+    audio = np.random.default_rng(0).normal(0, 0.1, (1, 128)).astype(np.float32)
+
+    def loss(**noise):
+        batch = {"audio": audio, "pitch": np.zeros(1, np.int32), **noise}
+        return float(task.loss(params, {}, batch, train=True)[0]["loss"][0])
+
+    def noise_at(place):
+        return {"input_noise": np.where(np.arange(128) == place, 9, 0).astype(np.int8)[None]}
+
+    assert loss(**noise_at(None)) == loss()
+    # No sample follows the last one, and neither the encoder nor the targets hear the noise.
+    assert loss(**noise_at(127)) == loss()
+    assert loss(**noise_at(60)) != loss()
+
+
+def test_codes_stay_codes():
+    codes = mu_law.add(np.array([-128, 0, 126], np.int32), np.array([-3, 5, 9], np.int8))
+    assert codes.tolist() == [-128, 5, 127]

@@ -355,6 +355,10 @@ def test_summaries_are_written_when_asked(config, tmp_path):
             {"dataset": {"name": "x", "data_dir": "y", "num_workers": 0, "gain_db": -1.0}},
             r"config.dataset.gain_db=-1.0 must be between 0 and 96 dB",
         ),
+        (
+            {"dataset": {"name": "x", "data_dir": "y", "num_workers": 0, "input_noise": 33}},
+            r"config.dataset.input_noise=33 must be between 0 and 32 mu-law codes",
+        ),
         ({"eval_batches": 0}, r"config.eval_batches=0 must be 1 or more"),
         ({"checkpoint_every_minutes": -1.0}, r"config.checkpoint_every_minutes=-1.0 must be 0"),
         ({"task": "talk"}, r"config.task='talk' is unknown"),

@@ -45,6 +45,11 @@ def to_signal(codes: jax.Array) -> jax.Array:
     return codes.astype(jnp.float32) / _HALF
 
 
+def add(codes: jax.Array, steps: jax.Array) -> jax.Array:
+    """Returns the codes so many steps further, -128..127."""
+    return jnp.clip(codes + steps, -_HALF, _HALF - 1)
+
+
 def to_labels(codes: jax.Array) -> jax.Array:
     """Returns the codes as class labels, 0..255."""
     return codes + _HALF

@@ -89,6 +89,7 @@ def training_batches(
     batch_size: int,
     crop_samples: int | None,
     gain_db: float = 0.0,
+    input_noise: float = 0.0,
     first_step: int = 0,
     share: ProcessShare = ProcessShare(),
     num_workers: int = 0,
@@ -104,12 +105,15 @@ def training_batches(
         batch_size: of the global batch.
         crop_samples: a random crop of this length from every note, or None for whole notes.
         gain_db: each is made louder by a random gain up to this one, or up to full scale.
+        input_noise: above 0, each gets normal noise, in mu-law codes, of a standard deviation drawn
+            up to this one: what the decoder hears wrong about the past.
         first_step: the step to begin with.
         share: this process's part.
         num_workers: processes that read ahead; 0 reads in threads of this one.
 
     Yields:
-        Dicts as in `open_split`, without `id`, with a leading axis of batch_size / share.count.
+        Dicts as in `open_split`, without `id`, with a leading axis of batch_size / share.count;
+        with noise also `input_noise`, int8 of the audio's shape.
 
     Raises:
         UserError: a note is damaged or shorter than the crop.
@@ -120,6 +124,8 @@ def training_batches(
         examples = examples.random_map(_RandomCrop(crop_samples))
     if gain_db:
         examples = examples.random_map(_RandomGain(gain_db))
+    if input_noise:
+        examples = examples.random_map(_InputNoise(input_noise))
     rows = share.rows(batch_size)
     local = grain.MapDataset.source(_GlobalRows(examples, batch_size, rows, first_step))
     batches = local.map(_without_id).batch(len(rows), drop_remainder=True)
@@ -243,6 +249,17 @@ class _RandomGain(grain.RandomMapTransform):
         gain = 10 ** (rng.uniform(0, self._most_db) / 20)
         room = 1 / max(float(np.abs(audio).max()), 1e-9)
         return {**element, "audio": audio * np.float32(max(1.0, min(gain, room)))}
+
+
+class _InputNoise(grain.RandomMapTransform):
+    def __init__(self, most: float):
+        self._most = most
+
+    def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        noise = rng.normal(0, rng.uniform(0, self._most), len(element["audio"]))
+        limits = np.iinfo(np.int8)
+        codes = noise.round().clip(limits.min, limits.max).astype(np.int8)
+        return {**element, "input_noise": codes}
 
 
 class _GlobalRows:

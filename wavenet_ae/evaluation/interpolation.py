@@ -132,11 +132,14 @@ def read_pairs(given: Sequence[str]) -> list[Pair]:
     return pairs
 
 
-def choose_notes(model: Codec, *, data_dir: str | None, split: str, num_pairs: int) -> list[Pair]:
-    """Chooses pairs of notes from the dataset that a model was trained on.
+def choose_notes(
+    model: Codec, *, dataset: str | None, data_dir: str | None, split: str, num_pairs: int
+) -> list[Pair]:
+    """Chooses pairs of notes from a dataset.
 
     Args:
-        model: whose run names the dataset.
+        model: whose run names the dataset where none is given.
+        dataset: its name, or None.
         data_dir: TFDS's folder of datasets; None for the one that the run names.
         split: of the dataset.
         num_pairs: how many; fewer if the split has fewer.
@@ -144,8 +147,9 @@ def choose_notes(model: Codec, *, data_dir: str | None, split: str, num_pairs: i
     Raises:
         UserError: there is no such dataset or split, or it has fewer than two notes.
     """
-    dataset = model.trained.config["dataset"]
-    notes = input_pipeline.open_split(dataset["name"], data_dir or dataset["data_dir"], split)
+    of_run = model.trained.config["dataset"]
+    name = dataset or of_run["name"]
+    notes = input_pipeline.open_split(name, data_dir or of_run["data_dir"], split)
     if len(notes) < 2:
         raise UserError(
             f"a pair needs two notes, and the split {split} has {len(notes)}: take another "
@@ -154,7 +158,7 @@ def choose_notes(model: Codec, *, data_dir: str | None, split: str, num_pairs: i
     chosen = choose_pairs(read_labels(notes), num_pairs)
     if len(chosen) < num_pairs:
         print(f"pairs in the split {split}: {len(chosen)}, fewer than --num_pairs={num_pairs}")
-    origin = f"{dataset['name']}:{split}"
+    origin = f"{name}:{split}"
     return [
         Pair(*(End(note, read_audio(notes, note), note.pitch, origin) for note in pair))
         for pair in chosen

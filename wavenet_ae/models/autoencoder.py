@@ -64,17 +64,24 @@ class WaveNetAutoencoder(nn.Module):
             dtype=self.dtype,
         )
 
-    def __call__(self, signal: jax.Array, pitch: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self,
+        signal: jax.Array,
+        pitch: jax.Array | None = None,
+        past: jax.Array | None = None,
+    ) -> jax.Array:
         """Encodes signals and predicts each of their samples from the past and the embedding.
 
         Args:
             signal: `[batch, time]`, mu-law codes / 128; time is a multiple of `hop_length`.
             pitch: int32 `[batch]`, MIDI; read only where `num_pitches` is not 0.
+            past: the samples that the decoder sees, where they are not the signal's.
 
         Returns:
             float32 logits `[batch, time, num_classes]`.
         """
-        return self.decoder(signal, self.with_pitch(self.encoder(signal), pitch))
+        past = signal if past is None else past
+        return self.decoder(past, self.with_pitch(self.encoder(signal), pitch))
 
     def encode(self, signal: jax.Array) -> jax.Array:
         """Returns the embedding of `[batch, time]`: `[batch, time / hop_length, size]`."""

@@ -68,14 +68,19 @@ class WaveNetTask:
         Args:
             params: of the model.
             model_state: passed through.
-            batch: `audio` float32 `[batch, time]`; `pitch` `[batch]`.
+            batch: `audio` float32 `[batch, time]`; `pitch` `[batch]`; where the decoder is to hear
+                the past wrong, `input_noise` int8 `[batch, time]`, to be added to the codes.
             train: has no influence here.
 
         Returns:
             float32 `[batch]` arrays `loss` (nats a sample) and `bits_per_sample`; the model state.
         """
         codes = mu_law.encode(batch["audio"])
-        logits = self.model.apply({"params": params}, mu_law.to_signal(codes), batch["pitch"])
+        past = None
+        if "input_noise" in batch:
+            past = mu_law.to_signal(mu_law.add(codes, batch["input_noise"]))
+        signal = mu_law.to_signal(codes)
+        logits = self.model.apply({"params": params}, signal, batch["pitch"], past)
         nats = optax.softmax_cross_entropy_with_integer_labels(logits, mu_law.to_labels(codes))
         loss = nats.mean(axis=1)
         return {"loss": loss, "bits_per_sample": loss / jnp.log(2.0)}, model_state

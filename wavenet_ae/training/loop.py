@@ -193,6 +193,7 @@ def _training_batches(
         batch_size=config["batch_size"],
         crop_samples=task.crop_samples,
         gain_db=config["dataset"].get("gain_db", 0.0),  # runs of older versions have none
+        input_noise=config["dataset"].get("input_noise", 0.0),
         first_step=first_step,
         **local,
     )

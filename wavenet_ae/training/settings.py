@@ -21,6 +21,7 @@ _WHOLE_NUMBERS = {
 }
 _LARGEST_SEED = 2**32 - 1
 _LARGEST_GAIN_DB = 96  # of 16 bits
+_LARGEST_NOISE = 32  # an eighth of the codes
 
 
 def check_numbers(config: Mapping[str, Any]) -> None:
@@ -41,6 +42,12 @@ def check_numbers(config: Mapping[str, Any]) -> None:
     if not 0 <= gain_db <= _LARGEST_GAIN_DB:
         raise UserError(
             f"config.dataset.gain_db={gain_db} must be between 0 and {_LARGEST_GAIN_DB} dB."
+        )
+    input_noise = config["dataset"].get("input_noise", 0.0)
+    if not 0 <= input_noise <= (_LARGEST_NOISE if config["task"] == "wavenet" else 0):
+        raise UserError(
+            f"config.dataset.input_noise={input_noise} must be between 0 and {_LARGEST_NOISE} "
+            "mu-law codes, and 0 for other models than the WaveNet."
         )
     spike_norm = config["optimizer"]["spike_norm"]
     if spike_norm is not None and not (spike_norm > 0 and config["skip_nonfinite"]):

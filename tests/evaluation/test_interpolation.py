@@ -392,7 +392,7 @@ def test_splits_without_a_pair(models):
             models["wavenet"], dataset=dataset, data_dir=None, split=split, num_pairs=1
         )
 
-    with pytest.raises(UserError, match="there is no dataset nsynth_json/other"):
+    with pytest.raises(UserError, match="there is no dataset 'nsynth_json/other'"):
         choose("test", "nsynth_json/other")
 
     with pytest.raises(UserError, match="a pair needs two notes, and the split test has 1"):

@@ -17,9 +17,15 @@ from absl import flags
 from wavenet_ae.command_line import LARGEST_SEED, define_path, run
 from wavenet_ae.evaluation import interpolation
 from wavenet_ae.synthesis import embeddings
+from wavenet_ae.training.trained import load_trained
 
 _WAVENET = define_path("wavenet", "A WaveNet's --workdir, an export, or pretrained.")
 _SPECTRAL = define_path("spectral", "A spectral autoencoder's --workdir, an export, or pretrained.")
+_CLASSIFIER = define_path(
+    "classifier",
+    "Names pitch and family of all sounds, where there is no --pair: a --workdir, an export, or "
+    "pretrained.",
+)
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _PAIR = flags.DEFINE_multi_string(
     "pair", [], "Two sound files with a comma between them; can be repeated."
@@ -91,6 +97,7 @@ def main() -> None:
         pitch=_PITCH.value,
         seed=_SEED.value,
         batch_size=_BATCH_SIZE.value,
+        classifier=_CLASSIFIER.value and load_trained(_CLASSIFIER.value, "classifier"),
     )
     print(f"open {page} in a browser")
 

@@ -12,9 +12,11 @@ from html_page import Page, wav
 
 from wavenet_ae import tasks
 from wavenet_ae.audio import files
+from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
-from wavenet_ae.evaluation import interpolation, pictures
+from wavenet_ae.evaluation import interpolation, interpolation_scores, pictures
 from wavenet_ae.evaluation.interpolation import End, Pair, write_interpolation
+from wavenet_ae.evaluation.interpolation_scores import Way
 from wavenet_ae.synthesis import embeddings, generate_files
 from wavenet_ae.synthesis.encode_files import encode_sound
 from wavenet_ae.training import trained
@@ -39,6 +41,25 @@ def spectral_run(tmp_path_factory, data_dir):
         "dataset": {"name": "nsynth_json/by_note", "data_dir": str(data_dir)},
     }
     workdir = tmp_path_factory.mktemp("spectral") / "run"
+    weights = jax.jit(tasks.create(config).init)(jax.random.key(0))
+    trained.save_imported(workdir, config, *weights, step=7)
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def classifier_run(tmp_path_factory, data_dir):
+    """The workdir of a small classifier that was not trained."""
+    config = {
+        "task": "classifier",
+        "model": {
+            "narrow_channels": 2,
+            "middle_channels": 4,
+            "wide_channels": 4,
+            "bottleneck_channels": 8,
+        },
+        "dataset": {"name": "nsynth_json/by_note", "data_dir": str(data_dir)},
+    }
+    workdir = tmp_path_factory.mktemp("classifier") / "run"
     weights = jax.jit(tasks.create(config).init)(jax.random.key(0))
     trained.save_imported(workdir, config, *weights, step=7)
     return workdir
@@ -295,6 +316,67 @@ def test_notes_are_chosen_from_the_runs_dataset(models, tmp_path, generated, cap
     record = json.loads((tmp_path / "interpolation.json").read_text())
     assert record["pairs"][0]["first"]["source"] == first.name
     assert record["pairs"][0]["first"]["split"] == "nsynth_json/by_note:train"
+
+
+def test_a_classifiers_answers_are_counted_by_row_and_weight(monkeypatch, tmp_path):
+    """Its stand-in hears the first sample as the pitch and the second one as the family."""
+
+    class Judge:
+        def __init__(self, trained):
+            pass
+
+        def __call__(self, audio, labels):
+            pitch, family = (np.round(audio[:, :2] * 256)).T
+            return {
+                "pitch_accuracy": (pitch == labels["pitch"]).astype(np.float32),
+                "family_accuracy": (family == labels["family"]).astype(np.float32),
+            }
+
+    def sound(name, pitch, family):
+        path = tmp_path / f"{name}.wav"
+        files.save(path, np.array([pitch, nsynth.FAMILIES.index(family), 0]) / 256)
+        return path
+
+    monkeypatch.setattr(interpolation_scores, "Scorer", Judge)
+    ways = [
+        Way(
+            ("flute", "bass"),
+            [60, 61],
+            {"mix": [sound("a", 60, "flute"), sound("b", 60, "bass")]},
+        ),
+        Way(
+            ("brass", "organ"),
+            [50, 50],
+            {"mix": [sound("c", 50, "organ"), sound("d", 50, "organ")]},
+        ),
+    ]
+    heard = interpolation_scores.hear(None, ways, seed=0)["mix"]
+    means = {what: [share["mean"] for share in shares] for what, shares in heard.items()}
+    assert means == {"pitch": [1, 0.5], "first_family": [0.5, 0], "second_family": [0.5, 1]}
+    assert (heard["pitch"][0]["low"], heard["pitch"][1]["high"]) == (1, 1)
+
+
+def test_what_a_classifier_hears_is_told(models, generated, classifier_run, tmp_path):
+    chosen = interpolation.choose_notes(
+        models["wavenet"], dataset=None, data_dir=None, split="train", num_pairs=2
+    )
+    judge = trained.load_trained(classifier_run, "classifier")
+    page = write_interpolation(models, chosen, tmp_path, num_weights=3, classifier=judge)
+    record = json.loads((tmp_path / "interpolation.json").read_text())
+    assert record["classifier"]["fingerprint"] == judge.fingerprint
+    assert list(record["heard"]) == ["mix", "wavenet", "spectral"]
+    assert all(len(shares) == 3 for row in record["heard"].values() for shares in row.values())
+    text = Page(page.read_text()).text
+    assert "A classifier names each sound's pitch and family." in text
+    share = record["heard"]["mix"]["first_family"][1]
+    assert f"{100 * share['mean']:.0f} ({100 * share['low']:.0f} to" in text
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_classifier_wants_pairs_of_notes(models, pairs, tmp_path, count):
+    with pytest.raises(UserError, match="--classifier needs two pairs or more, of a dataset"):
+        write_interpolation(models, pairs * count, tmp_path / "out", classifier=object())
+    assert not (tmp_path / "out").exists()
 
 
 def test_long_names_and_many_pairs_of_one_name_keep_apart(models, generated, tmp_path):

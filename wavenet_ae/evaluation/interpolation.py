@@ -17,13 +17,13 @@ from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.errors import UserError
-from wavenet_ae.evaluation import page
+from wavenet_ae.evaluation import interpolation_scores, page
 from wavenet_ae.evaluation.notes import Note, choose_pairs, read_audio, read_labels
 from wavenet_ae.synthesis import codec, embeddings
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.encode_files import encode_sound, find_pitch
 from wavenet_ae.synthesis.generate_files import Job, check_pitch, generate_files
-from wavenet_ae.training.trained import load_trained
+from wavenet_ae.training.trained import TrainedModel, load_trained
 
 PAGE_FILE = "report.html"
 RECORD_FILE = "interpolation.json"
@@ -175,6 +175,7 @@ def write_interpolation(
     pitch: int | None = None,
     seed: int = 0,
     batch_size: int = 16,
+    classifier: TrainedModel | None = None,
 ) -> Path:
     """Mixes pairs of sounds, decodes what lies between their embeddings, and writes a page.
 
@@ -191,17 +192,26 @@ def write_interpolation(
             those differ the nearer one's, from weight 0.5 on the second's.
         seed: of the generation.
         batch_size: sounds generated together.
+        classifier: to name pitch and family of all sounds, of at least two pairs of notes of a
+            dataset.
 
     Returns:
         The page's path.
 
     Raises:
-        UserError: there are too few or too many weights, a pitch is not known or no pitch of the
-            model, or the output cannot be written.
+        UserError: there are too few or too many weights, or too few pairs of notes for a
+            classifier, a pitch is not known or no pitch of the model, or the output cannot be
+            written.
     """
     if not 2 <= num_weights <= _MOST_WEIGHTS:
         raise UserError(
             f"--num_weights={num_weights} must be from 2, both ends, to {_MOST_WEIGHTS}."
+        )
+    are_notes = all(isinstance(end.source, Note) for pair in pairs for end in pair)
+    if classifier is not None and (len(pairs) < 2 or not are_notes):
+        raise UserError(
+            "--classifier needs two pairs or more, of a dataset: leave out --pair, and give "
+            "--num_pairs=2 or more."
         )
     weights = [i / (num_weights - 1) for i in range(num_weights)]
     rows = []
@@ -219,12 +229,18 @@ def write_interpolation(
         jobs = [job for row in rows for job in row.jobs[task]]
         generate_files(model, jobs, output / task, seed=seed, batch_size=batch_size)
     settings = {"interpolation": interpolation, "pitch": pitch, "seed": seed, "weights": weights}
-    _write_page(output / PAGE_FILE, models, rows, settings)
+    heard = None
+    if classifier is not None:
+        ways = [_way(output, row, weights) for row in rows]
+        heard = interpolation_scores.hear(classifier, ways, seed)
+    _write_page(output / PAGE_FILE, models, rows, settings, heard)
     record = {
         "models": {task: _describe(model) for task, model in models.items()},
         "pairs": [_list_files(row, weights) for row in rows],
         "settings": settings,
     }
+    if classifier is not None:
+        record |= {"classifier": classifier.describe(), "heard": heard}
     page.write(output / RECORD_FILE, json.dumps(record, indent=1) + "\n")
     return output / PAGE_FILE
 
@@ -302,8 +318,23 @@ def _list_files(row: _Row, weights: Sequence[float]) -> dict[str, Any]:
     }
 
 
+def _way(output: Path, row: _Row, weights: Sequence[float]) -> interpolation_scores.Way:
+    """Returns what a classifier is to judge of a pair."""
+    names = [_numbered(row.name, weight) for weight in weights]
+    first, second = (end.source.family for end in row.pair)
+    return interpolation_scores.Way(
+        families=(first, second),
+        pitches=[job.sound.pitch for job in next(iter(row.jobs.values()))],
+        sounds={f: [output / f / f"{name}.wav" for name in names] for f in (MIX_FOLDER, *row.jobs)},
+    )
+
+
 def _write_page(
-    path: Path, models: Mapping[str, Codec], rows: Sequence[_Row], settings: Mapping[str, Any]
+    path: Path,
+    models: Mapping[str, Codec],
+    rows: Sequence[_Row],
+    settings: Mapping[str, Any],
+    heard: Mapping[str, Any] | None,
 ) -> None:
     text = page.render(
         _TEMPLATE,
@@ -314,6 +345,7 @@ def _write_page(
         models=[_cells(task, model) for task, model in models.items()],
         has_levels=all(model.keeps_level for model in models.values()),
         is_told_pitch=any(model.num_pitches for model in models.values()),
+        heard=heard and _heard_table(heard, settings["weights"]),
         **settings,
     )
     page.write(path, text)
@@ -347,6 +379,19 @@ def _show(output: Path, row: _Row, weights: Sequence[float]) -> dict[str, Any]:
         ],
         "pitches": [told[0].sound.pitch, told[-1].sound.pitch],
     }
+
+
+def _heard_table(
+    heard: Mapping[str, Any], weights: Sequence[float]
+) -> tuple[list[str], list[list[str]]]:
+    """Returns headings and rows."""
+    headings = ["sound", "named, % of the pairs", *(f"{100 * weight:.3g} %" for weight in weights)]
+    return headings, [
+        [_ROWS[folder], what.replace("_", " ")]
+        + [f"{100 * s['mean']:.0f} ({100 * s['low']:.0f} to {100 * s['high']:.0f})" for s in shares]
+        for folder, by_label in heard.items()
+        for what, shares in by_label.items()
+    ]
 
 
 def _cells(task: str, model: Codec) -> tuple[str, ...]:

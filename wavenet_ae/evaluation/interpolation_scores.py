@@ -1,0 +1,74 @@
+"""What a classifier hears between two notes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from wavenet_ae.audio import files
+from wavenet_ae.data import nsynth
+from wavenet_ae.evaluation.intervals import bootstrap_interval
+from wavenet_ae.evaluation.scores import Scorer
+from wavenet_ae.training.trained import TrainedModel
+
+
+class Way(NamedTuple):
+    """One way from a note to another.
+
+    Attributes:
+        families: NSynth's names of the first note's family and of the second's.
+        pitches: MIDI, by weight: what was told to the models.
+        sounds: by row of the page, the file of each weight; of a note's length.
+    """
+
+    families: tuple[str, str]
+    pitches: Sequence[int]
+    sounds: Mapping[str, Sequence[Path]]
+
+
+def hear(
+    classifier: TrainedModel, ways: Sequence[Way], seed: int
+) -> dict[str, dict[str, list[dict[str, float]]]]:
+    """Has a classifier name the pitch and the family of all sounds.
+
+    Args:
+        classifier: of the task `classifier`.
+        ways: at least two, all of as many weights and of the same rows.
+        seed: of the intervals' draws.
+
+    Returns:
+        By row of the page, how often it names the `pitch` told, the `first_family` and the
+        `second_family`: for each weight the `mean` over the ways, and `low` and `high`, the 95 %
+        interval.
+    """
+    judge = Scorer(classifier)
+
+    def shares(row: str, weight: int) -> dict[str, dict[str, float]]:
+        audio = np.stack([files.load(way.sounds[row][weight]) for way in ways])
+        labels = {
+            "pitch": np.array([way.pitches[weight] for way in ways], np.int32),
+            # Not looked at.
+            "source": np.zeros(len(ways), np.int32),
+            "qualities": np.zeros((len(ways), len(nsynth.QUALITIES)), bool),
+        }
+        first, second = (
+            judge(audio, labels | {"family": np.array([nsynth.FAMILIES.index(f) for f in names])})
+            for names in zip(*(way.families for way in ways), strict=True)
+        )
+        return {
+            "pitch": _mean(first["pitch_accuracy"], seed),
+            "first_family": _mean(first["family_accuracy"], seed),
+            "second_family": _mean(second["family_accuracy"], seed),
+        }
+
+    heard = {}
+    for row in ways[0].sounds:
+        by_weight = [shares(row, weight) for weight in range(len(ways[0].pitches))]
+        heard[row] = {what: [s[what] for s in by_weight] for what in by_weight[0]}
+    return heard
+
+
+def _mean(values: np.ndarray, seed: int) -> dict[str, float]:
+    low, high = bootstrap_interval(values, None, seed)
+    return {"mean": float(values.mean()), "low": low, "high": high}

@@ -13,6 +13,7 @@ DEMO_VELOCITIES ?= 50,100
 TRAIN_FLAGS ?=
 REPORT_FLAGS ?=
 SOUND ?=
+PITCH ?=
 TABLE1 ?= runs/table1
 TABLE1_RENDER_FLAGS ?= --pitches=48:72:1 --velocities=50,100
 TABLE1_TRAIN_FLAGS ?=
@@ -28,6 +29,7 @@ PRETRAINED_RENDER_FLAGS ?= --velocities=40,80,120
 PRETRAINED_TEST_RENDER_FLAGS ?= --velocities=80
 PRETRAINED_TRAIN_FLAGS ?=
 PRETRAINED_EVALUATE_FLAGS ?= --config.num_notes=200
+PRETRAINED_BETWEEN_FLAGS ?= --num_pairs=24 --num_weights=3
 
 # A training step on a CPU gets its memory anew from Linux, page after page, and that takes a third
 # of the demo's time: with large pages (glibc 2.35 or newer; others ignore it) it does not.
@@ -63,7 +65,7 @@ demo: .system
 		"(apt-get install fluidr3mono-gm-soundfont) or give SOUNDFONT=FILE." >&2; exit 1; }
 
 # First what the weights in the box make of notes (and of SOUND=FILE), then a training.
-IN_BOX = --checkpoint=pretrained $(if $(SOUND),--input="$(SOUND)")
+IN_BOX = --checkpoint=pretrained $(if $(SOUND),--input="$(SOUND)" $(if $(PITCH),--pitch=$(PITCH)))
 
 .demo: .soundfont $(INSTALLED)
 	$(BIN)/python experiments/report.py $(IN_BOX) --output="$(DEMO)/report" $(REPORT_FLAGS)
@@ -119,9 +121,10 @@ pretrained: .system
 	$(BIN)/python experiments/build_dataset.py --data_dir="$(PRETRAINED)/datasets" \
 		--notes="$(PRETRAINED)/notes/$(notdir $(TEST_FONT))" --split=test_only
 	@set -e; train() { \
-		$(LARGE_PAGES) $(BIN)/python experiments/train.py --config=experiments/configs/$$1 \
-			--config.dataset.data_dir="$(PRETRAINED)/datasets" --workdir="$(PRETRAINED)/$$2" \
-			$(PRETRAINED_TRAIN_FLAGS) $$3; }; \
+		config="$$1"; run="$$2"; shift 2; \
+		$(LARGE_PAGES) $(BIN)/python experiments/train.py --config="experiments/configs/$$config" \
+			--config.dataset.data_dir="$(PRETRAINED)/datasets" --workdir="$(PRETRAINED)/$$run" \
+			$(PRETRAINED_TRAIN_FLAGS) "$$@"; }; \
 	train classifier.py:pretrained classifier; \
 	train spectral_ae.py:pretrained spectral; \
 	train wavenet_ae.py:pretrained wavenet_clean; \
@@ -140,7 +143,8 @@ pretrained: .system
 		$(BIN)/python experiments/interpolate.py --dataset=nsynth_json/$$dataset \
 			--data_dir="$(PRETRAINED)/datasets" --wavenet="$(PRETRAINED)/weights/wavenet" \
 			--spectral="$(PRETRAINED)/weights/spectral" \
-			--output="$(PRETRAINED)/between/$$dataset"; done
+			--classifier="$(PRETRAINED)/weights/classifier" \
+			--output="$(PRETRAINED)/between/$$dataset" $(PRETRAINED_BETWEEN_FLAGS); done
 
 # The TPU's compiler, in the version that JAX wants. It lies beside the other packages: among them,
 # JAX would look for a TPU at every start.

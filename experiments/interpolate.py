@@ -5,7 +5,8 @@ r"""Writes a page of sounds between two notes: mixed, and decoded from blends of
         --pair=flute.wav,bass.wav --output=between
 
 The experiment of Engel et al. 2017, section 4.2. Without --pair, notes of like pitches come from
-the dataset of the first run given, from a split that it did not train on. report.html holds its
+the dataset of the first run given, or from --dataset, from a split that it did not train on; there
+--classifier counts which pitches and families a classifier names on the way. report.html holds its
 sounds and pictures itself; the WAV files (16 kHz, 16 bits, mono) lie beside it. Of a pair, all are
 as long as the longer sound: the shorter one is followed by silence. An interrupted call goes on
 where it stopped, and a second one generates nothing anew. A page has so few sounds, which its
@@ -81,7 +82,8 @@ def main() -> None:
         {"wavenet": _WAVENET.value, "spectral": _SPECTRAL.value},
         {"wavenet": {"temperature": _TEMPERATURE.value}, "spectral": spectral},
     )
-    pairs = interpolation.read_pairs(_PAIR.value) or interpolation.choose_notes(
+    listen = _PITCH.value is None and any(model.num_pitches for model in models.values())
+    pairs = interpolation.read_pairs(_PAIR.value, listen) or interpolation.choose_notes(
         next(iter(models.values())),
         dataset=_DATASET.value,
         data_dir=_DATA_DIR.value,

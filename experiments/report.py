@@ -29,6 +29,13 @@ _INPUT = define_path(
     "A sound for the pretrained model, or a folder of them; can be repeated.",
     multiple=True,
 )
+_PITCH = flags.DEFINE_integer(
+    "pitch",
+    None,
+    "MIDI pitch of --input; default: as its name tells, else as it is heard.",
+    lower_bound=0,
+    upper_bound=127,
+)
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _SPLIT = flags.DEFINE_string("split", "test", "Of the run's dataset, to take the notes from.")
 _DATA_DIR = flags.DEFINE_string(
@@ -57,6 +64,7 @@ def main() -> None:
         _CHECKPOINT.value,
         _OUTPUT.value,
         inputs=_INPUT.value or (),
+        pitch=_PITCH.value,
         data_dir=_DATA_DIR.value,
         split=_SPLIT.value,
         num_notes=_NUM_NOTES.value,

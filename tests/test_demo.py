@@ -74,3 +74,34 @@ def test_table1_at_a_smaller_size(tmp_path):
     assert list(results["rows"]) == ["original", "wavenet", "spectral"]
     steps = {name: checkpoint["step"] for name, checkpoint in results["checkpoints"].items()}
     assert steps == {"wavenet": 4, "spectral": 4, "classifier": 4}
+
+
+def test_the_weights_in_the_box_are_trained_and_judged_in_turn(tmp_path):
+    """With a stand-in for Python, which writes down what it is called with."""
+    calls = tmp_path / "calls"
+    stub = tmp_path / "bin" / "python"
+    stub.parent.mkdir()
+    stub.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" . >> "{calls}"\n')
+    stub.chmod(0o755)
+    folder = tmp_path / "the box"
+    make(".pretrained", f"BIN={stub.parent}", f"PRETRAINED={folder}", "INSTALLED=")
+    lines = [call.split("\n") for call in calls.read_text().strip().split("\n.\n")]
+    tools = [Path(tool).stem for tool, *_ in lines]
+    assert tools == [
+        *["render_soundfont"] * 3,
+        *["build_dataset"] * 2,
+        *["train"] * 4,
+        *["export"] * 3,
+        *["evaluate", "interpolate"] * 2,
+    ]
+    trainings = [flags for _, *flags in lines[5:9]]
+    assert trainings[-1] == [
+        "--config=experiments/configs/wavenet_ae.py:pretrained_noisy",
+        f"--config.dataset.data_dir={folder}/datasets",
+        f"--workdir={folder}/wavenet",
+        f"--config.init_from={folder}/wavenet_clean",
+    ]
+    assert f"--workdir={folder}/wavenet_clean" in trainings[-2]
+    exported = {flag for _, *flags in lines[9:12] for flag in flags if "--output" in flag}
+    used = {flag.split("=")[1] for flag in lines[-2] if "weights/" in flag}
+    assert {flag.split("=")[1] for flag in exported} == used

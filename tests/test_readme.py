@@ -10,9 +10,8 @@ from conftest import DUMMY_NOTES
 README = Path(__file__).parents[1] / "README.md"
 
 
-def test_the_python_example_runs(tiny_run, tmp_path, monkeypatch):
+def test_the_python_example_runs(tmp_path, monkeypatch):
     (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    shutil.copytree(tiny_run, tmp_path / "runs" / "demo" / "run")
     shutil.copy(next(DUMMY_NOTES.glob("audio/flute*.wav")), tmp_path / "flute.wav")
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "README.md", "exec"), {})

@@ -4,6 +4,12 @@
 # SoundFonts behind the weights in the box.
 set -eu
 
+fonts=""
+if [ "${1-}" = --fonts ]; then
+    shift
+    fonts="fluidr3mono-gm-soundfont musescore-general-soundfont-small csound-soundfont"
+fi
+
 if [ "$(uname)" = Darwin ]; then
     [ -e "$(brew --prefix 2>/dev/null)/lib/libfluidsynth.dylib" ] ||
         echo "note: for rendering notes, brew install fluid-synth and give SOUNDFONT=FILE." >&2
@@ -18,12 +24,9 @@ ldconfig=$(command -v ldconfig || echo /sbin/ldconfig)
 "$ldconfig" -p 2>/dev/null | grep -q 'libfluidsynth\.so\.3' || packages="libfluidsynth3"
 [ -n "$(find /usr/share/sounds -name '*.sf[23]' 2>/dev/null)" ] ||
     packages="$packages fluidr3mono-gm-soundfont"
-if [ "${1-}" = --fonts ]; then
-    shift
-    for font in fluidr3mono-gm-soundfont musescore-general-soundfont-small csound-soundfont; do
-        dpkg -s "$font" >/dev/null 2>&1 || packages="$packages $font"
-    done
-fi
+for font in $fonts; do
+    dpkg -s "$font" >/dev/null 2>&1 || packages="$packages $font"
+done
 for tool; do
     command -v "$tool" >/dev/null || packages="$packages $tool"
 done

@@ -89,7 +89,7 @@ def models(tiny_run, spectral_run):
 
 @pytest.fixture(scope="module")
 def pairs(pair_flag):
-    return interpolation.read_pairs([pair_flag])
+    return interpolation.read_pairs([pair_flag], listen=True)
 
 
 @pytest.fixture(scope="module")
@@ -465,7 +465,7 @@ def test_models_that_do_not_fit(tiny_run, spectral_run, tmp_path, folders, setti
 )
 def test_pairs_that_are_none(sounds, given, message):
     with pytest.raises(UserError, match=message):
-        interpolation.read_pairs([given.format(a=sounds / "a-060-100.wav")])
+        interpolation.read_pairs([given.format(a=sounds / "a-060-100.wav")], listen=False)
 
 
 def test_splits_without_a_pair(models):

@@ -288,8 +288,10 @@ def test_wrong_parts_and_sounds_are_refused(box, workdir, tmp_path):
             write_report(checkpoints, out)
     with pytest.raises(UserError, match="add --checkpoint=pretrained"):
         write_report([workdir], out, inputs=[noise])
-    with pytest.raises(UserError, match="the pitch of 1_noise is not known"):
+    with pytest.raises(UserError, match=r"noise\.wav has no pitch that could be heard: say which"):
         write_report([Path("pretrained")], out, inputs=[noise])
+    with pytest.raises(UserError, match="there is no"):
+        write_report([Path("pretrained"), tmp_path / "typo"], out)
     assert not out.exists()
 
 

@@ -344,6 +344,19 @@ def test_summaries_are_written_when_asked(config, tmp_path):
     assert b"PNG" in events
 
 
+@pytest.mark.parametrize("setting", ["gain_db", "input_noise"])
+def test_what_is_done_to_the_notes_reaches_the_training_alone(config, tmp_path, setting):
+    def metrics(name, **changes):
+        dataset = {**config["dataset"], **changes}
+        train(config, tmp_path / name, num_steps=1, dataset=dataset)
+        return read_metrics(tmp_path / name)[-1]
+
+    plain, changed = metrics("plain"), metrics("changed", **{setting: 6.0})
+    assert changed["train/gradient_norm"] != plain["train/gradient_norm"]
+    name = "reference/histogram_bits_per_sample"
+    assert changed[name] == plain[name]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -46,7 +46,7 @@ def test_the_updates_of_kernels_are_nearly_orthogonal_and_of_adams_size(updates,
 
 
 @pytest.mark.parametrize("name", ["bias", "scale"])
-def test_the_first_update_of_other_parameters_is_adams(updates, name):
+def test_the_first_update_of_other_parameters_is_nadams(updates, name):
     gradient, update = updates[0]
     # With Nesterov's momentum the first step is 1.47 times the learning rate.
     nesterov = 0.9 * 0.1 / (1 - 0.9**2) + 0.1 / (1 - 0.9)

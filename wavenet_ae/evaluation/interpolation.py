@@ -21,7 +21,7 @@ from wavenet_ae.evaluation import interpolation_scores, page
 from wavenet_ae.evaluation.notes import Note, choose_pairs, read_audio, read_labels
 from wavenet_ae.synthesis import codec, embeddings
 from wavenet_ae.synthesis.codec import Codec
-from wavenet_ae.synthesis.encode_files import encode_sound, find_pitch
+from wavenet_ae.synthesis.encode_files import encode_sound, find_pitch, pitch_in_name
 from wavenet_ae.synthesis.generate_files import Job, check_pitch, generate_files
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
@@ -113,22 +113,24 @@ def load_models(
     return models
 
 
-def read_pairs(given: Sequence[str]) -> list[Pair]:
-    """Reads pairs of sound files; `encode_files.find_pitch` finds their pitches.
+def read_pairs(given: Sequence[str], listen: bool) -> list[Pair]:
+    """Reads pairs of sound files.
 
     Args:
         given: each two paths with a comma between them.
+        listen: for the pitch of sounds whose names do not tell it.
 
     Raises:
         UserError: there are not two, or a file cannot be read.
     """
     pairs = []
+    find = find_pitch if listen else lambda path, _: pitch_in_name(path)
     for text in given:
         paths = [Path(part.strip()).expanduser() for part in text.split(",") if part.strip()]
         if len(paths) != 2:
             raise UserError(f"--pair={text} must be two sound files, as --pair=a.wav,b.wav.")
         sounds = [(path, files.load(path)) for path in paths]
-        pairs.append(Pair(*(End(path, audio, find_pitch(path, audio)) for path, audio in sounds)))
+        pairs.append(Pair(*(End(path, audio, find(path, audio)) for path, audio in sounds)))
     return pairs
 
 

@@ -12,6 +12,8 @@ from wavenet_ae.evaluation.intervals import bootstrap_interval
 from wavenet_ae.evaluation.scores import Scorer
 from wavenet_ae.training.trained import TrainedModel
 
+_ROWS = 8  # scored at a time: a bounded memory
+
 
 class Way(NamedTuple):
     """One way from a note to another.
@@ -42,7 +44,14 @@ def hear(
         `second_family`: for each weight the `mean` over the ways, and `low` and `high`, the 95 %
         interval.
     """
-    judge = Scorer(classifier)
+    scorer = Scorer(classifier)
+
+    def judge(audio: np.ndarray, labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        parts = [
+            scorer(audio[i : i + _ROWS], {k: v[i : i + _ROWS] for k, v in labels.items()})
+            for i in range(0, len(audio), _ROWS)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def shares(row: str, weight: int) -> dict[str, dict[str, float]]:
         audio = np.stack([files.load(way.sounds[row][weight]) for way in ways])

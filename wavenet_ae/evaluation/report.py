@@ -62,6 +62,7 @@ def write_report(
     output: Path,
     *,
     inputs: Sequence[Path] = (),
+    pitch: int | None = None,
     data_dir: str | None = None,
     split: str = "test",
     num_notes: int = 4,
@@ -80,6 +81,7 @@ def write_report(
         output: a folder, for `report.html` and the WAV files in `audio`; those of the pretrained
             model are in `audio/pretrained`.
         inputs: sound files that the pretrained model reconstructs, too.
+        pitch: MIDI, of these files; None takes what their names tell, else what is heard.
         data_dir: TFDS's folder of datasets; None for the one that the run names.
         split: of the run's dataset, to take the notes from.
         num_notes: how many to show; fewer if the split has fewer.
@@ -102,24 +104,25 @@ def write_report(
     if inputs and not any(in_box):
         raise UserError("--input is for the pretrained model: add --checkpoint=pretrained.")
     num_samples = max(1, round(seconds * SAMPLE_RATE_HZ))
-    parts = []
+    # All that can be refused is refused before anything is written.
+    found = []
     for folder, is_in_box in zip(checkpoints, in_box, strict=True):
         trained = load_trained(folder, "wavenet")
         model = codec.create(trained, temperature=temperature)
         if is_in_box:
             facts = {"losses": None, "num_train_notes": None}
-            sounds, where = _sounds_in_box(inputs, num_samples), "audio/pretrained"
+            sounds, where = _sounds_in_box(inputs, pitch, num_samples), "audio/pretrained"
         else:
             facts = _loss_facts(_read_bits(folder), read_metrics(folder, TIMING_FILE))
             facts["num_train_notes"] = len(_open(trained, data_dir, "train"))
             dataset = _open(trained, data_dir, split)
             sounds, where = _sounds_of_split(dataset, split, num_notes, num_samples), AUDIO_FOLDER
-        parts.append(
-            _training_facts(trained)
-            | facts
-            | {"split": None if is_in_box else split}
-            | _make_sounds(model, sounds, output / where, f"part{len(parts)}", seed)
-        )
+        facts |= _training_facts(trained) | {"split": None if is_in_box else split}
+        found.append((facts, model, sounds, output / where))
+    parts = [
+        facts | _make_sounds(model, sounds, folder, f"part{number}", seed)
+        for number, (facts, model, sounds, folder) in enumerate(found)
+    ]
     settings = {"num_asked": num_notes, "temperature": temperature, "seed": seed}
     page.write(output / REPORT_FILE, page.render(_TEMPLATE, parts=parts, **settings))
     return output / REPORT_FILE
@@ -145,17 +148,28 @@ def _sounds_of_split(
     )
 
 
-def _sounds_in_box(inputs: Sequence[Path], num_samples: int) -> _Sounds:
+def _sounds_in_box(inputs: Sequence[Path], pitch: int | None, num_samples: int) -> _Sounds:
     """Returns the notes that come with the package, and the user's own sounds before them."""
     own = {
         f"{number}_{_UNFIT.sub('_', source.stem)}": source.path
         for number, source in enumerate(files.find(inputs) if inputs else (), start=1)
     }
+    sounds = {stem: files.load(path) for stem, path in own.items()}
+    pitches = {
+        stem: find_pitch(own[stem], audio) if pitch is None else pitch
+        for stem, audio in sounds.items()
+    }
+    for stem, heard in pitches.items():
+        if heard < 0:
+            raise UserError(
+                f"{own[stem]} has no pitch that could be heard: say which, MIDI, by --pitch (in "
+                "make demo by PITCH=60), or take a sound that is a single note."
+            )
     box = {path.stem: path for path in sorted(pretrained.NOTES.glob("*.flac"))}
     notes = {stem: named_note(stem) for stem in box}
-    paths = own | box
-    originals = {stem: files.load(path)[:num_samples] for stem, path in paths.items()}
-    pitches = {stem: find_pitch(paths[stem], originals[stem]) for stem in paths}
+    sounds |= {stem: files.load(path) for stem, path in box.items()}
+    originals = {stem: audio[:num_samples] for stem, audio in sounds.items()}
+    pitches |= {stem: note.pitch for stem, note in notes.items()}
     pair = choose_pair(list(notes.values()))
     return _Sounds(originals, notes, pitches, (pair[0].id, pair[1].id))
 

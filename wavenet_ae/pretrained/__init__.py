@@ -34,4 +34,4 @@ def find(folder: Path, task: str | None = None) -> Path:
 
 def contains(folder: Path) -> bool:
     """Tells whether a model's folder is one of the package's."""
-    return _FOLDER in folder.parents
+    return _FOLDER.resolve() in folder.resolve().parents

@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 import wavenet_ae
-from wavenet_ae import processes, tasks
+from wavenet_ae import pretrained, processes, tasks
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.errors import Stopped, UserError
 from wavenet_ae.training import checkpoint, sharding, trained
@@ -183,17 +183,25 @@ def _training_batches(
     notes: Sequence[Any],
     first_step: int = 0,
     *,
-    whole: bool = False,
+    plain: bool = False,
 ) -> Iterator[input_pipeline.Batch]:
-    """Yields this process's share of the batches, or, in this thread, all of them whole."""
-    local = {} if whole else {"share": _share(), "num_workers": config["dataset"]["num_workers"]}
+    """Yields this process's share of the batches, or, in this thread, all of them as they are."""
+    dataset = config["dataset"]
+    local = (
+        {}
+        if plain
+        else {
+            "gain_db": dataset.get("gain_db", 0.0),  # runs of older versions have none
+            "input_noise": dataset.get("input_noise", 0.0),
+            "share": _share(),
+            "num_workers": dataset["num_workers"],
+        }
+    )
     return input_pipeline.training_batches(
         notes,
         seed=config["seed"],
         batch_size=config["batch_size"],
         crop_samples=task.crop_samples,
-        gain_db=config["dataset"].get("gain_db", 0.0),  # runs of older versions have none
-        input_noise=config["dataset"].get("input_noise", 0.0),
         first_step=first_step,
         **local,
     )
@@ -203,7 +211,7 @@ def _references(
     config: Mapping[str, Any], task: tasks.Task, notes: Sequence[Any]
 ) -> dict[str, float]:
     """Returns what stands beside the loss, the same in every process."""
-    batches = _training_batches(config, task, notes, whole=True)
+    batches = _training_batches(config, task, notes, plain=True)  # as those of validation
     # A small split is not read again and again.
     epoch = math.ceil(len(notes) / config["batch_size"])
     references = task.references(itertools.islice(batches, min(epoch, _REFERENCE_BATCHES)))
@@ -357,7 +365,7 @@ def _training_line(
 
 def _start_from(folder: Path, config: Mapping[str, Any], state: TrainState) -> TrainState:
     """Puts the weights of another run or an export into a new state."""
-    theirs = trained.load_trained(folder)
+    theirs = trained.load_trained(pretrained.find(folder, config["task"]))
     workdirs.check_same_model(
         theirs.config, config, f"config.init_from={folder} has", "choose the same."
     )

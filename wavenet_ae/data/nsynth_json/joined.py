@@ -50,8 +50,8 @@ class Joined:
                     renamed = note._replace(name=note_str, instrument=name)
                 if renamed.name in self._origins:
                     raise UserError(
-                        f"{source.labels_name} has the note {note.name}, which another folder has,"
-                        " too: remove one of them, or rename it."
+                        f"{source.labels_name} has the note {note.name}, and {renamed.name}, as it "
+                        "would be called here, is there already: remove one of them."
                     )
                 self._origins[renamed.name] = (place, note)
                 self.notes.append(renamed)

@@ -99,6 +99,11 @@ def _make_demo(config: ConfigDict) -> None:
 
 def _make_pretrained(config: ConfigDict) -> None:
     config.model.batch_norm_decay = 0.98
-    config.num_steps = 1_800
-    config.optimizer.learning_rates = (1e-3, 3e-4, 1e-4)
-    config.optimizer.boundaries = (1_200, 1_600)
+    config.num_steps = 2_000
+    config.optimizer.name = "muon"
+    config.optimizer.b1 = 0.95
+    config.optimizer.learning_rates = (3e-3, 1e-3, 3e-4)
+    config.optimizer.boundaries = (1_300, 1_750)
+    config.eval_batches = 32
+    config.eval_every_steps = 250
+    config.checkpoint_every_steps = 250

@@ -56,13 +56,11 @@ def get_config(variant: str = "") -> ConfigDict:
             pass
         case "small":
             _make_small(config)
-        case "pretrained":
+        case "pretrained" | "pretrained_noisy":
             _make_demo(config)
             _make_pretrained(config)
-        case "pretrained_noisy":
-            _make_demo(config)
-            _make_pretrained(config)
-            _make_noisy(config)
+            if variant == "pretrained_noisy":
+                _make_noisy(config)
         case "demo":
             _make_demo(config)
         case "table1":

@@ -25,44 +25,38 @@ LONG, SHORT = 1000, 700
 QUICK = {"griffin_lim_iterations": 1}
 
 
-@pytest.fixture(scope="module")
-def spectral_run(tmp_path_factory, data_dir):
-    """The workdir of a small spectral autoencoder, conditioned on pitch and not trained."""
+WIDTHS = {
+    "narrow_channels": 2,
+    "middle_channels": 4,
+    "wide_channels": 4,
+    "bottleneck_channels": 8,
+}
+
+
+def save_untrained(workdir, data_dir, task, **model):
     config = {
-        "task": "spectral",
-        "model": {
-            "narrow_channels": 2,
-            "middle_channels": 4,
-            "wide_channels": 4,
-            "bottleneck_channels": 8,
-            "embedding_size": 5,
-            "pitch_embedding_size": 3,
-        },
+        "task": task,
+        "model": WIDTHS | model,
         "dataset": {"name": "nsynth_json/by_note", "data_dir": str(data_dir)},
     }
-    workdir = tmp_path_factory.mktemp("spectral") / "run"
     weights = jax.jit(tasks.create(config).init)(jax.random.key(0))
     trained.save_imported(workdir, config, *weights, step=7)
     return workdir
+
+
+@pytest.fixture(scope="module")
+def spectral_run(tmp_path_factory, data_dir):
+    """The workdir of a small spectral autoencoder, conditioned on pitch and not trained."""
+    workdir = tmp_path_factory.mktemp("spectral") / "run"
+    sizes = {"embedding_size": 5, "pitch_embedding_size": 3}
+    return save_untrained(workdir, data_dir, "spectral", **sizes)
 
 
 @pytest.fixture(scope="module")
 def classifier_run(tmp_path_factory, data_dir):
     """The workdir of a small classifier that was not trained."""
-    config = {
-        "task": "classifier",
-        "model": {
-            "narrow_channels": 2,
-            "middle_channels": 4,
-            "wide_channels": 4,
-            "bottleneck_channels": 8,
-        },
-        "dataset": {"name": "nsynth_json/by_note", "data_dir": str(data_dir)},
-    }
     workdir = tmp_path_factory.mktemp("classifier") / "run"
-    weights = jax.jit(tasks.create(config).init)(jax.random.key(0))
-    trained.save_imported(workdir, config, *weights, step=7)
-    return workdir
+    return save_untrained(workdir, data_dir, "classifier")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.models.layers import matrix_of_kernel
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
 
 FOLDER = Path(__file__).parent / "oracle"
@@ -59,7 +60,7 @@ def params(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
 
     def leaf(name: str) -> np.ndarray:
         array = arrays[f"var/{name}"]
-        return array[0] if name.endswith("/W") else array
+        return matrix_of_kernel(array[0]) if name.endswith("/W") else array
 
     return tree(leaf)
 

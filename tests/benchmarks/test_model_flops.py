@@ -40,7 +40,7 @@ def wavenet_multiply_adds(model, samples):
 
 def training_flops(config):
     task = tasks.create(config)
-    shapes = batch_shapes(config["batch_size"], task.crop_samples)
+    shapes = batch_shapes(config, task)
     return task, model_flops.of_training_step(task, shapes)
 
 

@@ -12,7 +12,7 @@ from wavenet_ae import tasks
 from wavenet_ae.benchmarks import ceilings, interleaved, machine, model_flops, tables
 from wavenet_ae.compilation.programs import batch_shapes
 from wavenet_ae.data import nsynth
-from wavenet_ae.data.input_pipeline import open_split, training_batches
+from wavenet_ae.data.input_pipeline import augmentations, open_split, training_batches
 from wavenet_ae.training import sharding
 from wavenet_ae.training.settings import check_numbers
 from wavenet_ae.training.step import init_state, make_train_step
@@ -50,7 +50,7 @@ class TrainingStep:
         self.mesh = sharding.data_mesh()
         sharding.check_batch_size(config["batch_size"], self.mesh, config["accumulation_steps"])
         if batches is None:
-            batches = [noise(config["batch_size"], self.task.crop_samples, config["seed"])]
+            batches = [noise(batch_shapes(config, self.task), config["seed"])]
         on_devices = [sharding.to_global(batch, self.mesh) for batch in batches]
         self._batches = itertools.cycle(on_devices)
         self._state = init_state(config, self.task, self.mesh)
@@ -66,8 +66,8 @@ class TrainingStep:
         return metrics
 
 
-def noise(batch_size: int, crop_samples: int | None, seed: int) -> dict[str, np.ndarray]:
-    """Returns a batch as `input_pipeline.training_batches` yields them, drawn at random."""
+def noise(shapes: Mapping[str, jax.ShapeDtypeStruct], seed: int) -> dict[str, np.ndarray]:
+    """Returns a batch of these shapes, drawn at random."""
     rng = np.random.default_rng(seed)
     largest = {
         "pitch": nsynth.NUM_PITCHES,
@@ -75,6 +75,7 @@ def noise(batch_size: int, crop_samples: int | None, seed: int) -> dict[str, np.
         "family": len(nsynth.FAMILIES),
         "source": len(nsynth.SOURCES),
         "qualities": 2,
+        "input_noise": 8,
     }
     return {
         name: (
@@ -82,7 +83,7 @@ def noise(batch_size: int, crop_samples: int | None, seed: int) -> dict[str, np.
             if name == "audio"
             else rng.integers(0, largest[name], array.shape)
         ).astype(array.dtype)
-        for name, array in batch_shapes(batch_size, crop_samples).items()
+        for name, array in shapes.items()
     }
 
 
@@ -97,6 +98,7 @@ def first_batches(config: Mapping[str, Any]) -> list[dict[str, np.ndarray]]:
         seed=config["seed"],
         batch_size=config["batch_size"],
         crop_samples=tasks.create(config).crop_samples,
+        **augmentations(config["dataset"]),
     )
     found = list(itertools.islice(batches, _NUM_BATCHES))
     batches.close()
@@ -144,7 +146,7 @@ def measure(
     )
     batch_size, crop_samples = config["batch_size"], step.task.crop_samples
     samples = crop_samples or nsynth.NOTE_SAMPLES
-    flop = model_flops.of_training_step(step.task, batch_shapes(batch_size, crop_samples))
+    flop = model_flops.of_training_step(step.task, batch_shapes(config, step.task))
     rate = measured["step"]
     spreads = {
         "step_ms": rate.inverse().times(1000),

@@ -1,5 +1,6 @@
 """The training step and the sampler, lowered from shapes alone and compiled for a TPU slice."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from wavenet_ae import tasks
 from wavenet_ae.compilation.chips import Chip
 from wavenet_ae.compilation.hlo import Module
 from wavenet_ae.data import nsynth
+from wavenet_ae.data.input_pipeline import augmentations
 from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import sampler
@@ -31,21 +33,29 @@ def lower_train_step(
         UserError: a setting is wrong.
     """
     mesh = sharding.data_mesh(devices)
-    task = tasks.create(config)
+    task = tasks.create(config, devices[0].platform)
     state = jax.eval_shape(lambda: init_state(config, task, mesh))
-    batch = batch_shapes(config["batch_size"], task.crop_samples)
+    batch = batch_shapes(config, task)
     return make_train_step(config, task, mesh).lower(state, batch)
 
 
-def batch_shapes(batch_size: int, crop_samples: int | None) -> dict[str, jax.ShapeDtypeStruct]:
-    """Returns the shapes of what `input_pipeline.training_batches` yields."""
-    samples = nsynth.NOTE_SAMPLES if crop_samples is None else crop_samples
+def batch_shapes(config: Mapping[str, Any], task: tasks.Task) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns the shapes of what `input_pipeline.training_batches` yields in a training.
+
+    Args:
+        config: of the training.
+        task: that it names.
+    """
+    batch_size, samples = config["batch_size"], task.crop_samples or nsynth.NOTE_SAMPLES
     label = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
-    return {
+    shapes = {
         "audio": jax.ShapeDtypeStruct((batch_size, samples), jnp.float32),
         **dict.fromkeys(("pitch", "velocity", "family", "source"), label),
         "qualities": jax.ShapeDtypeStruct((batch_size, len(nsynth.QUALITIES)), jnp.bool_),
     }
+    if augmentations(config["dataset"])["input_noise"]:
+        shapes["input_noise"] = jax.ShapeDtypeStruct((batch_size, samples), jnp.int8)
+    return shapes
 
 
 def lower_sampler(
@@ -61,12 +71,13 @@ def lower_sampler(
     Raises:
         UserError: the configuration is of another model, or a setting is wrong.
     """
-    task = tasks.create(config)
+    task = tasks.create(config, devices[0].platform)
     model = _wavenet(task)
     mesh = sharding.data_mesh(devices)
     rows = len(sharding.padded_rows(num_sounds, mesh))
     params, _ = jax.eval_shape(task.init, jax.random.key(0))
-    state = jax.eval_shape(lambda p: sampler.initial_state(model, p, rows), params)
+    weights = jax.eval_shape(functools.partial(sampler.prepare, model), params)
+    state = jax.eval_shape(lambda w: sampler.initial_state(model, w, rows), weights)
     keys = jax.eval_shape(lambda: sampler.note_keys(0, np.arange(rows)))
     split, replicated = sharding.batch_sharded(mesh), sharding.replicated(mesh)
 
@@ -74,9 +85,9 @@ def lower_sampler(
         return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout)
 
     frames = (rows, sampler.CHUNK_FRAMES, model.embedding_size)
-    return sampler.generate_frames.lower(
+    return sampler.generate_samples.lower(
         model,
-        jax.tree.map(lambda x: on_devices(x, replicated), params),
+        jax.tree.map(lambda x: on_devices(x, replicated), weights),
         jax.tree.map(on_devices, state, sampler.state_layout(state, mesh)),
         on_devices(jax.ShapeDtypeStruct(frames, jnp.float32)),
         on_devices(jax.ShapeDtypeStruct((rows,), jnp.int32)) if model.num_pitches else None,

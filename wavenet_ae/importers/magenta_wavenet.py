@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from wavenet_ae.importers.variables import Variables
+from wavenet_ae.models.layers import matrix_of_kernel
 
 # Each gives a size of the model, or stands for a part of it.
 LANDMARKS = ("ae_startconv/W", "ae_bottleneck/W", "startconv/W", "skip_start/W", "logits/W")
@@ -35,7 +36,8 @@ def arrange(variables: Variables, model: dict[str, int]) -> dict[str, Any]:
 
     def conv(name: str, in_channels: int, out_channels: int, width: int = 1) -> dict[str, Any]:
         kernel = variables.take(f"{name}/W", (1, width, in_channels, out_channels))
-        return {"kernel": kernel[0], "bias": variables.take(f"{name}/biases", (out_channels,))}
+        matrix = matrix_of_kernel(kernel[0])
+        return {"kernel": matrix, "bias": variables.take(f"{name}/biases", (out_channels,))}
 
     # The residual projection after the last layer reaches no output and has no place here.
     last = f"res_{model['decoder_layers']}"

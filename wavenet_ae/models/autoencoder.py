@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from wavenet_ae.models.arithmetic import Arithmetic
 from wavenet_ae.models.decoder import OutputInit, WaveNetDecoder
 from wavenet_ae.models.encoder import TemporalEncoder
 
@@ -26,7 +27,10 @@ class WaveNetAutoencoder(nn.Module):
         num_classes: values of a sample: 256 for 8-bit mu-law.
         output_init: see `WaveNetDecoder`.
         rematerialize: see `WaveNetDecoder`; the encoder, far smaller, keeps its activations.
-        dtype: of the computation; parameters are float32.
+        dtype: of the products' operands, and of what lies between them on accelerators; parameters,
+            sums, logits and gradients are float32.
+        matmul_precision: of float32 products on accelerators: see `Arithmetic`.
+        platform: of the devices, as JAX names it: see `Arithmetic.on`.
     """
 
     encoder_channels: int = 128
@@ -42,6 +46,13 @@ class WaveNetAutoencoder(nn.Module):
     output_init: OutputInit = "authors"
     rematerialize: bool = False
     dtype: DTypeLike = jnp.float32
+    matmul_precision: str | None = None
+    platform: str | None = None
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """What the model computes in."""
+        return Arithmetic.on(self.platform, self.dtype, self.matmul_precision)
 
     def setup(self):
         self.encoder = TemporalEncoder(
@@ -50,7 +61,7 @@ class WaveNetAutoencoder(nn.Module):
             dilation_cycle=self.dilation_cycle,
             embedding_size=self.embedding_size,
             hop_length=self.hop_length,
-            dtype=self.dtype,
+            arithmetic=self.arithmetic,
         )
         self.decoder = WaveNetDecoder(
             channels=self.decoder_channels,
@@ -61,7 +72,7 @@ class WaveNetAutoencoder(nn.Module):
             num_classes=self.num_classes,
             output_init=self.output_init,
             rematerialize=self.rematerialize,
-            dtype=self.dtype,
+            arithmetic=self.arithmetic,
         )
 
     def __call__(
@@ -83,9 +94,9 @@ class WaveNetAutoencoder(nn.Module):
         past = signal if past is None else past
         return self.decoder(past, self.with_pitch(self.encoder(signal), pitch))
 
-    def encode(self, signal: jax.Array) -> jax.Array:
-        """Returns the embedding of `[batch, time]`: `[batch, time / hop_length, size]`."""
-        return self.encoder(signal)
+    def encode(self, signal: jax.Array, num_samples: jax.Array | None = None) -> jax.Array:
+        """Returns the embedding of `[batch, time]`: see `TemporalEncoder`."""
+        return self.encoder(signal, num_samples)
 
     def with_pitch(self, embedding: jax.Array, pitch: jax.Array | None) -> jax.Array:
         """Concatenates the one-hot pitch to every frame where the model is conditioned on it.

@@ -1,23 +1,27 @@
 """The WaveNet decoder: the past of a sound and an embedding to the next sample."""
 
+import functools
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
 
-from wavenet_ae.models.layers import Conv, add_per_frame, convolve, uniform_unit_scaling
+from wavenet_ae.models.arithmetic import Arithmetic
+from wavenet_ae.models.layers import Conv, Taps, add_per_frame, convolve, scaled_matrix
 
 OutputInit = Literal["authors", "zeros"]
+# Computes one of the causal convolutions: of a whole signal, or of its next sample.
+Convolution = Callable[[Conv, jax.Array], jax.Array]
 
 
 class Conditioning(NamedTuple):
     """An embedding, projected for every place of the decoder that it enters.
 
     Attributes:
-        layers: one `[..., 2 * channels]` a layer.
-        output: `[..., skip_channels]`.
+        layers: one `[2 * channels, batch, num_frames]` a layer, float32.
+        output: `[skip_channels, batch, num_frames]`, float32.
     """
 
     layers: list[jax.Array]
@@ -25,32 +29,15 @@ class Conditioning(NamedTuple):
 
 
 class DecoderState(NamedTuple):
-    """What step-by-step decoding remembers: one ring buffer a causal convolution."""
-
-    start: jax.Array
-    layers: list[jax.Array]
-
-
-class StepKernels(NamedTuple):
-    """The kernels as one step reads them: matrices, `[out, in]`.
-
-    So that they are multiplied with columns: a product with few columns, one a sound, is faster on
-    CPUs than one with few rows.
+    """What step-by-step decoding remembers.
 
     Attributes:
-        dilated: of the layers, the taps side by side.
-        residual: of the layers but the last.
-        skip: of the first projection and of all layers side by side, since their outputs are
-            added up: one product instead of one a layer.
-        head: of the head.
-        logits: of the last projection, float32.
+        buffers: one ring buffer a causal convolution, the first layer's first.
+        time: scalar int32, samples decoded.
     """
 
-    dilated: list[jax.Array]
-    residual: list[jax.Array]
-    skip: jax.Array
-    head: jax.Array
-    logits: jax.Array
+    buffers: list[jax.Array]
+    time: jax.Array
 
 
 class DecoderLayer(nn.Module):
@@ -62,7 +49,7 @@ class DecoderLayer(nn.Module):
         conditioning_size: channels of the embedding.
         dilation: of the causal convolution.
         has_residual: False for the last layer, whose residual output nothing reads.
-        dtype: of the computation.
+        arithmetic: the types of the computation.
     """
 
     channels: int
@@ -70,58 +57,37 @@ class DecoderLayer(nn.Module):
     conditioning_size: int
     dilation: int
     has_residual: bool
-    dtype: DTypeLike
+    arithmetic: Arithmetic
 
     def setup(self):
-        self.dilated = Conv(
-            self.channels,
-            2 * self.channels,
-            width=3,
-            dilation=self.dilation,
-            causal=True,
-            dtype=self.dtype,
-        )
-        self.conditioning = Conv(self.conditioning_size, 2 * self.channels, dtype=self.dtype)
-        self.skip = Conv(self.channels, self.skip_channels, dtype=self.dtype)
+        conv = functools.partial(Conv, arithmetic=self.arithmetic)
+        channels = self.channels
+        self.dilated = conv(channels, 2 * channels, width=3, dilation=self.dilation, causal=True)
+        self.conditioning = conv(self.conditioning_size, 2 * channels)
+        self.skip = conv(channels, self.skip_channels)  # the decoder multiplies
         if self.has_residual:
-            self.residual = Conv(self.channels, self.channels, dtype=self.dtype)
+            self.residual = conv(channels, channels)
 
-    def _gated(self, pre_gate: jax.Array, axis: int) -> jax.Array:
-        gate, filtered = jnp.split(pre_gate, 2, axis=axis)
-        return nn.sigmoid(gate) * jnp.tanh(filtered)
-
-    def __call__(self, x: jax.Array, conditioning: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Returns the layer's output and its share of the skip sum, both `[batch, time, ...]`."""
-        hidden = self._gated(add_per_frame(self.dilated(x), conditioning), axis=-1)
-        if not self.has_residual:
-            return x, self.skip(hidden)
-        # Both projections in one product; as a convolution XLA differentiates it faster on CPUs.
-        kernels = jnp.concatenate([self.residual.kernel, self.skip.kernel], axis=-1)
-        biases = jnp.concatenate([self.residual.bias, self.skip.bias])
-        both = convolve(hidden, kernels.astype(self.dtype)) + biases.astype(self.dtype)
-        residual, skip = jnp.split(both, [self.channels], axis=-1)
-        return x + residual, skip
-
-    def step(
-        self,
-        buffer: jax.Array,
-        x: jax.Array,
-        time: jax.Array,
-        conditioning: jax.Array,
-        dilated: jax.Array,
+    def __call__(
+        self, x: jax.Array, conditioning: jax.Array, convolution: Convolution = Conv.__call__
     ) -> tuple[jax.Array, jax.Array]:
-        """Returns the new buffer and what the projections read of one sample, `[channels, batch]`.
+        """Computes the layer.
 
         Args:
-            buffer: of the dilated convolution.
-            x: `[channels, batch]`.
-            time: scalar int32, the sample's index.
-            conditioning: `[batch, 2 * channels]`.
-            dilated: the kernel, of `StepKernels`.
+            x: `[channels, batch, time]`.
+            conditioning: `[2 * channels, batch, num_frames]`.
+            convolution: computes the dilated convolution.
+
+        Returns:
+            The layer's output and what its share of the skip sum is projected from, both of x's
+            shape.
         """
-        buffer, window = self.dilated.push(buffer, x, time)
-        bias = self.dilated.bias.astype(self.dtype)
-        return buffer, self._gated(dilated @ window + bias[:, None] + conditioning.T, axis=0)
+        pre_gate = add_per_frame(convolution(self.dilated, x), conditioning).astype(x.dtype)
+        gate, filtered = jnp.split(pre_gate, 2)
+        hidden = nn.sigmoid(gate) * jnp.tanh(filtered)
+        if self.has_residual:
+            x = x + self.residual(hidden).astype(x.dtype)
+        return x, hidden
 
 
 class WaveNetDecoder(nn.Module):
@@ -141,7 +107,7 @@ class WaveNetDecoder(nn.Module):
             equally probable and the first loss is ln(num_classes).
         rematerialize: compute the inside of each layer again in the backward pass, instead of
             keeping it: slower, with a smaller memory.
-        dtype: of the computation, but for the logits: they are float32.
+        arithmetic: the types of the computation. The skip sum and the logits are float32.
 
     The authors' graph also holds a residual projection after the last layer that reaches no
     output and gets no gradient; it is left out here.
@@ -155,11 +121,12 @@ class WaveNetDecoder(nn.Module):
     num_classes: int = 256
     output_init: OutputInit = "authors"
     rematerialize: bool = False
-    dtype: DTypeLike = jnp.float32
+    arithmetic: Arithmetic = Arithmetic()
 
     def setup(self):
-        self.start = Conv(1, self.channels, width=3, causal=True, dtype=self.dtype)
-        self.skip_start = Conv(self.channels, self.skip_channels, dtype=self.dtype)
+        conv = functools.partial(Conv, arithmetic=self.arithmetic)
+        self.start = conv(1, self.channels, width=3, causal=True)
+        self.skip_start = conv(self.channels, self.skip_channels)
         self.layers = [
             DecoderLayer(
                 channels=self.channels,
@@ -167,21 +134,21 @@ class WaveNetDecoder(nn.Module):
                 conditioning_size=self.conditioning_size,
                 dilation=2 ** (i % self.dilation_cycle),
                 has_residual=i < self.num_layers - 1,
-                dtype=self.dtype,
+                arithmetic=self.arithmetic,
             )
             for i in range(self.num_layers)
         ]
-        self.head = Conv(self.skip_channels, self.skip_channels, dtype=self.dtype)
-        self.head_conditioning = Conv(self.conditioning_size, self.skip_channels, dtype=self.dtype)
+        self.head = conv(self.skip_channels, self.skip_channels)
+        self.head_conditioning = conv(self.conditioning_size, self.skip_channels)
         self.logits = Conv(
             self.skip_channels,
             self.num_classes,
             kernel_init={
-                "authors": uniform_unit_scaling,
+                "authors": scaled_matrix,
                 "zeros": nn.initializers.zeros_init(),
             }[self.output_init],
             # In bfloat16 the probabilities would be steps of a percent.
-            dtype=jnp.float32,
+            arithmetic=self.arithmetic._replace(operands=jnp.float32),
         )
 
     @property
@@ -191,6 +158,7 @@ class WaveNetDecoder(nn.Module):
 
     def condition(self, embedding: jax.Array) -> Conditioning:
         """Projects an embedding `[batch, num_frames, conditioning_size]` for all layers."""
+        embedding = jnp.moveaxis(embedding, -1, 0)
         return Conditioning(
             [layer.conditioning(embedding) for layer in self.layers],
             self.head_conditioning(embedding),
@@ -206,82 +174,78 @@ class WaveNetDecoder(nn.Module):
         Returns:
             float32 logits `[batch, time, num_classes]`; those at t depend on samples before t.
         """
-        conditioning = self.condition(embedding)
         past = jnp.pad(signal[:, :-1], ((0, 0), (1, 0)))
-        x = self.start(past[..., None])
-        skips = self.skip_start(x)
-        for layer, layer_conditioning in zip(self.layers, conditioning.layers, strict=True):
-            x, skip = self._run(layer, x, layer_conditioning)
-            skips = skips + skip
-        hidden = add_per_frame(self.head(nn.relu(skips)), conditioning.output)
+        logits = self._predict(past, self.condition(embedding), self.skip_matrix(), Conv.__call__)
+        return jnp.moveaxis(logits, 0, -1)
+
+    def _predict(
+        self,
+        past: jax.Array,
+        conditioning: Conditioning,
+        skip_matrix: jax.Array,
+        convolution: Convolution,
+    ) -> jax.Array:
+        """Maps a past `[batch, time]`, one sample late, to logits `[num_classes, batch, time]`."""
+        x = convolution(self.start, past[None]).astype(self.arithmetic.activations)
+        projected = [x]
+        for layer, of_layer in zip(self.layers, conditioning.layers, strict=True):
+            x, hidden = self._run(layer, x, of_layer, convolution)
+            projected.append(hidden)
+        # The skip sum is one product: of all projections side by side, since they are added up.
+        skips = convolve(skip_matrix, jnp.concatenate(projected), Taps(), self.arithmetic)
+        biases = [self.skip_start.bias, *(layer.skip.bias for layer in self.layers)]
+        skips = nn.relu(skips + sum(biases)[:, None, None])
+        hidden = add_per_frame(self.head(skips), conditioning.output)
         return self.logits(nn.relu(hidden))
 
     def _run(
-        self, layer: DecoderLayer, x: jax.Array, conditioning: jax.Array
+        self,
+        layer: DecoderLayer,
+        x: jax.Array,
+        conditioning: jax.Array,
+        convolution: Convolution,
     ) -> tuple[jax.Array, jax.Array]:
-        if not self.rematerialize or self.is_initializing():
-            return layer(x, conditioning)
+        is_training = convolution is Conv.__call__ and not self.is_initializing()
+        if not (self.rematerialize and is_training):
+            return layer(x, conditioning, convolution)
         unbound, variables = layer.unbind()
         return jax.checkpoint(unbound.apply)(variables, x, conditioning)
 
+    def skip_matrix(self) -> jax.Array:
+        """Returns the kernels of the skip sum side by side, `[skip_channels, ...]`."""
+        kernels = [self.skip_start.kernel, *(layer.skip.kernel for layer in self.layers)]
+        return jnp.concatenate(kernels, axis=1)
+
     def initial_state(self, batch_size: int) -> DecoderState:
         """Returns the state before the first sample."""
-        return DecoderState(
-            self.start.initial_buffer(batch_size),
-            [layer.dilated.initial_buffer(batch_size) for layer in self.layers],
-        )
-
-    def step_kernels(self) -> StepKernels:
-        """Returns the kernels as `step` reads them; worth keeping from step to step."""
-
-        def matrix(kernel: jax.Array, dtype: DTypeLike = self.dtype) -> jax.Array:
-            return kernel.astype(dtype).reshape(-1, kernel.shape[-1]).T
-
-        skips = [self.skip_start.kernel, *(layer.skip.kernel for layer in self.layers)]
-        return StepKernels(
-            [matrix(layer.dilated.kernel) for layer in self.layers],
-            [matrix(layer.residual.kernel) for layer in self.layers[:-1]],
-            matrix(jnp.concatenate(skips)),
-            matrix(self.head.kernel),
-            matrix(self.logits.kernel, jnp.float32),
-        )
+        convs = [self.start, *(layer.dilated for layer in self.layers)]
+        buffers = [conv.initial_buffer(batch_size) for conv in convs]
+        return DecoderState(buffers, jnp.zeros((), jnp.int32))
 
     def step(
         self,
         state: DecoderState,
         previous: jax.Array,
-        time: jax.Array,
         conditioning: Conditioning,
-        kernels: StepKernels,
+        skip_matrix: jax.Array,
     ) -> tuple[DecoderState, jax.Array]:
         """Predicts one sample.
 
         Args:
             state: from `initial_state` or the step before.
             previous: the sample before, `[batch]`, mu-law code / 128; 0 at the first step.
-            time: scalar int32, the sample's index.
-            conditioning: the sample's frame of `condition`'s result: arrays `[batch, ...]`.
-            kernels: from `step_kernels`.
+            conditioning: the sample's frame of `condition`'s result: arrays `[..., batch, 1]`.
+            skip_matrix: from `skip_matrix`; worth keeping from step to step.
 
         Returns:
             The new state and float32 logits `[batch, num_classes]`.
         """
-        start_buffer, x = self.start.step(state.start, previous[:, None], time)
-        x = x.T
-        buffers, projected = [], [x]
-        for i, layer in enumerate(self.layers):
-            buffer, hidden = layer.step(
-                state.layers[i], x, time, conditioning.layers[i], kernels.dilated[i]
-            )
-            if layer.has_residual:
-                bias = layer.residual.bias.astype(self.dtype)[:, None]
-                x = x + (kernels.residual[i] @ hidden + bias)
+        past, buffers = iter(state.buffers), []
+
+        def convolution(conv: Conv, x: jax.Array) -> jax.Array:
+            buffer, y = conv.step(next(past), x, state.time)
             buffers.append(buffer)
-            projected.append(hidden)
-        skip_biases = [self.skip_start.bias, *(layer.skip.bias for layer in self.layers)]
-        skips = kernels.skip @ jnp.concatenate(projected)
-        skips = nn.relu(skips + sum(skip_biases).astype(self.dtype)[:, None])
-        hidden = kernels.head @ skips + self.head.bias.astype(self.dtype)[:, None]
-        hidden = nn.relu(hidden + conditioning.output.T).astype(jnp.float32)
-        logits = kernels.logits @ hidden + self.logits.bias[:, None]
-        return DecoderState(start_buffer, buffers), logits.T
+            return y
+
+        logits = self._predict(previous[:, None], conditioning, skip_matrix, convolution)
+        return DecoderState(buffers, state.time + 1), logits[..., 0].T

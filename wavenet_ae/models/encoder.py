@@ -1,10 +1,12 @@
 """The temporal encoder: a sound to a short sequence of vectors."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
 
+from wavenet_ae.models.arithmetic import Arithmetic
 from wavenet_ae.models.layers import Conv, average_pool
 
 
@@ -17,7 +19,7 @@ class TemporalEncoder(nn.Module):
         dilation_cycle: layer i has dilation 2 ** (i mod dilation_cycle).
         embedding_size: channels of the embedding.
         hop_length: samples that one vector of the embedding stands for.
-        dtype: of the computation.
+        arithmetic: the types of the computation.
     """
 
     channels: int = 128
@@ -25,40 +27,44 @@ class TemporalEncoder(nn.Module):
     dilation_cycle: int = 10
     embedding_size: int = 16
     hop_length: int = 512
-    dtype: DTypeLike = jnp.float32
+    arithmetic: Arithmetic = Arithmetic()
 
     def setup(self):
-        self.start = Conv(1, self.channels, width=3, dtype=self.dtype)
+        conv = functools.partial(Conv, arithmetic=self.arithmetic)
+        channels = self.channels
+        self.start = conv(1, channels, width=3)
         self.dilated = [
-            Conv(
-                self.channels,
-                self.channels,
-                width=3,
-                dilation=2 ** (i % self.dilation_cycle),
-                dtype=self.dtype,
-            )
+            conv(channels, channels, width=3, dilation=2 ** (i % self.dilation_cycle))
             for i in range(self.num_layers)
         ]
-        self.pointwise = [
-            Conv(self.channels, self.channels, dtype=self.dtype) for _ in range(self.num_layers)
-        ]
-        self.bottleneck = Conv(self.channels, self.embedding_size, dtype=self.dtype)
+        self.pointwise = [conv(channels, channels) for _ in range(self.num_layers)]
+        self.bottleneck = conv(channels, self.embedding_size)
 
     @property
     def context_samples(self) -> int:
         """How far one sample of the residual stream sees to each side."""
         return 1 + sum(2 ** (i % self.dilation_cycle) for i in range(self.num_layers))
 
-    def __call__(self, signal: jax.Array) -> jax.Array:
+    def __call__(self, signal: jax.Array, num_samples: jax.Array | None = None) -> jax.Array:
         """Encodes a batch of signals.
 
         Args:
             signal: `[batch, time]`, mu-law codes / 128; time is a multiple of `hop_length`.
+            num_samples: int32 scalar, where a shorter signal is filled up with zeros: its own
+                frames are then as if nothing had been added.
 
         Returns:
             float32 `[batch, time / hop_length, embedding_size]`.
         """
-        x = self.start(signal[..., None])
+
+        def activations(x: jax.Array) -> jax.Array:
+            # Every layer pads what it reads with zeros, not with what the fill has become.
+            if num_samples is not None:
+                x = jnp.where(jnp.arange(signal.shape[1]) < num_samples, x, 0)
+            return x.astype(self.arithmetic.activations)
+
+        x = activations(self.start(signal[None]))
         for dilated, pointwise in zip(self.dilated, self.pointwise, strict=True):
-            x = x + pointwise(nn.relu(dilated(nn.relu(x))))
-        return average_pool(self.bottleneck(x).astype(jnp.float32), self.hop_length)
+            hidden = nn.relu(dilated(nn.relu(x))).astype(self.arithmetic.activations)
+            x = activations(x + pointwise(hidden))
+        return jnp.moveaxis(average_pool(self.bottleneck(x), self.hop_length), 0, -1)

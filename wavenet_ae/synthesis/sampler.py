@@ -20,7 +20,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from wavenet_ae.audio import mu_law
 from wavenet_ae.data.worker_pool import num_cores
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
-from wavenet_ae.models.decoder import Conditioning, DecoderState, StepKernels
+from wavenet_ae.models.decoder import Conditioning, DecoderState
 from wavenet_ae.training import sharding
 
 CHUNK_FRAMES = 8
@@ -33,18 +33,28 @@ FEW_SOUNDS = 6
 _compilation = threading.Lock()
 
 
+class Weights(NamedTuple):
+    """A decoder's weights as its steps read them.
+
+    Attributes:
+        params: of the autoencoder, without the encoder's; matrices are of the operands' type.
+        skip_matrix: see `WaveNetDecoder.skip_matrix`.
+    """
+
+    params: Any
+    skip_matrix: jax.Array
+
+
 class SamplerState(NamedTuple):
     """What generation remembers between two samples.
 
     Attributes:
-        decoder: the decoder's ring buffers.
+        decoder: the decoder's ring buffers, and how many samples there have been.
         previous: the sample before, `[batch]`, mu-law code / 128.
-        time: int32 scalar, samples generated.
     """
 
     decoder: DecoderState
     previous: jax.Array
-    time: jax.Array
 
 
 def note_keys(seed: int, indices: np.ndarray) -> jax.Array:
@@ -52,55 +62,54 @@ def note_keys(seed: int, indices: np.ndarray) -> jax.Array:
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
 
 
-def initial_state(model: WaveNetAutoencoder, params: Any, batch_size: int) -> SamplerState:
+@functools.partial(jax.jit, static_argnums=0)
+def prepare(model: WaveNetAutoencoder, params: Any) -> Weights:
+    """Returns the weights for `generate_samples`; once for all calls."""
+
+    def as_read(path: Any, leaf: jax.Array) -> jax.Array:
+        is_operand = leaf.ndim > 1 and "logits" not in (entry.key for entry in path)
+        return leaf.astype(model.arithmetic.operands) if is_operand else leaf
+
+    params = {"decoder": jax.tree_util.tree_map_with_path(as_read, params["decoder"])}
+    skip_matrix = model.apply({"params": params}, method=lambda m: m.decoder.skip_matrix())
+    return Weights(params, skip_matrix)
+
+
+def initial_state(model: WaveNetAutoencoder, weights: Weights, batch_size: int) -> SamplerState:
     """Returns the state before the first sample: silence has gone before."""
     decoder = model.apply(
-        {"params": params}, batch_size, method=lambda m, size: m.decoder.initial_state(size)
+        {"params": weights.params}, batch_size, method=lambda m, size: m.decoder.initial_state(size)
     )
-    return SamplerState(decoder, jnp.zeros(batch_size), jnp.zeros((), jnp.int32))
+    return SamplerState(decoder, jnp.zeros(batch_size))
 
 
 def state_layout(state: SamplerState, mesh: Mesh) -> SamplerState:
     """Returns how a state lies on the devices: each holds its own sounds."""
-    split = sharding.batch_sharded(mesh)
     # Ring buffers have time and channels first.
     buffers = NamedSharding(mesh, PartitionSpec(None, None, sharding.DATA_AXIS))
-    decoder = jax.tree.map(lambda _: buffers, state.decoder)
-    return SamplerState(decoder, split, sharding.replicated(mesh))
+    decoder = DecoderState([buffers] * len(state.decoder.buffers), sharding.replicated(mesh))
+    return SamplerState(decoder, sharding.batch_sharded(mesh))
 
 
 def next_logits(
-    model: WaveNetAutoencoder,
-    params: Any,
-    state: SamplerState,
-    conditioning: Conditioning,
-    kernels: StepKernels | None = None,
+    model: WaveNetAutoencoder, weights: Weights, state: SamplerState, conditioning: Conditioning
 ) -> tuple[DecoderState, jax.Array]:
     """Returns the decoder's new state and the next sample's logits, float32 `[batch, classes]`.
 
     Args:
         model: the autoencoder.
-        params: its parameters.
+        weights: from `prepare`.
         state: of the sample before.
-        conditioning: of the next sample's frame.
-        kernels: from `step_kernels`, for many steps; computed if left out.
+        conditioning: of the next sample's frame, see `WaveNetDecoder.step`.
     """
-    if kernels is None:
-        kernels = step_kernels(model, params)
     return model.apply(
-        {"params": params},
+        {"params": weights.params},
         state.decoder,
         state.previous,
-        state.time,
         conditioning,
-        kernels,
+        weights.skip_matrix,
         method=lambda m, *args: m.decoder.step(*args),
     )
-
-
-def step_kernels(model: WaveNetAutoencoder, params: Any) -> StepKernels:
-    """Returns the decoder's kernels as its steps read them."""
-    return model.apply({"params": params}, method=lambda m: m.decoder.step_kernels())
 
 
 def choose(logits: jax.Array, uniform: jax.Array, temperature: jax.Array) -> jax.Array:
@@ -147,51 +156,56 @@ def _reached(weights: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Arra
     return is_before.sum(axis=-1), jnp.where(is_before, weights, 0.0).sum(axis=-1)
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=2)
-def generate_frames(
+@functools.partial(jax.jit, static_argnums=0, static_argnames="per_frame", donate_argnums=2)
+def generate_samples(
     model: WaveNetAutoencoder,
-    params: Any,
+    weights: Weights,
     state: SamplerState,
     embedding: jax.Array,
     pitch: jax.Array | None,
     keys: jax.Array,
     temperature: jax.Array,
+    per_frame: int | None = None,
 ) -> tuple[SamplerState, jax.Array]:
-    """Generates the samples of some frames.
+    """Generates the samples of some frames, or the next samples of a frame.
 
     Args:
         model: the autoencoder.
-        params: its parameters.
+        weights: from `prepare`.
         state: from `initial_state` or the call before; donated.
         embedding: `[batch, num_frames, embedding_size]`, the frames that come next.
         pitch: int32 `[batch]` for a model that is conditioned on it.
         keys: `[batch]`, one a sound.
         temperature: float32 scalar, see `choose`.
+        per_frame: samples of each frame, a divisor of the hop: fewer than the hop for one frame,
+            which then comes again. By default all.
 
     Returns:
-        The new state and int32 mu-law codes `[batch, num_frames * hop_length]`.
+        The new state and int32 mu-law codes `[batch, num_frames * per_frame]`.
     """
     hop = model.hop_length
+    per_frame = per_frame or hop
     conditioning = model.apply(
-        {"params": params},
+        {"params": weights.params},
         embedding,
         pitch,
         method=lambda m, e, p: m.decoder.condition(m.with_pitch(e, p)),
     )
-    kernels = step_kernels(model, params)
 
     def one_sample(state, uniform, frame):
-        decoder, logits = next_logits(model, params, state, frame, kernels)
+        decoder, logits = next_logits(model, weights, state, frame)
         codes = mu_law.from_labels(choose(logits, uniform, temperature))
-        return SamplerState(decoder, mu_law.to_signal(codes), state.time + 1), codes
+        return SamplerState(decoder, mu_law.to_signal(codes)), codes
 
     def one_frame(state, frame):
         # A sound's randomness depends on its own key and its place in time alone.
-        frame_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, state.time // hop)
+        time = state.decoder.time
+        frame_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, time // hop)
         uniform = jax.vmap(lambda key: jax.random.uniform(key, (hop,)), out_axes=1)(frame_keys)
+        uniform = jax.lax.dynamic_slice_in_dim(uniform, time % hop, per_frame)
         return jax.lax.scan(functools.partial(one_sample, frame=frame), state, uniform)
 
-    frames = jax.tree.map(lambda x: x.swapaxes(0, 1), conditioning)
+    frames = jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0)[..., None], conditioning)
     state, codes = jax.lax.scan(one_frame, state, frames)
     return state, codes.reshape(-1, codes.shape[-1]).T
 
@@ -228,48 +242,54 @@ def generate(
         float32 audio `[batch, samples]` of the next `chunk_frames` frames, fewer at the end.
     """
     mesh = mesh or sharding.data_mesh()
-    batch = len(embedding)
-    params = jax.device_put(params, sharding.replicated(mesh))
-    num_threads, height = _split(params, batch, mesh)
-    rows = np.arange(-(-batch // height) * height) % batch
-    parts = [
+    weights = prepare(model, jax.device_put(params, sharding.replicated(mesh)))
+    num_threads, parts = _split(weights, len(embedding), mesh)
+    chunks = [
         _generate_together(
             model,
-            params,
-            embedding[own],
-            keys[own],
-            pitch=None if pitch is None else np.asarray(pitch)[own],
+            weights,
+            embedding[rows],
+            keys[rows],
+            pitch=None if pitch is None else np.asarray(pitch)[rows],
             temperature=temperature,
             chunk_frames=chunk_frames,
             mesh=mesh,
         )
-        for own in rows.reshape(-1, height)
+        for rows in parts
     ]
-    if len(parts) == 1:
-        yield from parts[0]
+    if len(chunks) == 1:
+        yield from chunks[0]
         return
     with ThreadPoolExecutor(num_threads) as pool:
-        while (chunks := list(pool.map(next, parts, [None] * len(parts))))[0] is not None:
-            yield np.concatenate(chunks)[:batch]
+        # A part begins its next chunk at once: no core waits for the others' last.
+        ahead = [pool.submit(next, part, None) for part in chunks]
+        while (first := ahead[0].result()) is not None:
+            together = [first]
+            for number, part in enumerate(chunks):
+                if number:
+                    together.append(ahead[number].result())
+                ahead[number] = pool.submit(next, part, None)
+            yield np.concatenate(together)
 
 
-def _split(params: Any, batch_size: int, mesh: Mesh) -> tuple[int, int]:
-    """Returns how a CPU generates its sounds: in how many threads, and how many at a time in each.
+def _split(weights: Weights, batch_size: int, mesh: Mesh) -> tuple[int, list[np.ndarray]]:
+    """Returns how a CPU generates its sounds: in how many threads, and which rows together.
 
     A small model's products are too short to be shared by cores: each core does better with
     sounds of its own, and few of them one after the other, since a single one needs no products
     of matrices. Of a large model, all cores together read the weights once for all sounds.
     """
-    weights = sum(leaf.nbytes for leaf in jax.tree.leaves(params["decoder"]))
-    if mesh.size > 1 or mesh.devices.flat[0].platform != "cpu" or weights > CACHED_BYTES:
-        return 1, batch_size
-    height = -(-batch_size // num_cores())
-    return num_cores(), height if height > FEW_SOUNDS else 1
+    rows = np.arange(batch_size)
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(weights))
+    if mesh.size > 1 or mesh.devices.flat[0].platform != "cpu" or size > CACHED_BYTES:
+        return 1, [rows]
+    is_few = batch_size <= FEW_SOUNDS * num_cores()
+    return num_cores(), np.array_split(rows, batch_size if is_few else num_cores())
 
 
 def _generate_together(
     model: WaveNetAutoencoder,
-    params: Any,
+    weights: Weights,
     embedding: np.ndarray,
     keys: jax.Array,
     *,
@@ -284,7 +304,7 @@ def _generate_together(
     split = sharding.batch_sharded(mesh)
     keys = jax.device_put(keys[rows], split)
     pitch = None if pitch is None else jax.device_put(np.asarray(pitch, np.int32)[rows], split)
-    state = initial_state(model, params, len(rows))
+    state = initial_state(model, weights, len(rows))
     state = jax.device_put(state, state_layout(state, mesh))
     for start in range(0, num_frames, chunk_frames):
         frames = embedding[rows, start : start + chunk_frames]
@@ -294,8 +314,8 @@ def _generate_together(
         frames = jax.device_put(frames.astype(np.float32), split)
         # One thread compiles for all.
         with _compilation if start == 0 else contextlib.nullcontext():
-            state, codes = generate_frames(
-                model, params, state, frames, pitch, keys, jnp.float32(temperature)
+            state, codes = generate_samples(
+                model, weights, state, frames, pitch, keys, jnp.float32(temperature)
             )
         audio = np.asarray(mu_law.decode(codes))[:batch]
         yield audio[:, : (chunk_frames - missing) * model.hop_length]

@@ -45,11 +45,12 @@ class Task(Protocol):
 _TASKS = {"wavenet": WaveNetTask, "spectral": SpectralTask, "classifier": ClassifierTask}
 
 
-def create(config: Mapping[str, Any]) -> Task:
+def create(config: Mapping[str, Any], platform: str | None = None) -> Task:
     """Builds the task that a configuration names.
 
     Args:
         config: `task`, `model` (the model's fields by name), and the task's own settings.
+        platform: of the devices that will compute it; by default JAX's own.
 
     Raises:
         UserError: an unknown task or field, or a value that the model cannot have.
@@ -59,7 +60,11 @@ def create(config: Mapping[str, Any]) -> Task:
             f"config.task={config['task']!r} is unknown: use one of {', '.join(_TASKS)}."
         )
     task = _TASKS[config["task"]]
-    known = {field.name for field in dataclasses.fields(task.model_class)} - {"parent", "name"}
+    known = {field.name for field in dataclasses.fields(task.model_class)} - {
+        "name",
+        "parent",
+        "platform",
+    }
     unknown = sorted(set(config["model"]) - known)
     if unknown:
         raise UserError(
@@ -67,4 +72,5 @@ def create(config: Mapping[str, Any]) -> Task:
             f"it has {', '.join(sorted(known))}."
         )
     own = [field.name for field in dataclasses.fields(task) if field.name != "model"]
-    return task(task.model_class(**config["model"]), **{name: config[name] for name in own})
+    model = task.model_class(**config["model"], platform=platform or jax.default_backend())
+    return task(model, **{name: config[name] for name in own})

@@ -81,7 +81,11 @@ class WaveNetTask:
             past = mu_law.to_signal(mu_law.add(codes, batch["input_noise"]))
         signal = mu_law.to_signal(codes)
         logits = self.model.apply({"params": params}, signal, batch["pitch"], past)
-        nats = optax.softmax_cross_entropy_with_integer_labels(logits, mu_law.to_labels(codes))
+        # Inside the model classes come first: so no array of logits is transposed.
+        logits = jnp.moveaxis(logits, -1, 0)
+        nats = optax.softmax_cross_entropy_with_integer_labels(
+            logits, mu_law.to_labels(codes), axis=0
+        )
         loss = nats.mean(axis=1)
         return {"loss": loss, "bits_per_sample": loss / jnp.log(2.0)}, model_state
 

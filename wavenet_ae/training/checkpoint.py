@@ -16,6 +16,7 @@ from orbax.checkpoint import v1 as ocp
 
 from wavenet_ae import processes
 from wavenet_ae.errors import MachineError, UserError
+from wavenet_ae.training import older_layouts
 from wavenet_ae.training.state import TrainState
 
 FOLDER = "checkpoints"
@@ -207,7 +208,7 @@ def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Positio
     """
     try:
         with _quiet(), _alone():
-            loaded = ocp.load_checkpointables(
+            loaded = _load(
                 folder,
                 {
                     _TRAINED: {"params": abstract.averaged, "model_state": abstract.model_state},
@@ -239,6 +240,14 @@ def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Positio
         opt_state=training["opt_state"],
     )
     return (state, position), ""
+
+
+def _load(folder: Path, abstract: dict[str, Any]) -> dict[str, Any]:
+    """Reads trees by name; what an older version saved comes in today's layout."""
+    saved = ocp.checkpointables_metadata(folder).metadata
+    shapes = {name: leaf.shape for name, leaf in older_layouts.named_leaves(saved)}
+    loaded = ocp.load_checkpointables(folder, older_layouts.as_saved(abstract, shapes))
+    return older_layouts.as_today(loaded, abstract)
 
 
 @contextlib.contextmanager
@@ -320,7 +329,7 @@ def load_weights(
         raise UserError(f"there is no checkpoint {folder}: there are {_steps(workdir)}.")
     try:
         with _alone():
-            loaded = ocp.load_checkpointables(folder, {_TRAINED: abstract})[_TRAINED]
+            loaded = _load(folder, {_TRAINED: abstract})[_TRAINED]
     except Exception as error:  # whatever Orbax makes of a damaged file
         raise _unreadable(folder) from error
     return loaded["params"], loaded["model_state"], step

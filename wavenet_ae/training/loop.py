@@ -191,8 +191,7 @@ def _training_batches(
         {}
         if plain
         else {
-            "gain_db": dataset.get("gain_db", 0.0),  # runs of older versions have none
-            "input_noise": dataset.get("input_noise", 0.0),
+            **input_pipeline.augmentations(dataset),
             "share": _share(),
             "num_workers": dataset["num_workers"],
         }

@@ -18,6 +18,7 @@ import wavenet_ae
 from wavenet_ae import atomic_file, pretrained, tasks
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import checkpoint
+from wavenet_ae.training.older_layouts import as_saved, as_today, named_leaves
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -93,7 +94,8 @@ def read_config(workdir: Path) -> dict[str, Any]:
 def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns all settings of the model but those of its computation and its beginning."""
     model = tasks.create(config).model
-    passing = ("batch_norm_decay", "dtype", "name", "output_init", "parent", "rematerialize")
+    passing = ("batch_norm_decay", "dtype", "matmul_precision", "name", "output_init", "parent")
+    passing += ("platform", "rematerialize")
     names = [field.name for field in dataclasses.fields(model)]
     return {name: getattr(model, name) for name in names if name not in passing}
 
@@ -184,7 +186,7 @@ def export(trained: TrainedModel, output: Path, dtype: DTypeLike = np.float32) -
     tree = {"params": trained.params, "model_state": trained.model_state}
     tensors = {
         name: np.asarray(leaf, dtype if np.ndim(leaf) > 1 else None)
-        for name, leaf in _named_leaves(tree)
+        for name, leaf in named_leaves(tree)
     }
     leaves = [np.asarray(tensor, np.float32) for tensor in tensors.values()]
     rounded = jax.tree.unflatten(jax.tree.structure(tree), leaves)
@@ -220,27 +222,20 @@ def _read_safetensors(folder: Path, params: Any, model_state: Any) -> tuple[Any,
             step = int((file.metadata() or {}).get("step", 0))
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise UserError(f"{path} cannot be read ({error}): fetch it again.") from error
-    expected = {name: leaf.shape for name, leaf in _named_leaves(shapes)}
     found = {name: tensor.shape for name, tensor in tensors.items()}
+    expected = {name: leaf.shape for name, leaf in named_leaves(as_saved(shapes, found))}
     if found != expected:
         wrong = sorted(set(expected.items()) ^ set(found.items()))
         names = ", ".join(sorted({name for name, _ in wrong})[:5])
         raise UserError(f"{path} does not fit {folder / CONFIG_FILE}: {names} differ.")
-    leaves = [np.asarray(tensors[name], np.float32) for name, _ in _named_leaves(shapes)]
-    tree = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
+    leaves = [np.asarray(tensors[name], np.float32) for name, _ in named_leaves(shapes)]
+    tree = as_today(jax.tree.unflatten(jax.tree.structure(shapes), leaves), shapes)
     return tree["params"], tree["model_state"], step
-
-
-def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
-    return [
-        (jax.tree_util.keystr(path, simple=True, separator="."), leaf)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    ]
 
 
 def _fingerprint(config: Mapping[str, Any], params: Any, model_state: Any) -> str:
     digest = hashlib.sha256(json.dumps(architecture(config), sort_keys=True).encode())
-    for name, leaf in _named_leaves({"params": params, "model_state": model_state}):
+    for name, leaf in named_leaves({"params": params, "model_state": model_state}):
         digest.update(name.encode())
         digest.update(np.asarray(leaf).tobytes())
     return digest.hexdigest()[:16]

@@ -1,0 +1,62 @@
+"""The types that a model computes in, on the devices at hand."""
+
+import functools
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+CPU = "cpu"
+
+
+class Arithmetic(NamedTuple):
+    """How a model multiplies.
+
+    Attributes:
+        operands: the type in which both sides enter a product; its sums are float32.
+        activations: the type of what lies between products.
+        precision: of float32 products on accelerators, see `jax.lax.Precision`; None for the
+            device's own, which there is coarser than float32.
+    """
+
+    operands: DTypeLike = jnp.float32
+    activations: DTypeLike = jnp.float32
+    precision: str | None = None
+
+    @classmethod
+    def on(
+        cls, platform: str | None, dtype: DTypeLike, precision: str | None = None
+    ) -> Self:
+        """Returns how a platform computes a model of this type best.
+
+        On CPUs activations are float32, and so are operands where no unit multiplies bfloat16:
+        there it would be slower, not faster.
+
+        Args:
+            platform: of the devices, as JAX names it; None leaves the type as it is.
+            dtype: float32 or bfloat16.
+            precision: see `Arithmetic`.
+        """
+        if platform != CPU:
+            return cls(dtype, dtype, precision)
+        return cls(dtype if multiplies_bfloat16() else jnp.float32, jnp.float32, precision)
+
+    def multiply(self, a: jax.Array, b: jax.Array) -> jax.Array:
+        """Returns the product of two matrices, float32."""
+        return jnp.matmul(
+            a.astype(self.operands),
+            b.astype(self.operands),
+            precision=self.precision,
+            preferred_element_type=jnp.float32,
+        )
+
+
+@functools.cache
+def multiplies_bfloat16() -> bool:
+    """Tells whether this machine's CPU has AMX, which multiplies bfloat16 into float32."""
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False

@@ -1,0 +1,56 @@
+"""What older versions of this package saved, in today's layout.
+
+The convolutions of the WaveNet autoencoder had kernels `[width, in, out]`; they are matrices now.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from wavenet_ae.models.layers import matrix_of_kernel
+
+
+def named_leaves(tree: Any) -> list[tuple[str, Any]]:
+    """Lists the leaves of a tree with their paths, as exports name them."""
+    return [
+        (jax.tree_util.keystr(path, simple=True, separator="."), leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    ]
+
+
+def as_saved(today: Any, shapes: Mapping[str, tuple[int, ...]]) -> Any:
+    """Returns the layout in which to read a tree.
+
+    Args:
+        today: a tree of `jax.ShapeDtypeStruct`.
+        shapes: of what was saved, by path.
+
+    Returns:
+        The same tree, with the saved shape of each older kernel.
+    """
+
+    def leaf(name: str, wanted: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        saved = shapes.get(name, wanted.shape)
+        return wanted.update(shape=saved) if _is_older(saved, wanted.shape) else wanted
+
+    leaves = [leaf(*named) for named in named_leaves(today)]
+    return jax.tree.unflatten(jax.tree.structure(today), leaves)
+
+
+def as_today(saved: Any, today: Any) -> Any:
+    """Returns a tree with the kernels of older versions as matrices.
+
+    Args:
+        saved: arrays.
+        today: the same tree, of arrays or shapes in today's layout.
+    """
+    return jax.tree.map(
+        lambda x, wanted: matrix_of_kernel(x) if _is_older(x.shape, wanted.shape) else x,
+        saved,
+        today,
+    )
+
+
+def _is_older(saved: tuple[int, ...], today: tuple[int, ...]) -> bool:
+    return len(saved) == 3 and today == (saved[2], saved[0] * saved[1])

@@ -26,9 +26,7 @@ class Arithmetic(NamedTuple):
     precision: str | None = None
 
     @classmethod
-    def on(
-        cls, platform: str | None, dtype: DTypeLike, precision: str | None = None
-    ) -> Self:
+    def on(cls, platform: str | None, dtype: DTypeLike, precision: str | None = None) -> Self:
         """Returns how a platform computes a model of this type best.
 
         On CPUs activations are float32, and so are operands where no unit multiplies bfloat16:

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from wavenet_ae.models.spectral_autoencoder import SpectralEncoder
+from wavenet_ae.models.arithmetic import Arithmetic
+from wavenet_ae.models.spectral_autoencoder import SpectralEncoder, of_convolutions
 
 
 class Logits(NamedTuple):
@@ -43,7 +44,9 @@ class Classifier(nn.Module):
         num_families: as in the data.
         num_sources: as in the data.
         batch_norm_decay: of the moving statistics.
-        dtype: of the computation; parameters and statistics are float32.
+        dtype: of the computation on accelerators; parameters and statistics are float32.
+        matmul_precision: of float32 products on accelerators: see `Arithmetic`.
+        platform: of the devices, as JAX names it.
     """
 
     narrow_channels: int = 128
@@ -56,6 +59,13 @@ class Classifier(nn.Module):
     num_sources: int = 3
     batch_norm_decay: float = 0.999
     dtype: DTypeLike = jnp.float32
+    matmul_precision: str | None = None
+    platform: str | None = None
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """What the model computes in."""
+        return of_convolutions(self.platform, self.dtype, self.matmul_precision)
 
     def setup(self):
         self.trunk = SpectralEncoder(
@@ -65,7 +75,7 @@ class Classifier(nn.Module):
             bottleneck_channels=self.bottleneck_channels,
             embedding_size=sum(self._sizes()),
             batch_norm_decay=self.batch_norm_decay,
-            dtype=self.dtype,
+            arithmetic=self.arithmetic,
         )
 
     def _sizes(self) -> Logits:

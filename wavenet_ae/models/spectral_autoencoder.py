@@ -8,8 +8,14 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from wavenet_ae.audio.representations import NETWORK_SHAPE, NUM_CHANNELS, Representation
+from wavenet_ae.models.arithmetic import CPU, Arithmetic
 from wavenet_ae.models.initializers import scaled_uniform
-from wavenet_ae.models.transposed import TransposedConv
+from wavenet_ae.models.strided import StridedConv, TransposedConv
+
+
+def of_convolutions(platform: str | None, dtype: DTypeLike, precision: str | None) -> Arithmetic:
+    """Returns `Arithmetic.on` for XLA's convolutions, which on no CPU gain by bfloat16."""
+    return Arithmetic.on(platform, jnp.float32 if platform == CPU else dtype, precision)
 
 
 class BatchNorm(nn.Module):
@@ -60,7 +66,7 @@ class NormalizedConv(nn.Module):
         transposed: upsample by the strides instead of downsampling.
         activation: False leaves out the leaky ReLU.
         batch_norm_decay: of the moving statistics.
-        dtype: of the computation; parameters and statistics are float32.
+        arithmetic: the types of the computation; parameters and statistics are float32.
     """
 
     features: int
@@ -69,20 +75,11 @@ class NormalizedConv(nn.Module):
     transposed: bool = False
     activation: bool = True
     batch_norm_decay: float = 0.999
-    dtype: DTypeLike = jnp.float32
+    arithmetic: Arithmetic = Arithmetic()
 
     def setup(self):
-        shape = (self.features, self.kernel_size, self.strides)
-        if self.transposed:
-            self.conv = TransposedConv(*shape, dtype=self.dtype)
-        else:
-            self.conv = nn.Conv(
-                *shape,
-                padding="SAME",
-                use_bias=False,  # the normalisation would take it away
-                kernel_init=scaled_uniform("fan_avg"),
-                dtype=self.dtype,
-            )
+        conv = TransposedConv if self.transposed else StridedConv
+        self.conv = conv(self.features, self.kernel_size, self.strides, self.arithmetic)
         self.norm = BatchNorm(self.features, self.batch_norm_decay)
 
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
@@ -101,7 +98,7 @@ class SpectralEncoder(nn.Module):
         bottleneck_channels: of the layer before the vector.
         embedding_size: of the vector.
         batch_norm_decay: of the moving statistics.
-        dtype: of the computation.
+        arithmetic: the types of the computation.
     """
 
     narrow_channels: int = 128
@@ -110,12 +107,12 @@ class SpectralEncoder(nn.Module):
     bottleneck_channels: int = 1024
     embedding_size: int = 1984
     batch_norm_decay: float = 0.999
-    dtype: DTypeLike = jnp.float32
+    arithmetic: Arithmetic = Arithmetic()
 
     def setup(self):
         narrow, middle, wide = self.narrow_channels, self.middle_channels, self.wide_channels
         layer = functools.partial(
-            NormalizedConv, batch_norm_decay=self.batch_norm_decay, dtype=self.dtype
+            NormalizedConv, batch_norm_decay=self.batch_norm_decay, arithmetic=self.arithmetic
         )
         self.layers = [
             layer(narrow, (5, 5), (2, 2)),
@@ -162,7 +159,7 @@ class SpectralDecoder(nn.Module):
         bottleneck_channels: as the encoder's.
         representation: what the channels of the spectrogram are.
         batch_norm_decay: of the moving statistics.
-        dtype: of the computation.
+        arithmetic: the types of the computation.
     """
 
     narrow_channels: int = 128
@@ -171,7 +168,7 @@ class SpectralDecoder(nn.Module):
     bottleneck_channels: int = 1024
     representation: Representation = "log_magnitude"
     batch_norm_decay: float = 0.999
-    dtype: DTypeLike = jnp.float32
+    arithmetic: Arithmetic = Arithmetic()
 
     def setup(self):
         narrow, middle, wide = self.narrow_channels, self.middle_channels, self.wide_channels
@@ -179,7 +176,7 @@ class SpectralDecoder(nn.Module):
             NormalizedConv,
             transposed=True,
             batch_norm_decay=self.batch_norm_decay,
-            dtype=self.dtype,
+            arithmetic=self.arithmetic,
         )
         self.layers = [
             layer(self.bottleneck_channels),
@@ -194,7 +191,8 @@ class SpectralDecoder(nn.Module):
             NUM_CHANNELS[self.representation],
             (1, 1),
             kernel_init=scaled_uniform("fan_avg"),
-            dtype=self.dtype,
+            dtype=self.arithmetic.operands,
+            precision=self.arithmetic.precision,
         )
 
     def __call__(self, z: jax.Array, train: bool = False) -> jax.Array:
@@ -240,7 +238,9 @@ class SpectralAutoencoder(nn.Module):
             after the last layer, as the log magnitude has here; the others end in what their
             values' range asks for.
         batch_norm_decay: of the moving statistics; the authors' is for long runs.
-        dtype: of the computation; parameters and statistics are float32.
+        dtype: of the computation on accelerators; parameters and statistics are float32.
+        matmul_precision: of float32 products on accelerators: see `Arithmetic`.
+        platform: of the devices, as JAX names it.
     """
 
     narrow_channels: int = 128
@@ -253,6 +253,13 @@ class SpectralAutoencoder(nn.Module):
     representation: Representation = "log_magnitude"
     batch_norm_decay: float = 0.999
     dtype: DTypeLike = jnp.float32
+    matmul_precision: str | None = None
+    platform: str | None = None
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """What the model computes in."""
+        return of_convolutions(self.platform, self.dtype, self.matmul_precision)
 
     def setup(self):
         shared = {
@@ -261,7 +268,7 @@ class SpectralAutoencoder(nn.Module):
             "wide_channels": self.wide_channels,
             "bottleneck_channels": self.bottleneck_channels,
             "batch_norm_decay": self.batch_norm_decay,
-            "dtype": self.dtype,
+            "arithmetic": self.arithmetic,
         }
         self.encoder = SpectralEncoder(embedding_size=self.embedding_size, **shared)
         self.decoder = SpectralDecoder(representation=self.representation, **shared)

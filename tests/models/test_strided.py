@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from wavenet_ae.models.transposed import TransposedConv, by_phases, directly
+from wavenet_ae.models.strided import TransposedConv, by_phases, directly, strided
 
 # Kernel sizes and strides, the baseline's first.
 SHAPES = [
@@ -24,6 +24,24 @@ def test_phases_are_the_transposed_convolution_and_so_are_their_gradients(kernel
     found, pull_found = jax.vjp(lambda *a: by_phases(*a, strides), x, kernel)
     assert found.shape == (2, 6 * strides[0], 5 * strides[1], 4)
     np.testing.assert_allclose(found, expected, atol=2e-5)
+    weights = rng.normal(size=found.shape).astype(np.float32)
+    for ours, theirs in zip(pull_found(weights), pull_expected(weights), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize(("kernel_size", "strides"), SHAPES)
+def test_gradients_of_strided_convolutions_are_jaxs_own(kernel_size, strides):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 6 * strides[0], 5 * strides[1], 3)).astype(np.float32)
+    kernel = rng.normal(size=(*kernel_size, 3, 4)).astype(np.float32)
+
+    def plain(x, kernel):
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(x, kernel, strides, "SAME", dimension_numbers=numbers)
+
+    expected, pull_expected = jax.vjp(plain, x, kernel)
+    found, pull_found = jax.vjp(lambda *a: strided(*a, strides), x, kernel)
+    np.testing.assert_array_equal(found, expected)
     weights = rng.normal(size=found.shape).astype(np.float32)
     for ours, theirs in zip(pull_found(weights), pull_expected(weights), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)

@@ -11,6 +11,8 @@ def training(task: str) -> ConfigDict:
     config.task = task
     config.seed = 0
     config.model = ConfigDict()
+    # Of float32 products on accelerators: none for their own, or high, or highest.
+    config.model.matmul_precision = config_dict.placeholder(str)
 
     config.dataset = ConfigDict()
     config.dataset.name = "nsynth/full"

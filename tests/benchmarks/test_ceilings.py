@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -19,11 +20,19 @@ def results(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_matrix_products(results, dtype):
+def test_matrix_products(results, monkeypatch, dtype):
     mesh = sharding.data_mesh()
+    multiplied, matmul = [], jnp.matmul
+
+    def spy(left, right, **settings):
+        multiplied.append((left.dtype, right.dtype))
+        return matmul(left, right, **settings)
+
+    monkeypatch.setattr(jnp, "matmul", spy)
     measure = ceilings.matrix_flop_per_s(mesh, dtype, size=48)
     assert measure() == 5 * mesh.size * 2 * 48**3
-    assert str(results[0].dtype) == dtype
+    assert multiplied == [(dtype, dtype)]
+    assert results[0].dtype == np.float32
     assert results[0].shape == (mesh.size * 48, 48)
     # Sums of 48 products of normal numbers: no constants, of which some devices make less work.
     assert 0.8 * 48 < results[0].astype(np.float32).var() < 1.2 * 48

@@ -11,7 +11,7 @@ from entry_points import load_config
 from wavenet_ae import tasks
 from wavenet_ae.benchmarks import model_flops
 from wavenet_ae.compilation.programs import batch_shapes
-from wavenet_ae.models import transposed
+from wavenet_ae.models import strided
 
 
 def wavenet_multiply_adds(model, samples):
@@ -19,18 +19,15 @@ def wavenet_multiply_adds(model, samples):
     encoder, decoder, skip = model.encoder_channels, model.decoder_channels, model.skip_channels
     frames = samples // model.hop_length
 
-    def wide(channels_in, channels_out, reach):
-        # The taps beside the middle one, or before the newest one, together miss `reach` samples.
-        return channels_in * channels_out * (3 * samples - reach)
+    def wide(channels_in, channels_out):
+        return channels_in * channels_out * 3 * samples
 
-    total = wide(1, encoder, 2) + samples * encoder * model.embedding_size
-    for layer in range(model.encoder_layers):
-        total += wide(encoder, encoder, 2 * 2 ** (layer % model.dilation_cycle))
-        total += samples * encoder * encoder
+    total = wide(1, encoder) + samples * encoder * model.embedding_size
+    total += model.encoder_layers * (wide(encoder, encoder) + samples * encoder * encoder)
     conditioning = model.embedding_size + model.num_pitches
-    total += wide(1, decoder, 3) + samples * decoder * skip
+    total += wide(1, decoder) + samples * decoder * skip
     for layer in range(model.decoder_layers):
-        total += wide(decoder, 2 * decoder, 3 * 2 ** (layer % model.dilation_cycle))
+        total += wide(decoder, 2 * decoder)
         total += frames * conditioning * 2 * decoder + samples * decoder * skip
         # Nothing reads the last layer's residual.
         total += samples * decoder * decoder * (layer < model.decoder_layers - 1)
@@ -113,13 +110,13 @@ def test_convolutions_count_what_meets_samples():
 
 def test_both_ways_of_a_transposed_convolution_are_the_same_work():
     image, kernel = np.ones((2, 6, 5, 3)), np.ones((4, 5, 3, 7))
-    ways = (transposed.by_phases, transposed.directly)
+    ways = (strided.by_phases, strided.directly)
     flops = {
         model_flops.of_function(lambda i, k, way=way: way(i, k, (2, 2)), image, kernel)
         for way in ways
     }
-    assert flops == {2 * int(transposed.directly(image, kernel, (2, 2)).sum())}
-    layer = transposed.TransposedConv(7, (4, 5), (2, 2))
+    assert flops == {2 * int(strided.directly(image, kernel, (2, 2)).sum())}
+    layer = strided.TransposedConv(7, (4, 5), (2, 2))
     params = {"params": {"kernel": kernel}}
     assert {model_flops.of_function(layer.apply, params, image)} == flops
 

@@ -4,9 +4,11 @@ import json
 import jax
 import numpy as np
 import pytest
+from entry_points import load_config
 
 from wavenet_ae import tasks
 from wavenet_ae.benchmarks import ceilings, machine, training
+from wavenet_ae.compilation import programs
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import open_split, training_batches
 from wavenet_ae.errors import UserError
@@ -28,6 +30,7 @@ def small_ceilings(monkeypatch):
 
 
 def test_it_is_the_step_of_training(config):
+    config["dataset"] |= {"input_noise": 4.0, "gain_db": 6.0}
     step = training.TrainingStep(config, training.first_batches(config))
     got = [jax.device_get(step()) for _ in range(3)]
     mesh = sharding.data_mesh()
@@ -37,6 +40,8 @@ def test_it_is_the_step_of_training(config):
         seed=config["seed"],
         batch_size=config["batch_size"],
         crop_samples=task.crop_samples,
+        gain_db=6.0,
+        input_noise=4.0,
     )
     state, update = init_state(config, task, mesh), make_train_step(config, task, mesh)
     for metrics in got:
@@ -45,22 +50,26 @@ def test_it_is_the_step_of_training(config):
     batches.close()
 
 
-@pytest.mark.parametrize("crop_samples", [256, None])
-def test_noise_looks_like_what_is_read(config, crop_samples):
-    batches = training_batches(
-        open_split(config["dataset"]["name"], config["dataset"]["data_dir"], "train"),
-        seed=0,
-        batch_size=4,
-        crop_samples=crop_samples,
-    )
-    real, noise = next(batches), training.noise(4, crop_samples, seed=0)
-    batches.close()
+@pytest.mark.parametrize("input_noise", [0.0, 4.0])
+def test_noise_looks_like_what_is_read(config, input_noise):
+    config["dataset"] |= {"input_noise": input_noise, "gain_db": 6.0}
+    real = training.first_batches(config)[0]
+    shapes = programs.batch_shapes(config, tasks.create(config))
+    noise = training.noise(shapes, seed=0)
+    assert ("input_noise" in noise) == (input_noise > 0)
     assert noise.keys() == real.keys()
     for name, array in noise.items():
         assert (array.shape, array.dtype) == (real[name].shape, real[name].dtype)
     assert 0.5 < noise["audio"].std() < 0.65
     assert np.abs(noise["audio"]).max() <= 1
     assert noise["pitch"].max() < nsynth.NUM_PITCHES
+
+
+def test_noise_of_whole_notes(note_settings):
+    name, settings = note_settings["spectral"]
+    config = load_config(name, **settings)
+    noise = training.noise(programs.batch_shapes(config, tasks.create(config)), seed=0)
+    assert noise["audio"].shape == (config["batch_size"], nsynth.NOTE_SAMPLES)
 
 
 @pytest.mark.usefixtures("small_ceilings")

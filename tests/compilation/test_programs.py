@@ -1,11 +1,13 @@
 """Compiles small programs for a TPU slice that is not there; each in a process of its own."""
 
+import functools
 import importlib.util
 import json
 import math
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import jax
 import pytest
@@ -116,10 +118,11 @@ def test_sampling_exchanges_nothing_and_keeps_its_buffers_in_place(config, tmp_p
     config["model"]["dtype"] = "bfloat16"
     module, description = compile_for_tpu(tmp_path, config, "lower_sampler(config, devices, 16)")
     assert module.collectives == [] == description["collectives"]
-    model = tasks.create(config).model
+    model = tasks.create(config, "tpu").model
     params, _ = jax.eval_shape(tasks.create(config).init, jax.random.key(0))
-    state = jax.eval_shape(lambda p: sampler.initial_state(model, p, 4), params)  # of one device
-    buffers = [("bf16", buffer.shape) for buffer in jax.tree.leaves(state.decoder)]
+    weights = jax.eval_shape(functools.partial(sampler.prepare, model), params)
+    state = jax.eval_shape(lambda w: sampler.initial_state(model, w, 4), weights)  # of one device
+    buffers = [("bf16", buffer.shape) for buffer in state.decoder.buffers]
     updated = module.in_loops("dynamic-update-slice")
     copied = module.in_loops("copy", "copy-start", "concatenate", "pad")
     for buffer in buffers:
@@ -138,14 +141,15 @@ def test_sampling_exchanges_nothing_and_keeps_its_buffers_in_place(config, tmp_p
 
 def test_batches_have_the_shapes_of_the_input_pipeline(data_dir):
     notes = input_pipeline.open_split("nsynth_json/by_note", str(data_dir), "train")
-    for crop_samples in (256, None):
+    for crop_samples, input_noise in ((256, 0.0), (256, 4.0), (None, 0.0)):
         batches = input_pipeline.training_batches(
-            notes, seed=0, batch_size=2, crop_samples=crop_samples
+            notes, seed=0, batch_size=2, crop_samples=crop_samples, input_noise=input_noise
         )
         batch = sharding.to_global(next(batches), sharding.data_mesh())
         batches.close()
         expected = {name: (x.shape, x.dtype) for name, x in batch.items()}
-        shapes = programs.batch_shapes(2, crop_samples)
+        config = {"batch_size": 2, "dataset": {"input_noise": input_noise}}
+        shapes = programs.batch_shapes(config, SimpleNamespace(crop_samples=crop_samples))
         assert {name: (x.shape, x.dtype) for name, x in shapes.items()} == expected
 
 

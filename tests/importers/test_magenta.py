@@ -67,7 +67,7 @@ def test_raw_and_averaged_weights_are_the_authors():
     jax.tree.map(np.testing.assert_array_equal, raw, authors.params(after))
     averaged = magenta.import_checkpoint(PREFIX).params
     jax.tree.map(
-        lambda ours, theirs: np.testing.assert_array_equal(ours.ravel()[::4], theirs),
+        lambda ours, theirs: np.testing.assert_array_equal(ours.T.ravel()[::4], theirs),
         averaged,
         authors.tree(lambda name: after[f"ema/{name}"]),
     )
@@ -129,7 +129,7 @@ def test_training_starts_from_the_import(shallow_workdir, variables, data_dir, t
     imported = load_trained(shallow_workdir)
     np.testing.assert_array_equal(
         imported.params["decoder"]["layers_1"]["skip"]["kernel"],
-        variables["skip_2/W/ExponentialMovingAverage"][0],
+        variables["skip_2/W/ExponentialMovingAverage"][0, 0].T,
     )
     settings = {
         "dataset.data_dir": data_dir,

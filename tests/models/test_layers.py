@@ -2,12 +2,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import stepwise
 
-from wavenet_ae.models.layers import Conv, add_per_frame, average_pool
+from wavenet_ae.models import layers
+from wavenet_ae.models.arithmetic import Arithmetic
+from wavenet_ae.models.layers import Conv, Taps, add_per_frame, average_pool, convolve
+
+BFLOAT16 = Arithmetic(jnp.bfloat16, jnp.float32)
 
 
 def by_definition(x, kernel, bias, dilation, causal):
-    """The convolution as a sum over taps, in float64."""
+    """The convolution of [batch, time, in] as a sum over taps [width, in, out], in float64."""
     batch, time, _ = x.shape
     width = len(kernel)
     out = np.tile(bias.astype(np.float64), (batch, time, 1))
@@ -24,55 +29,87 @@ def by_definition(x, kernel, bias, dilation, causal):
 @pytest.mark.parametrize(("width", "dilation"), [(1, 1), (3, 1), (3, 4), (3, 16)])
 def test_convolution_is_its_definition(width, dilation, causal):
     conv = Conv(3, 5, width=width, dilation=dilation, causal=causal)
-    x = np.random.default_rng(0).normal(size=(2, 12, 3)).astype(np.float32)
-    params = conv.init(jax.random.key(0), x)["params"]
-    params["bias"] = jnp.arange(5.0)
-    expected = by_definition(x, np.asarray(params["kernel"]), np.arange(5), dilation, causal)
-    np.testing.assert_allclose(conv.apply({"params": params}, x), expected, atol=2e-6)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 12, 3)).astype(np.float32)
+    kernel = rng.normal(size=(width, 3, 5)).astype(np.float32)
+    params = {"kernel": layers.matrix_of_kernel(kernel), "bias": jnp.arange(5.0)}
+    expected = by_definition(x, kernel, np.arange(5), dilation, causal)
+    found = conv.apply({"params": params}, np.moveaxis(x, -1, 0))
+    np.testing.assert_allclose(np.moveaxis(found, 0, -1), expected, atol=4e-6)
 
 
-@pytest.mark.parametrize("dilation", [1, 2, 5])
-def test_steps_agree_with_the_whole_signal_in_values_and_gradients(dilation):
-    conv = Conv(3, 4, width=3, dilation=dilation, causal=True)
-    x = np.random.default_rng(1).normal(size=(2, 17, 3)).astype(np.float32)
-    params = conv.init(jax.random.key(1), x)["params"]
+@pytest.mark.parametrize("taps", [Taps(), Taps(3, 2, 4), Taps(3, 5, 5), Taps(2, 3, 0)])
+@pytest.mark.parametrize(
+    ("arithmetic", "tolerance"), [(Arithmetic(), 1e-6), (BFLOAT16, 0.01), ("all bfloat16", 0.02)]
+)
+def test_gradients_are_those_that_jax_finds(taps, arithmetic, tolerance):
+    if arithmetic == "all bfloat16":
+        arithmetic = Arithmetic(jnp.bfloat16, jnp.bfloat16)
+    matrix = jax.random.normal(jax.random.key(0), (4, taps.width * 3))
+    x = jax.random.normal(jax.random.key(1), (3, 2, 11)).astype(arithmetic.activations)
+    weights = jax.random.normal(jax.random.key(2), (4, 2, 11))
 
-    def whole(params):
-        return conv.apply({"params": params}, x)
+    def plain(matrix, x):
+        return jnp.einsum("oi,ibt->obt", matrix, taps.windows(x.astype(jnp.float32)))
 
-    def stepwise(params):
-        buffer = conv.apply({"params": params}, 2, method="initial_buffer")
+    expected, pull_expected = jax.vjp(plain, matrix, x)
+    found, pull = jax.vjp(lambda *a: convolve(*a, taps, arithmetic), matrix, x)
+    assert found.dtype == jnp.float32
+    for ours, theirs in zip(
+        [found, *pull(weights)], [expected, *pull_expected(weights)], strict=True
+    ):
+        ours, theirs = np.asarray(ours, float), np.asarray(theirs, float)
+        assert np.linalg.norm(ours - theirs) < tolerance * np.linalg.norm(theirs)
+    of_matrix, of_x = pull(weights)
+    assert (of_matrix.dtype, of_x.dtype) == (jnp.float32, arithmetic.activations)
 
-        def step(buffer, xs):
-            time, sample = xs
-            return conv.apply({"params": params}, buffer, sample, time, method="step")
 
-        _, out = jax.lax.scan(step, buffer, (jnp.arange(17), x.swapaxes(0, 1)))
-        return out.swapaxes(0, 1)
+@pytest.mark.parametrize(
+    ("arithmetic", "atol", "rtol"), [(Arithmetic(), 1e-6, 2e-6), (BFLOAT16, 1e-5, 0.02)]
+)
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize(("width", "dilation"), [(1, 1), (2, 4), (3, 1), (3, 2), (3, 5), (3, 16)])
+def test_steps_are_the_whole_signal(width, dilation, batch, arithmetic, atol, rtol):
+    conv = Conv(3, 4, width=width, dilation=dilation, causal=True, arithmetic=arithmetic)
+    signal = jax.random.normal(jax.random.key(1), (3, batch, 17))
+    params = conv.init(jax.random.key(2), signal)
 
-    np.testing.assert_allclose(stepwise(params), whole(params), atol=1e-6)
-    weight = np.random.default_rng(2).normal(size=(2, 17, 4)).astype(np.float32)
-    gradients = [jax.grad(lambda p, f=f: (f(p) * weight).sum())(params) for f in (whole, stepwise)]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), *gradients)
+    def start(params):
+        return conv.apply(params, batch, method="initial_buffer"), 0
+
+    def step(params, state, sample):
+        buffer, time = state
+        buffer, y = conv.apply(params, buffer, sample, time, method="step")
+        return (buffer, time + 1), y
+
+    stepwise.assert_steps_are_the_whole(
+        conv.apply,
+        lambda params, signal: stepwise.outputs(start, step, params, signal),
+        params,
+        signal,
+        atol=atol,
+        gradient_rtol=rtol,
+    )
 
 
 def test_initialisation_has_the_authors_variance():
-    kernel = Conv(64, 200, width=3).init(jax.random.key(0), jnp.zeros((1, 4, 64)))["params"][
+    kernel = Conv(64, 200, width=3).init(jax.random.key(0), jnp.zeros((64, 1, 4)))["params"][
         "kernel"
     ]
     fan_in = 3 * 64
+    assert kernel.shape == (200, fan_in)
     assert np.var(kernel) == pytest.approx(1 / fan_in, rel=0.02)
     assert np.abs(kernel).max() <= np.sqrt(3 / fan_in)
 
 
 def test_pooling_averages_and_refuses_other_lengths():
-    x = jnp.arange(12.0).reshape(1, 6, 2)
-    np.testing.assert_array_equal(average_pool(x, 3), [[[2.0, 3.0], [8.0, 9.0]]])
+    x = jnp.arange(12.0).reshape(2, 1, 6)
+    np.testing.assert_array_equal(average_pool(x, 3), [[[1.0, 4.0]], [[7.0, 10.0]]])
     with pytest.raises(ValueError, match="no multiple of the hop of 4"):
         average_pool(x, 4)
 
 
 def test_frames_are_added_to_their_samples():
-    x = jnp.zeros((1, 6, 1))
-    frames = jnp.array([[[1.0], [2.0]]])
-    np.testing.assert_array_equal(add_per_frame(x, frames)[0, :, 0], [1, 1, 1, 2, 2, 2])
+    x = jnp.zeros((1, 1, 6))
+    frames = jnp.array([[[1.0, 2.0]]])
+    np.testing.assert_array_equal(add_per_frame(x, frames)[0, 0], [1, 1, 1, 2, 2, 2])

@@ -8,7 +8,7 @@ import pytest
 from wavenet_ae import tasks
 from wavenet_ae.audio import mu_law, representations
 from wavenet_ae.errors import UserError
-from wavenet_ae.synthesis import codec, sampler
+from wavenet_ae.synthesis import codec, sampler, wavenet_codec
 from wavenet_ae.training.trained import TrainedModel
 
 WAVENET = {
@@ -64,7 +64,7 @@ def encoded_whole(model, audio):
     return trained.task.model.apply({"params": trained.params}, signal, method="encode")
 
 
-@pytest.mark.parametrize("num_samples", [1, 7, 8, 9, 64])
+@pytest.mark.parametrize("num_samples", [1, 7, 8, 9, 24, 40, 64, 100])
 def test_wavenet_pads_any_length_to_whole_frames(wavenet, num_samples):
     audio = noise(2, num_samples)
     expected = encoded_whole(wavenet, np.pad(audio, ((0, 0), (0, -num_samples % 8))))
@@ -75,6 +75,21 @@ def test_wavenet_pads_any_length_to_whole_frames(wavenet, num_samples):
 def test_wavenet_windows_give_what_one_piece_gives(wavenet, num_frames):
     audio = noise(2, 8 * num_frames)
     np.testing.assert_allclose(wavenet.encode(audio), encoded_whole(wavenet, audio), atol=1e-6)
+
+
+def test_a_few_programs_encode_sounds_of_all_lengths(wavenet, monkeypatch):
+    windows = []
+    encode = wavenet_codec._encode
+
+    def spy(model, params, audio, num_samples):
+        windows.append(audio.shape[1] // 8)
+        return encode(model, params, audio, num_samples)
+
+    monkeypatch.setattr(wavenet_codec, "_encode", spy)
+    frames = [1, 2, 3, 5, 6, 7, 8, 100, 128, 130, 255, 256, 257, 600]
+    shapes = [wavenet.encode(noise(1, 8 * n)).shape for n in frames]
+    assert shapes == [(1, n, 3) for n in frames]
+    assert set(windows) == {1, 2, 4, 8, 128, 256}
 
 
 def test_wavenet_generates_by_its_temperature(wavenet):

@@ -34,7 +34,7 @@ def test_the_folder_has_the_layout_of_the_hub(exported, tmp_path):
     names = {"model.safetensors", "config.json", "README.md"}
     assert {path.name for path in exported.iterdir()} == names
     tensors = safetensors.numpy.load_file(exported / "model.safetensors")
-    assert tensors["params.decoder.layers_0.dilated.kernel"].shape == (3, 6, 12)
+    assert tensors["params.decoder.layers_0.dilated.kernel"].shape == (12, 3 * 6)
     card = (exported / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: wavenet_ae\n")
     parameters = sum(tensor.size for tensor in tensors.values())

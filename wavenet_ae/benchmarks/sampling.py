@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 
 from wavenet_ae import tasks
 from wavenet_ae.benchmarks import ceilings, interleaved, tables
+from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import sampler
@@ -46,7 +47,8 @@ def measure(
         the rates of steps (a sample of all sounds) and of samples (of all sounds together), and
         two ceilings of the samples: `memory`, where each step reads all weights of the decoder
         once, and `arithmetic`. `share_of_ceiling` is the quotient of the median and the lower of
-        the two, `binding_ceiling`.
+        the two, `binding_ceiling`. `voice` has an entry for each size of chunk in which one sound
+        may be played: its `samples`, and `ms` from frame to codes.
 
     Raises:
         UserError: a setting is wrong, or the configuration is of another model.
@@ -72,17 +74,21 @@ def measure(
         chunks[number] = _chunks(model, params, number, chunk_frames, config["seed"], mesh)
         next(chunks[number])
         first_s[number] = time.perf_counter() - start
-    dtype = str(model.dtype)
+    operands = jnp.dtype(model.arithmetic.operands).name
     contestants = {
-        "matrix": ceilings.matrix_flop_per_s(mesh, dtype),
+        "matrix": ceilings.matrix_flop_per_s(mesh, operands),
         "memory": ceilings.memory_bytes_per_s(mesh),
     }
     for number, sound in chunks.items():
         contestants[number] = lambda sound=sound: interleaved.calls_per_s(
             lambda: next(sound), seconds
         )
+    voices = [model.hop_length // parts for parts in (4, 2, 1) if model.hop_length % parts == 0]
+    for samples in voices:
+        chunk = _voice(model, params, samples, config["seed"], mesh)
+        contestants["voice", samples] = lambda chunk=chunk: interleaved.calls_per_s(chunk, seconds)
     measured = interleaved.measure(contestants, repetitions)
-    flop, weight_bytes = flop_per_sample(params), decoder_bytes(params, model.dtype)
+    flop, weight_bytes = flop_per_sample(params), decoder_bytes(params, operands)
     batches = []
     for number in chunks:
         per_chunk = chunk_frames * model.hop_length
@@ -106,7 +112,8 @@ def measure(
             }
         )
     return {
-        "dtype": dtype,
+        "dtype": str(model.dtype),
+        "computation": model.arithmetic.describe(model.dtype),
         "chunk_frames": chunk_frames,
         "hop_length": model.hop_length,
         "matrix_flop_per_s": measured["matrix"]._asdict(),
@@ -114,6 +121,13 @@ def measure(
         "model_flop_per_sample": flop,
         "decoder_bytes": weight_bytes,
         "batches": batches,
+        "voice": [
+            {
+                "samples": samples,
+                "ms": measured["voice", samples].inverse().times(1000)._asdict(),
+            }
+            for samples in voices
+        ],
     }
 
 
@@ -134,6 +148,27 @@ def _chunks(
         yield from sampler.generate(
             model, params, embedding, keys, pitch=pitch, chunk_frames=chunk_frames, mesh=mesh
         )
+
+
+def _voice(
+    model: WaveNetAutoencoder, params: Any, samples: int, seed: int, mesh: Mesh
+) -> Callable[[], np.ndarray]:
+    """Returns a call that generates one sound's next samples, after a first one."""
+    weights = sampler.prepare(model, params)
+    state = sampler.initial_state(model, weights, 1, mesh)
+    frame = np.random.default_rng(seed).normal(size=(1, 1, model.embedding_size))
+    frame, keys = jnp.asarray(frame, jnp.float32), sampler.note_keys(seed, np.arange(1))
+    pitch, temperature = jnp.full(1, 60) if model.num_pitches else None, jnp.float32(1)
+
+    def chunk() -> np.ndarray:
+        nonlocal state
+        state, codes = sampler.generate_samples(
+            model, weights, state, frame, pitch, keys, temperature, per_frame=samples
+        )
+        return np.asarray(codes)
+
+    chunk()
+    return chunk
 
 
 def _decoder_weights(params: Any) -> Iterator[tuple[str, str, int]]:
@@ -197,13 +232,20 @@ def report(result: Mapping[str, Any]) -> str:
         tables.in_one_cell(interleaved.Spread(**result[name]).times(1e-9))
         for name in ("matrix_flop_per_s", "memory_bytes_per_s")
     )
+    voice = []
+    for chunk in result["voice"]:
+        ms = interleaved.Spread(**chunk["ms"])
+        real_time = 1000 * chunk["samples"] / nsynth.SAMPLE_RATE_HZ / ms.median
+        voice.append([str(chunk["samples"]), tables.in_one_cell(ms), f"{real_time:.3g}"])
     return (
         f"{result['chunk_frames']} frame(s) of {result['hop_length']} samples at a time, "
-        f"{result['dtype']}\n"
+        f"{result['computation']}\n"
         f"matrix products: {matrix} GFLOP/s; memory reads: {memory} GB/s\n"
         f"a sample of a sound: {result['model_flop_per_sample'] / 1e6:.4g} MFLOP; a step reads "
         f"{result['decoder_bytes'] / 1e6:.4g} MB of weights\n\n"
         + tables.table(heads, rows)
+        + "\n"
+        + tables.table(["one voice: samples a chunk", "ms a chunk", "times real time"], voice)
         + "\nThe ceiling of the memory is none where a cache holds the weights: a share can then "
         "be above 1.\n"
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from wavenet_ae import tasks
@@ -135,10 +136,11 @@ def measure(
     jax.block_until_ready(step())
     # Before the ceilings' arrays are there.
     peaks = {"device": machine.peak_device_bytes(), "resident": machine.peak_resident_bytes()}
-    dtype = str(step.task.model.dtype)
+    model = step.task.model
+    operands = jnp.dtype(model.arithmetic.operands).name
     measured = interleaved.measure(
         {
-            "matrix": ceilings.matrix_flop_per_s(step.mesh, dtype),
+            "matrix": ceilings.matrix_flop_per_s(step.mesh, operands),
             "memory": ceilings.memory_bytes_per_s(step.mesh),
             "step": lambda: interleaved.calls_per_s(step, seconds),
         },
@@ -157,7 +159,8 @@ def measure(
         "memory_bytes_per_s": measured["memory"],
     }
     return {
-        "dtype": dtype,
+        "dtype": str(model.dtype),
+        "computation": model.arithmetic.describe(model.dtype),
         "batch_size": batch_size,
         "samples_per_example": samples,
         "data": config["dataset"]["name"] if real_data else "noise",
@@ -213,7 +216,7 @@ def report(result: Mapping[str, Any]) -> str:
     )
     return (
         f"batches of {result['batch_size']} x {result['samples_per_example']} samples "
-        f"({result['data']}), {result['dtype']}\n\n"
+        f"({result['data']}), {result['computation']}\n\n"
         + tables.table(["", *tables.SPREAD_HEADS], cells)
         + f"\nmodel: {result['model_flop_per_step'] / 1e9:.4g} GFLOP a step\n"
         f"peak memory: {sizes}\n"

@@ -41,6 +41,13 @@ class Arithmetic(NamedTuple):
             return cls(dtype, dtype, precision)
         return cls(dtype if multiplies_bfloat16() else jnp.float32, jnp.float32, precision)
 
+    def describe(self, dtype: DTypeLike) -> str:
+        """Says what a model of this type is computed in."""
+        dtype = jnp.dtype(dtype)
+        if self.operands == dtype:
+            return dtype.name
+        return f"{dtype.name}, computed in float32, which this CPU multiplies no slower"
+
     def multiply(self, a: jax.Array, b: jax.Array) -> jax.Array:
         """Returns the product of two matrices, float32."""
         return jnp.matmul(

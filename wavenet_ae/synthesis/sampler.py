@@ -75,12 +75,22 @@ def prepare(model: WaveNetAutoencoder, params: Any) -> Weights:
     return Weights(params, skip_matrix)
 
 
-def initial_state(model: WaveNetAutoencoder, weights: Weights, batch_size: int) -> SamplerState:
-    """Returns the state before the first sample: silence has gone before."""
+def initial_state(
+    model: WaveNetAutoencoder, weights: Weights, batch_size: int, mesh: Mesh | None = None
+) -> SamplerState:
+    """Returns the state before the first sample: silence has gone before.
+
+    Args:
+        model: the autoencoder.
+        weights: from `prepare`.
+        batch_size: sounds.
+        mesh: that will generate them: the state then lies as generation leaves it.
+    """
     decoder = model.apply(
         {"params": weights.params}, batch_size, method=lambda m, size: m.decoder.initial_state(size)
     )
-    return SamplerState(decoder, jnp.zeros(batch_size))
+    state = SamplerState(decoder, jnp.zeros(batch_size))
+    return state if mesh is None else jax.device_put(state, state_layout(state, mesh))
 
 
 def state_layout(state: SamplerState, mesh: Mesh) -> SamplerState:
@@ -304,8 +314,8 @@ def _generate_together(
     split = sharding.batch_sharded(mesh)
     keys = jax.device_put(keys[rows], split)
     pitch = None if pitch is None else jax.device_put(np.asarray(pitch, np.int32)[rows], split)
-    state = initial_state(model, weights, len(rows))
-    state = jax.device_put(state, state_layout(state, mesh))
+    state = initial_state(model, weights, len(rows), mesh)
+    temperature = jnp.float32(temperature)
     for start in range(0, num_frames, chunk_frames):
         frames = embedding[rows, start : start + chunk_frames]
         # The last chunk is filled up, so that one compiled program serves all.
@@ -314,8 +324,6 @@ def _generate_together(
         frames = jax.device_put(frames.astype(np.float32), split)
         # One thread compiles for all.
         with _compilation if start == 0 else contextlib.nullcontext():
-            state, codes = generate_samples(
-                model, weights, state, frames, pitch, keys, jnp.float32(temperature)
-            )
+            state, codes = generate_samples(model, weights, state, frames, pitch, keys, temperature)
         audio = np.asarray(mu_law.decode(codes))[:batch]
         yield audio[:, : (chunk_frames - missing) * model.hop_length]

@@ -17,6 +17,7 @@ from wavenet_ae.training import sharding
 from wavenet_ae.training.trained import TrainedModel
 
 # Longer sounds are encoded in windows of so many frames: a bounded memory, and one program for all.
+# Shorter ones are filled up to a power of two, so that a few programs serve all lengths.
 _WINDOW_FRAMES = 256
 
 
@@ -76,20 +77,20 @@ class WaveNetCodec:
         """
         hop, (num_rows, num_samples) = self.hop_length, audio.shape
         num_frames = -(-num_samples // hop)
-        audio = np.pad(audio, ((0, 0), (0, num_frames * hop - num_samples))).astype(np.float32)
         rows = sharding.padded_rows(num_rows, self._mesh)
         reach = -(-self.model.bind({}).encoder.context_samples // hop)
-        window = max(_WINDOW_FRAMES, 4 * reach)
-        if num_frames <= window:
-            window = num_frames
+        window = min(max(_WINDOW_FRAMES, 4 * reach), 1 << (num_frames - 1).bit_length())
+        fill = max(num_frames, window) * hop - num_samples
+        audio = np.pad(audio, ((0, 0), (0, fill))).astype(np.float32)
+        own_samples = np.int32(min(num_frames, window) * hop)
         frames, done = [], 0
         while done < num_frames:
             # Every window lies inside the sound, so only the sound's own ends meet zero padding.
-            first = min(max(0, done - reach), num_frames - window)
+            first = max(0, min(done - reach, num_frames - window))
             cut = audio[rows, first * hop : (first + window) * hop]
             cut = jax.device_put(cut, sharding.batch_sharded(self._mesh))
-            encoded = np.asarray(_encode(self.model, self._params, cut))[:num_rows]
-            end = num_frames if first + window == num_frames else first + window - reach
+            encoded = np.asarray(_encode(self.model, self._params, cut, own_samples))[:num_rows]
+            end = num_frames if first + window >= num_frames else first + window - reach
             frames.append(encoded[:, done - first : end - first])
             done = end
         return np.concatenate(frames, axis=1)
@@ -110,6 +111,8 @@ class WaveNetCodec:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _encode(model: WaveNetAutoencoder, params: Any, audio: jax.Array) -> jax.Array:
+def _encode(
+    model: WaveNetAutoencoder, params: Any, audio: jax.Array, num_samples: jax.Array
+) -> jax.Array:
     signal = mu_law.to_signal(mu_law.encode(audio))
-    return model.apply({"params": params}, signal, method="encode")
+    return model.apply({"params": params}, signal, num_samples, method="encode")

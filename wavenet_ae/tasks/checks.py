@@ -27,9 +27,14 @@ def check_num_pitches(model: nn.Module) -> None:
 
 
 def check_dtype(model: nn.Module) -> None:
-    """Raises a UserError where the model computes in anything but float32 or bfloat16."""
+    """Raises a UserError where the model's numbers are not of a type or precision that there is."""
     if model.dtype not in (jnp.float32, "float32", jnp.bfloat16, "bfloat16"):
         raise UserError(f"config.model.dtype={model.dtype!r} must be float32 or bfloat16.")
+    if model.matmul_precision not in (None, "high", "highest"):
+        raise UserError(
+            f"config.model.matmul_precision={model.matmul_precision!r} must be high, highest, or "
+            "None for the device's own."
+        )
 
 
 def check_spectral_layers(model: nn.Module) -> None:

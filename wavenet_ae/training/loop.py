@@ -53,6 +53,9 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
         config, task, notes = _prepare(config, mesh)
         identity = _identity(config, notes) if jax.process_count() > 1 else {}
     processes.require_same(identity, "start all with the same command, code and data.")
+    computation = task.model.arithmetic.describe(task.model.dtype)
+    if computation != task.model.dtype:
+        processes.say_once(f"config.model.dtype={computation}")
     with contextlib.ExitStack() as stack:
         stack.enter_context(workdirs.claimed(workdir))
         with processes.together():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from wavenet_ae.audio import mu_law
+from wavenet_ae.models import arithmetic
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import sampler
 
@@ -268,8 +269,10 @@ def test_as_one_kernel_a_sound_is_the_same(params, embedding, tmp_path):
     )
 
 
-def test_bfloat16_steps_agree_with_the_teacher_forced_pass(embedding):
-    model = MODEL.clone(dtype="bfloat16")
+@pytest.mark.parametrize("platform", ["cpu", "tpu"])
+def test_bfloat16_steps_agree_with_the_teacher_forced_pass(embedding, monkeypatch, platform):
+    monkeypatch.setattr(arithmetic, "multiplies_bfloat16", lambda: True)
+    model = MODEL.clone(dtype="bfloat16", platform=platform)
     params = model.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
     signal = jax.random.uniform(jax.random.key(1), (5, 192), minval=-1.0)
     ours = stepwise_probabilities(model, params, signal, embedding)
@@ -278,7 +281,7 @@ def test_bfloat16_steps_agree_with_the_teacher_forced_pass(embedding):
     )
     assert logits.dtype == jnp.float32
     assert np.any(np.asarray(logits) != np.asarray(logits.astype(jnp.bfloat16), np.float32))
-    np.testing.assert_allclose(ours, jax.nn.softmax(logits), atol=2e-3)
+    np.testing.assert_allclose(ours, jax.nn.softmax(logits), atol=1e-6)
 
 
 def test_chunks_do_not_change_the_sound(params, embedding):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 CPU = "cpu"
+_CPU_INFO = Path("/proc/cpuinfo")
 
 
 class Arithmetic(NamedTuple):
@@ -62,6 +63,6 @@ class Arithmetic(NamedTuple):
 def multiplies_bfloat16() -> bool:
     """Tells whether this machine's CPU has AMX, which multiplies bfloat16 into float32."""
     try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text().split()
+        return "amx_bf16" in _CPU_INFO.read_text().split()
     except OSError:
         return False

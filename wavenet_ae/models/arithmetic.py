@@ -49,9 +49,10 @@ class Arithmetic(NamedTuple):
             return dtype.name
         return f"{dtype.name}, computed in float32, which this CPU multiplies no slower"
 
-    def multiply(self, a: jax.Array, b: jax.Array) -> jax.Array:
-        """Returns the product of two matrices, float32."""
-        return jnp.matmul(
+    def multiply(self, subscripts: str, a: jax.Array, b: jax.Array) -> jax.Array:
+        """Returns the product of two arrays, float32; `subscripts` as `jnp.einsum` has them."""
+        return jnp.einsum(
+            subscripts,
             a.astype(self.operands),
             b.astype(self.operands),
             precision=self.precision,

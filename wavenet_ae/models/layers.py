@@ -17,6 +17,7 @@ from wavenet_ae.models.arithmetic import Arithmetic
 from wavenet_ae.models.initializers import scaled_uniform
 
 Initializer = Callable[..., jax.Array]
+_PRODUCT = "oi,ibt->obt"  # of a matrix and a signal
 
 
 class Taps(NamedTuple):
@@ -55,12 +56,7 @@ def convolve(matrix: jax.Array, x: jax.Array, taps: Taps, arithmetic: Arithmetic
     Returns:
         float32 `[out, batch, time]`.
     """
-    return _times(matrix, taps.windows(x.astype(arithmetic.operands)), arithmetic)
-
-
-def _times(matrix: jax.Array, windows: jax.Array, arithmetic: Arithmetic) -> jax.Array:
-    product = arithmetic.multiply(matrix, windows.reshape(len(windows), -1))
-    return product.reshape(-1, *windows.shape[1:])
+    return arithmetic.multiply(_PRODUCT, matrix, taps.windows(x.astype(arithmetic.operands)))
 
 
 def _forward(
@@ -76,13 +72,19 @@ def _backward(
     matrix, x = jax.lax.optimization_barrier(inputs)
     gradient = gradient.astype(arithmetic.operands)
     windows, pull = jax.vjp(taps.windows, x)
-    of_matrix = arithmetic.multiply(
-        gradient.reshape(len(gradient), -1), windows.reshape(len(windows), -1).T
+    of_matrix = jax.lax.platform_dependent(
+        gradient,
+        windows,
+        # With two axes to sum over, XLA's CPU code would transpose both sides first.
+        cpu=lambda *sides: arithmetic.multiply(
+            "on,in->oi", *(x.reshape(len(x), -1) for x in sides)
+        ),
+        default=functools.partial(arithmetic.multiply, "obt,ibt->oi"),
     )
     transposed = jax.lax.platform_dependent(
         matrix.astype(arithmetic.operands), cpu=_gather_transposed, default=jnp.transpose
     )
-    (of_x,) = pull(_times(transposed, gradient, arithmetic).astype(x.dtype))
+    (of_x,) = pull(arithmetic.multiply(_PRODUCT, transposed, gradient).astype(x.dtype))
     return of_matrix, of_x
 
 
@@ -173,7 +175,8 @@ class Conv(nn.Module):
             for back in range(self._reach, 0, -self.dilation)
         ]
         window = jnp.concatenate([*past, x])[..., None]
-        return buffer, _times(self.kernel, window, self.arithmetic) + self.bias[:, None, None]
+        product = self.arithmetic.multiply(_PRODUCT, self.kernel, window)
+        return buffer, product + self.bias[:, None, None]
 
 
 def average_pool(x: jax.Array, window: int) -> jax.Array:

@@ -109,7 +109,12 @@ def test_pooling_averages_and_refuses_other_lengths():
         average_pool(x, 4)
 
 
-def test_frames_are_added_to_their_samples():
+@pytest.mark.parametrize("add", [add_per_frame, layers._add_split, layers._add_chosen])
+def test_frames_are_added_to_their_samples(add):
     x = jnp.zeros((1, 1, 6))
     frames = jnp.array([[[1.0, 2.0]]])
-    np.testing.assert_array_equal(add_per_frame(x, frames)[0, 0], [1, 1, 1, 2, 2, 2])
+    np.testing.assert_array_equal(add(x, frames)[0, 0], [1, 1, 1, 2, 2, 2])
+    x = jax.random.normal(jax.random.key(0), (3, 2, 20))
+    frames = jax.random.normal(jax.random.key(1), (3, 2, 5))
+    expected = x + np.repeat(frames, 4, axis=-1)
+    np.testing.assert_allclose(add(x, frames), expected, atol=1e-6)

@@ -82,7 +82,8 @@ class DecoderLayer(nn.Module):
             The layer's output and what its share of the skip sum is projected from, both of x's
             shape.
         """
-        pre_gate = add_per_frame(convolution(self.dilated, x), conditioning).astype(x.dtype)
+        pre_gate = convolution(self.dilated, x).astype(x.dtype)
+        pre_gate = add_per_frame(pre_gate, conditioning).astype(x.dtype)
         gate, filtered = jnp.split(pre_gate, 2)
         hidden = nn.sigmoid(gate) * jnp.tanh(filtered)
         if self.has_residual:

@@ -17,7 +17,10 @@ from wavenet_ae.tasks import Task
 
 
 def of_function(function: Callable[..., Any], *args: Any) -> int:
-    """Counts the operations of a call; what meets padding or falls between samples is none.
+    """Counts the operations of a call.
+
+    Of a convolution, what meets padding or falls between samples is none; the WaveNet's are
+    products, which also multiply the zeros around a signal.
 
     Args:
         function: of arrays, that JAX can trace.

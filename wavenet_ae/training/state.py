@@ -56,8 +56,8 @@ def make_optimizer(config: Mapping[str, Any]) -> optax.GradientTransformation:
     """Returns Adam (Engel et al. 2017, section 3) or Muon, with schedule and optional clipping.
 
     Muon (Jordan et al. 2024) makes the momentum of every kernel, as a matrix of taps and inputs by
-    outputs, orthogonal; biases are NAdam's. Its steps are scaled to the size of Adam's (Liu et al.
-    2025, section 2.2), so that learning rates mean the same.
+    outputs (or turned: it is the same), orthogonal; biases are NAdam's. Its steps are scaled to the
+    size of Adam's (Liu et al. 2025, section 2.2), so that learning rates mean the same.
 
     Args:
         config: `name` (`adam`, also where there is none, or `muon`), `learning_rates`,

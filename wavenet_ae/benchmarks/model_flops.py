@@ -57,8 +57,8 @@ def _of_equation(equation: core.JaxprEqn) -> int:
         case "conv_general_dilated":
             return _of_convolution(equation)
         case "cond":
-            # The choices are between ways to one result, by platform.
-            return max(map(_of_jaxpr, _inner(equation)))
+            # The choices are between ways to one result, by platform: the least is the model's work.
+            return min(map(_of_jaxpr, _inner(equation)))
         case "scan":
             return equation.params["length"] * sum(map(_of_jaxpr, _inner(equation)))
         case "while" if any(map(_of_jaxpr, _inner(equation))):

@@ -85,7 +85,7 @@ def measure(
         )
     voices = [model.hop_length // parts for parts in (4, 2, 1) if model.hop_length % parts == 0]
     for samples in voices:
-        chunk = _voice(model, params, samples, config["seed"], mesh)
+        chunk = _voice(model, params, samples, config["seed"])
         contestants["voice", samples] = lambda chunk=chunk: interleaved.calls_per_s(chunk, seconds)
     measured = interleaved.measure(contestants, repetitions)
     flop, weight_bytes = flop_per_sample(params), decoder_bytes(params, operands)
@@ -151,10 +151,11 @@ def _chunks(
 
 
 def _voice(
-    model: WaveNetAutoencoder, params: Any, samples: int, seed: int, mesh: Mesh
+    model: WaveNetAutoencoder, params: Any, samples: int, seed: int
 ) -> Callable[[], np.ndarray]:
     """Returns a call that generates one sound's next samples, after a first one."""
-    weights = sampler.prepare(model, params)
+    mesh = sharding.data_mesh(jax.local_devices()[:1])
+    weights = sampler.prepare(model, jax.device_put(params, sharding.replicated(mesh)))
     state = sampler.initial_state(model, weights, 1, mesh)
     frame = np.random.default_rng(seed).normal(size=(1, 1, model.embedding_size))
     frame, keys = jnp.asarray(frame, jnp.float32), sampler.note_keys(seed, np.arange(1))

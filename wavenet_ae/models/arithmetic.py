@@ -47,7 +47,7 @@ class Arithmetic(NamedTuple):
         dtype = jnp.dtype(dtype)
         if self.operands == dtype:
             return dtype.name
-        return f"{dtype.name}, computed in float32, which this CPU multiplies no slower"
+        return f"{dtype.name}, computed in float32 on this CPU"
 
     def multiply(self, subscripts: str, a: jax.Array, b: jax.Array) -> jax.Array:
         """Returns the product of two arrays, float32; `subscripts` as `jnp.einsum` has them."""

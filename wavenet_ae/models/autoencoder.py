@@ -28,7 +28,7 @@ class WaveNetAutoencoder(nn.Module):
         output_init: see `WaveNetDecoder`.
         rematerialize: see `WaveNetDecoder`; the encoder, far smaller, keeps its activations.
         dtype: of the products' operands, and of what lies between them on accelerators; parameters,
-            sums, logits and gradients are float32.
+            their gradients, sums and logits are float32.
         matmul_precision: of float32 products on accelerators: see `Arithmetic`.
         platform: of the devices, as JAX names it: see `Arithmetic.on`.
     """

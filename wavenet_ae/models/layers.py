@@ -201,7 +201,7 @@ def add_per_frame(x: jax.Array, frames: jax.Array) -> jax.Array:
     Returns:
         `[channels, batch, time]`.
     """
-    return jax.lax.platform_dependent(x, frames, cpu=_add_split, default=_add_chosen)
+    return jax.lax.platform_dependent(x, frames, tpu=_add_chosen, default=_add_split)
 
 
 def _add_split(x: jax.Array, frames: jax.Array) -> jax.Array:

@@ -270,7 +270,8 @@ def generate(
     if len(chunks) == 1:
         yield from chunks[0]
         return
-    with ThreadPoolExecutor(num_threads) as pool:
+    pool = ThreadPoolExecutor(num_threads)
+    try:
         # A part begins its next chunk at once: no core waits for the others' last.
         ahead = [pool.submit(next, part, None) for part in chunks]
         while (first := ahead[0].result()) is not None:
@@ -280,6 +281,8 @@ def generate(
                     together.append(ahead[number].result())
                 ahead[number] = pool.submit(next, part, None)
             yield np.concatenate(together)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _split(weights: Weights, batch_size: int, mesh: Mesh) -> tuple[int, list[np.ndarray]]:
@@ -290,7 +293,7 @@ def _split(weights: Weights, batch_size: int, mesh: Mesh) -> tuple[int, list[np.
     of matrices. Of a large model, all cores together read the weights once for all sounds.
     """
     rows = np.arange(batch_size)
-    size = sum(leaf.nbytes for leaf in jax.tree.leaves(weights))
+    size = 4 * sum(leaf.size for leaf in jax.tree.leaves(weights.params))
     if mesh.size > 1 or mesh.devices.flat[0].platform != "cpu" or size > CACHED_BYTES:
         return 1, [rows]
     is_few = batch_size <= FEW_SOUNDS * num_cores()

@@ -40,7 +40,7 @@ def make_train_step(
 
     Args:
         config: `optimizer`, `averaging_decay`, `accumulation_steps`: parts in which a batch is
-            worked through, for a smaller memory (CPUs take an example at a time where the model
+            worked through, for a smaller memory (a single CPU takes an example at a time where the model
             has no statistics of batches); `skip_nonfinite`: if above 0, a gradient that is
             not finite, or whose norm is above `optimizer.spike_norm`, changes nothing but the
             number of the step.
@@ -53,7 +53,7 @@ def make_train_step(
         (after the update), and `skipped` (0 or 1) where steps may be; scalars on the device.
     """
     optimizer = make_optimizer(config["optimizer"])
-    is_cpu = mesh.devices.flat[0].platform == CPU
+    is_one_cpu = mesh.size == 1 and mesh.devices.flat[0].platform == CPU
 
     def mean_loss(params, model_state, batch):
         metrics, model_state = task.loss(params, model_state, batch, train=True)
@@ -64,9 +64,9 @@ def make_train_step(
 
     def accumulated_gradient(params, model_state, batch):
         parts = config["accumulation_steps"]
-        if is_cpu and not jax.tree.leaves(model_state):
+        if is_one_cpu and not jax.tree.leaves(model_state):
             # Example by example, since then activations stay in a processor's caches.
-            parts = len(batch["audio"]) // mesh.size
+            parts = len(batch["audio"])
         if parts == 1:
             return gradient(params, model_state, batch)
         # Strided parts: each holds rows of every device, so none has to move.

@@ -73,7 +73,7 @@ def test_three_steps_are_the_authors(config):
 
     def errors(ours, theirs):
         pairs = zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True)
-        return np.concatenate([np.abs(np.ravel(a)[::4] - np.ravel(b)) for a, b in pairs])
+        return np.concatenate([np.abs(np.ravel(a.T)[::4] - np.ravel(b)) for a, b in pairs])
 
     theirs = authors.tree(lambda name: after[f"var/{name}"].ravel()[::4])
     averaged = authors.tree(lambda name: after[f"ema/{name}"])

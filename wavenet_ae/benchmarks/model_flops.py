@@ -57,7 +57,7 @@ def _of_equation(equation: core.JaxprEqn) -> int:
         case "conv_general_dilated":
             return _of_convolution(equation)
         case "cond":
-            # The choices are between ways to one result, by platform: the least is the model's work.
+            # Ways to one result, by platform: the least is the work of the model.
             return min(map(_of_jaxpr, _inner(equation)))
         case "scan":
             return equation.params["length"] * sum(map(_of_jaxpr, _inner(equation)))

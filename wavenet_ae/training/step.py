@@ -40,9 +40,9 @@ def make_train_step(
 
     Args:
         config: `optimizer`, `averaging_decay`, `accumulation_steps`: parts in which a batch is
-            worked through, for a smaller memory (a single CPU takes an example at a time where the model
-            has no statistics of batches); `skip_nonfinite`: if above 0, a gradient that is
-            not finite, or whose norm is above `optimizer.spike_norm`, changes nothing but the
+            worked through, for a smaller memory (a single CPU takes an example at a time where
+            the model has no statistics of batches); `skip_nonfinite`: if above 0, a gradient that
+            is not finite, or whose norm is above `optimizer.spike_norm`, changes nothing but the
             number of the step.
         task: with the model and the loss.
         mesh: over which batches are split.

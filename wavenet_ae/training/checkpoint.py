@@ -194,7 +194,8 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Position] | N
         damaged = folders[:number] + [f for f in folders[number + 1 :] if not _metrics_whole(f)]
         with processes.together():
             _set_aside(damaged)
-        return restored
+        restored_state, position = restored
+        return older_layouts.as_today(restored_state, abstract), position
     raise UserError(
         f"no checkpoint of {workdir} is whole: restore one from a copy, or use another --workdir."
     )
@@ -202,6 +203,8 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Position] | N
 
 def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Position] | None, str]:
     """Returns what is in a checkpoint, and no text, or nothing and what is wrong with it.
+
+    The state is in the layout of the version that saved it.
 
     Raises:
         MachineError: it cannot be read now, which does not mean that it is damaged.
@@ -243,11 +246,10 @@ def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Positio
 
 
 def _load(folder: Path, abstract: dict[str, Any]) -> dict[str, Any]:
-    """Reads trees by name; what an older version saved comes in today's layout."""
+    """Reads trees by name, in the layout of the version that saved them."""
     saved = ocp.checkpointables_metadata(folder).metadata
     shapes = {name: leaf.shape for name, leaf in older_layouts.named_leaves(saved)}
-    loaded = ocp.load_checkpointables(folder, older_layouts.as_saved(abstract, shapes))
-    return older_layouts.as_today(loaded, abstract)
+    return ocp.load_checkpointables(folder, older_layouts.as_saved(abstract, shapes))
 
 
 @contextlib.contextmanager
@@ -329,9 +331,10 @@ def load_weights(
         raise UserError(f"there is no checkpoint {folder}: there are {_steps(workdir)}.")
     try:
         with _alone():
-            loaded = _load(folder, {_TRAINED: abstract})[_TRAINED]
+            saved = _load(folder, {_TRAINED: abstract})[_TRAINED]
     except Exception as error:  # whatever Orbax makes of a damaged file
         raise _unreadable(folder) from error
+    loaded = older_layouts.as_today(saved, abstract)
     return loaded["params"], loaded["model_state"], step
 
 

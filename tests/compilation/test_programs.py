@@ -1,6 +1,5 @@
 """Compiles small programs for a TPU slice that is not there; each in a process of its own."""
 
-import functools
 import importlib.util
 import json
 import math
@@ -111,8 +110,7 @@ def test_sampling_exchanges_nothing_and_keeps_its_buffers_in_place(config, tmp_p
     assert module.collectives == [] == description["collectives"]
     model = tasks.create(config, "tpu").model
     params, _ = jax.eval_shape(tasks.create(config).init, jax.random.key(0))
-    weights = jax.eval_shape(functools.partial(sampler.prepare, model), params)
-    state = jax.eval_shape(lambda w: sampler.initial_state(model, w, 4), weights)  # of one device
+    state = jax.eval_shape(lambda p: sampler.initial_state(model, p, 4), params)  # of one device
     buffers = [("bf16", buffer.shape) for buffer in state.decoder.buffers]
     updated = module.in_loops("dynamic-update-slice")
     copied = module.in_loops("copy", "copy-start", "concatenate", "pad")

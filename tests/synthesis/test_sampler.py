@@ -61,7 +61,7 @@ def stepwise_probabilities(model, params, signal, embedding):
             decoder, logits = sampler.next_logits(model, weights, state, frame)
             return decoder, jax.nn.softmax(logits)
 
-        start = sampler.initial_state(model, weights, batch).decoder
+        start = sampler.initial_state(model, params, batch).decoder
         past = jnp.pad(signal[:, :-1], ((0, 0), (1, 0))).T
         return jax.lax.scan(step, start, (jnp.arange(time), past))[1].swapaxes(0, 1)
 
@@ -235,11 +235,10 @@ def test_as_one_kernel_a_sound_is_the_same(params, embedding, tmp_path):
         import jax.numpy as jnp
         from wavenet_ae.synthesis import sampler
         params = MODEL.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
-        weights = sampler.prepare(MODEL, params)
-        state = sampler.initial_state(MODEL, weights, 1)
+        state = sampler.initial_state(MODEL, params, 1)
         frames, keys = jnp.zeros((1, 1, 3)), sampler.note_keys(0, np.arange(1))
         program = sampler.generate_samples.lower(
-            MODEL, weights, state, frames, None, keys, jnp.float32(1)
+            MODEL, params, state, frames, None, keys, jnp.float32(1)
         )
         lines = program.compile().as_text().splitlines()
         buffer = f"f32[{','.join(map(str, state.decoder.buffers[4].shape))}]"

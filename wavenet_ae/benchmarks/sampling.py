@@ -155,8 +155,8 @@ def _voice(
 ) -> Callable[[], np.ndarray]:
     """Returns a call that generates one sound's next samples, after a first one."""
     mesh = sharding.data_mesh(jax.local_devices()[:1])
-    weights = sampler.prepare(model, jax.device_put(params, sharding.replicated(mesh)))
-    state = sampler.initial_state(model, weights, 1, mesh)
+    params = jax.device_put(params, sharding.replicated(mesh))
+    state = sampler.initial_state(model, params, 1, mesh)
     frame = np.random.default_rng(seed).normal(size=(1, 1, model.embedding_size))
     frame, keys = jnp.asarray(frame, jnp.float32), sampler.note_keys(seed, np.arange(1))
     pitch, temperature = jnp.full(1, 60) if model.num_pitches else None, jnp.float32(1)
@@ -164,7 +164,7 @@ def _voice(
     def chunk() -> np.ndarray:
         nonlocal state
         state, codes = sampler.generate_samples(
-            model, weights, state, frame, pitch, keys, temperature, per_frame=samples
+            model, params, state, frame, pitch, keys, temperature, per_frame=samples
         )
         return np.asarray(codes)
 

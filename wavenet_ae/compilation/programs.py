@@ -1,6 +1,5 @@
 """The training step and the sampler, lowered from shapes alone and compiled for a TPU slice."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,8 +75,7 @@ def lower_sampler(
     mesh = sharding.data_mesh(devices)
     rows = len(sharding.padded_rows(num_sounds, mesh))
     params, _ = jax.eval_shape(task.init, jax.random.key(0))
-    weights = jax.eval_shape(functools.partial(sampler.prepare, model), params)
-    state = jax.eval_shape(lambda w: sampler.initial_state(model, w, rows), weights)
+    state = jax.eval_shape(lambda p: sampler.initial_state(model, p, rows), params)
     keys = jax.eval_shape(lambda: sampler.note_keys(0, np.arange(rows)))
     split, replicated = sharding.batch_sharded(mesh), sharding.replicated(mesh)
 
@@ -87,7 +85,7 @@ def lower_sampler(
     frames = (rows, sampler.CHUNK_FRAMES, model.embedding_size)
     return sampler.generate_samples.lower(
         model,
-        jax.tree.map(lambda x: on_devices(x, replicated), weights),
+        jax.tree.map(lambda x: on_devices(x, replicated), params),
         jax.tree.map(on_devices, state, sampler.state_layout(state, mesh)),
         on_devices(jax.ShapeDtypeStruct(frames, jnp.float32)),
         on_devices(jax.ShapeDtypeStruct((rows,), jnp.int32)) if model.num_pitches else None,

@@ -62,9 +62,12 @@ def note_keys(seed: int, indices: np.ndarray) -> jax.Array:
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
 
 
-@functools.partial(jax.jit, static_argnums=0)
 def prepare(model: WaveNetAutoencoder, params: Any) -> Weights:
-    """Returns the weights for `generate_samples`; once for all calls."""
+    """Returns the weights as `next_logits` reads them; once for many samples.
+
+    Made within the program that loops over the samples, they may stay in a chip's own memory: what
+    comes from outside, a TPU would read anew for each sample.
+    """
 
     def as_read(path: Any, leaf: jax.Array) -> jax.Array:
         is_operand = leaf.ndim > 1 and "logits" not in (entry.key for entry in path)
@@ -76,18 +79,18 @@ def prepare(model: WaveNetAutoencoder, params: Any) -> Weights:
 
 
 def initial_state(
-    model: WaveNetAutoencoder, weights: Weights, batch_size: int, mesh: Mesh | None = None
+    model: WaveNetAutoencoder, params: Any, batch_size: int, mesh: Mesh | None = None
 ) -> SamplerState:
     """Returns the state before the first sample: silence has gone before.
 
     Args:
         model: the autoencoder.
-        weights: from `prepare`.
+        params: its parameters.
         batch_size: sounds.
         mesh: that will generate them: the state then lies as generation leaves it.
     """
     decoder = model.apply(
-        {"params": weights.params}, batch_size, method=lambda m, size: m.decoder.initial_state(size)
+        {"params": params}, batch_size, method=lambda m, size: m.decoder.initial_state(size)
     )
     state = SamplerState(decoder, jnp.zeros(batch_size))
     return state if mesh is None else jax.device_put(state, state_layout(state, mesh))
@@ -169,7 +172,7 @@ def _reached(weights: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Arra
 @functools.partial(jax.jit, static_argnums=0, static_argnames="per_frame", donate_argnums=2)
 def generate_samples(
     model: WaveNetAutoencoder,
-    weights: Weights,
+    params: Any,
     state: SamplerState,
     embedding: jax.Array,
     pitch: jax.Array | None,
@@ -181,7 +184,7 @@ def generate_samples(
 
     Args:
         model: the autoencoder.
-        weights: from `prepare`.
+        params: its parameters.
         state: from `initial_state` or the call before; donated.
         embedding: `[batch, num_frames, embedding_size]`, the frames that come next.
         pitch: int32 `[batch]` for a model that is conditioned on it.
@@ -195,6 +198,7 @@ def generate_samples(
     """
     hop = model.hop_length
     per_frame = per_frame or hop
+    weights = prepare(model, params)
     conditioning = model.apply(
         {"params": weights.params},
         embedding,
@@ -252,12 +256,12 @@ def generate(
         float32 audio `[batch, samples]` of the next `chunk_frames` frames, fewer at the end.
     """
     mesh = mesh or sharding.data_mesh()
-    weights = prepare(model, jax.device_put(params, sharding.replicated(mesh)))
-    num_threads, parts = _split(weights, len(embedding), mesh)
+    params = jax.device_put(params, sharding.replicated(mesh))
+    num_threads, parts = _split(params, len(embedding), mesh)
     chunks = [
         _generate_together(
             model,
-            weights,
+            params,
             embedding[rows],
             keys[rows],
             pitch=None if pitch is None else np.asarray(pitch)[rows],
@@ -285,7 +289,7 @@ def generate(
         pool.shutdown(cancel_futures=True)
 
 
-def _split(weights: Weights, batch_size: int, mesh: Mesh) -> tuple[int, list[np.ndarray]]:
+def _split(params: Any, batch_size: int, mesh: Mesh) -> tuple[int, list[np.ndarray]]:
     """Returns how a CPU generates its sounds: in how many threads, and which rows together.
 
     A small model's products are too short to be shared by cores: each core does better with
@@ -293,7 +297,7 @@ def _split(weights: Weights, batch_size: int, mesh: Mesh) -> tuple[int, list[np.
     of matrices. Of a large model, all cores together read the weights once for all sounds.
     """
     rows = np.arange(batch_size)
-    size = 4 * sum(leaf.size for leaf in jax.tree.leaves(weights.params))
+    size = 4 * sum(leaf.size for leaf in jax.tree.leaves(params["decoder"]))
     if mesh.size > 1 or mesh.devices.flat[0].platform != "cpu" or size > CACHED_BYTES:
         return 1, [rows]
     is_few = batch_size <= FEW_SOUNDS * num_cores()
@@ -302,7 +306,7 @@ def _split(weights: Weights, batch_size: int, mesh: Mesh) -> tuple[int, list[np.
 
 def _generate_together(
     model: WaveNetAutoencoder,
-    weights: Weights,
+    params: Any,
     embedding: np.ndarray,
     keys: jax.Array,
     *,
@@ -317,7 +321,7 @@ def _generate_together(
     split = sharding.batch_sharded(mesh)
     keys = jax.device_put(keys[rows], split)
     pitch = None if pitch is None else jax.device_put(np.asarray(pitch, np.int32)[rows], split)
-    state = initial_state(model, weights, len(rows), mesh)
+    state = initial_state(model, params, len(rows), mesh)
     temperature = jnp.float32(temperature)
     for start in range(0, num_frames, chunk_frames):
         frames = embedding[rows, start : start + chunk_frames]
@@ -327,6 +331,6 @@ def _generate_together(
         frames = jax.device_put(frames.astype(np.float32), split)
         # One thread compiles for all.
         with _compilation if start == 0 else contextlib.nullcontext():
-            state, codes = generate_samples(model, weights, state, frames, pitch, keys, temperature)
+            state, codes = generate_samples(model, params, state, frames, pitch, keys, temperature)
         audio = np.asarray(mu_law.decode(codes))[:batch]
         yield audio[:, : (chunk_frames - missing) * model.hop_length]

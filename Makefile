@@ -1,5 +1,5 @@
-# The commands of the README: `make demo`, `make table1`, `make pretrained`, `make libtpu` and
-# `make test`.
+# The commands of the README: `make demo`, `make table1`, `make pretrained`, `make libtpu`,
+# `make test` and `make test-all`.
 
 PYTHON ?= python3
 SOUNDFONT ?= $(firstword $(wildcard \
@@ -38,7 +38,7 @@ LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo table1 pretrained libtpu test lint
+.PHONY: setup demo table1 pretrained libtpu test test-all lint
 .DELETE_ON_ERROR:
 
 setup: .test_tools $(INSTALLED)
@@ -154,9 +154,10 @@ libtpu: $(INSTALLED)
 		"$$($(BIN)/python tools/libtpu_requirement.py)"
 
 # Where there is no libtpu, the tests that need it are skipped.
-test: setup
+test test-all: setup
 	-@$(MAKE) --no-print-directory libtpu
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 \
+		$(if $(filter test-all,$@),-m 'slow or not slow')
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -14,6 +14,10 @@ generates whole frames: --config.model.hop_length=64 makes them short on a slow 
 
 measures the spectral baseline's way from magnitude to sound, beside librosa's.
 
+    python experiments/benchmark.py --task=transposed --config=experiments/configs/spectral_ae.py
+
+measures the baseline's transposed convolutions, computed in two ways.
+
     python experiments/benchmark.py --task=data --config=experiments/configs/wavenet_ae.py:demo \
         --config.dataset.data_dir=runs/demo/datasets --notes=runs/demo/notes --measure_step
 
@@ -36,7 +40,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from wavenet_ae import atomic_file
-from wavenet_ae.benchmarks import data, griffin_lim, machine, sampling, training
+from wavenet_ae.benchmarks import data, griffin_lim, machine, sampling, training, transposed
 from wavenet_ae.command_line import define_path, read_config, run
 from wavenet_ae.errors import UserError
 
@@ -52,7 +56,11 @@ _OWN_FLAGS = {
 }
 
 _TASK = flags.DEFINE_enum(
-    "task", None, ["train", "sample", "data", "griffin_lim"], "What to measure.", required=True
+    "task",
+    None,
+    ["train", "sample", "data", "griffin_lim", "transposed"],
+    "What to measure.",
+    required=True,
 )
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Of a training, FILE.py[:variant]; default: the paper's WaveNet."
@@ -126,6 +134,9 @@ def main() -> None:
                 batch_size=_BATCH_SIZE.value, iterations=_ITERATIONS.value, **timing
             )
             report = griffin_lim.report(result)
+        case "transposed":
+            result = transposed.measure(config, **timing)
+            report = transposed.report(result)
         case "data":
             result, report = _data(config, timing)
     settings = {} if _TASK.value == "griffin_lim" else _settings()

@@ -67,10 +67,7 @@ def params(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
 
 def spectral_variables() -> dict[str, np.ndarray]:
     """Returns the variables of `SPECTRAL_MODEL` by the authors' names."""
-    import tensorflow as tf
-
-    reader = tf.train.load_checkpoint(str(FOLDER / "spectral_checkpoint"))
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    return load("spectral_variables.npz")
 
 
 def spectral_layers() -> list[tuple[str, str, str]]:

@@ -82,7 +82,10 @@ def test_rows_tell_what_programs_need(config, tmp_path, capsys):
     assert json.loads((tmp_path / survey.RESULTS_FILE).read_text())["rows"] == rows
     written = (tmp_path / survey.TABLES_FILE).read_text()
     assert "floors, not measurements" in written.replace("\n", " ")
-    assert f"| {86_400 / max(step['floors_s'].values()) / 1e9:.3g} G |" in written
+    # 4 crops of 256, and 2 sounds: at most so many a second.
+    for row, samples in ((step, 4 * 256), (sampler, 2)):
+        rate = samples / max(row["floors_s"].values())
+        assert f"| {rate:,.0f} | {row['compile_seconds']} s |" in written
     lines = [line for line in written.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 3 + 2 + 1
     assert len({line.count("|") for line in lines[:5]}) == 1

@@ -13,8 +13,9 @@ from typing import Any
 
 import jax
 
-from wavenet_ae import atomic_file
+from wavenet_ae import atomic_file, tasks
 from wavenet_ae.compilation import chips, programs, tables
+from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.settings import check_numbers
@@ -77,6 +78,7 @@ def _programs(
         for size in batch_sizes:
             row = {"program": tables.TRAINING_STEP, "topology": topology, "batch_size": size}
             row |= {"num_devices": len(devices), "num_steps": config["num_steps"]}
+            row["samples"] = size * (tasks.create(config).crop_samples or nsynth.NOTE_SAMPLES)
             changed = {**config, "batch_size": size}
             try:
                 mesh = sharding.data_mesh(devices)

@@ -91,6 +91,7 @@ def markdown(rows: Sequence[Row]) -> str:
     parts = [NOTICE]
     work = ["memory, GiB", "computes", "from and to HBM"]
     floors = ["floor: compute", "floor: HBM"]
+    rates = ["samples/s, at most", "compiled in"]
     steps, samplers = (
         [row for row in rows if row["program"] == program] for program in (TRAINING_STEP, SAMPLER)
     )
@@ -102,11 +103,11 @@ def markdown(rows: Sequence[Row]) -> str:
             *work,
             "exchanged",
             *floors,
-            "steps a day, at most",
+            *rates,
         ]
         parts.append(_table(head, [_step_cells(row) for row in steps]))
     if samplers:
-        head = ["sampler, a sample", "sounds", "chips", *work, *floors]
+        head = ["sampler, a sample", "sounds", "chips", *work, *floors, *rates]
         parts.append(_table(head, [_sampler_cells(row) for row in samplers]))
     return "\n\n".join(parts) + "\n"
 
@@ -117,14 +118,20 @@ def _step_cells(row: Row) -> list[str]:
         return [*cells, row["reason"]]
     exchanged = f"{_short(_bytes_exchanged(row['collectives']))}B"
     cells += [*_work_cells(row), exchanged, *map(_time, row["floors_s"].values())]
-    return [*cells, _short(steps_a_day(row)).strip()]
+    return [*cells, *_rate_cells(row, row["samples"])]
 
 
 def _sampler_cells(row: Row) -> list[str]:
     cells = [row["topology"], str(row["num_sounds"]), str(row["num_devices"])]
     if "reason" in row:
         return [*cells, row["reason"]]
-    return [*cells, *_work_cells(row), *map(_time, row["floors_s"].values())]
+    cells += [*_work_cells(row), *map(_time, row["floors_s"].values())]
+    return [*cells, *_rate_cells(row, row["num_sounds"])]
+
+
+def _rate_cells(row: Row, samples: int) -> list[str]:
+    """Returns what the table of a machine has, too: samples of all chips together, and seconds."""
+    return [f"{samples / floor_s(row):,.0f}", f"{row['compile_seconds']} s"]
 
 
 def _work_cells(row: Row) -> list[str]:

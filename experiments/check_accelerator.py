@@ -1,0 +1,41 @@
+r"""Finds out how well everything runs on this machine's GPU or TPU, in a few minutes.
+
+    python experiments/check_accelerator.py --minutes=8 --output=runs/accelerator
+
+compares the models with the authors' arrays, measures the steps of all three trainings, generation,
+transposed convolutions and Griffin-Lim, and kills and resumes a training. Each part has its own
+time limit; results.md and results.json in --output hold what was found so far.
+tools/accelerator_check.sh does it on a machine that has nothing but JAX.
+"""
+
+import math
+from pathlib import Path
+
+from absl import flags
+
+from wavenet_ae.benchmarks import accelerator
+from wavenet_ae.command_line import define_path, run
+from wavenet_ae.errors import UserError
+
+_ROOT = Path(__file__).resolve().parents[1]
+_NAMES = [part.name for part in accelerator.parts(_ROOT)]
+
+_MINUTES = flags.DEFINE_float("minutes", 8.0, "For all parts together.", lower_bound=0.01)
+_OUTPUT = define_path("output", "The folder of results; those of other parts stay.", required=True)
+_PART = flags.DEFINE_multi_enum("part", None, _NAMES, "Only this one; may be repeated.")
+_TINY = flags.DEFINE_bool("tiny", False, "A rehearsal with tiny models, for a CPU.")
+
+
+def main() -> int:
+    """Tries all parts and prints the table; exit code 1 where one failed."""
+    if not math.isfinite(_MINUTES.value):
+        raise UserError(f"--minutes={_MINUTES.value} must be a finite number.")
+    parts = accelerator.parts(_ROOT, tiny=_TINY.value)
+    chosen = [part for part in parts if part.name in (_PART.value or _NAMES)]
+    entries = accelerator.check(chosen, _OUTPUT.value.absolute(), _MINUTES.value)
+    print(accelerator.report(entries), end="")
+    return int(any(entry["outcome"] != "ok" for entry in entries))
+
+
+if __name__ == "__main__":
+    run(main)

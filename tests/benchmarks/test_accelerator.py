@@ -1,0 +1,152 @@
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from entry_points import ROOT, assert_refused, run
+
+from wavenet_ae.benchmarks import accelerator
+from wavenet_ae.benchmarks.accelerator import Finding, Part
+from wavenet_ae.errors import UserError
+
+
+def script(text, share=1.0, name="part"):
+    """Returns a part that runs a Python program."""
+
+    def find(prefix, limit_s):
+        accelerator._run(["-c", text], prefix, limit_s)
+        return Finding({"limit_s": limit_s}, [("what", "value")])
+
+    return Part(name, share, find)
+
+
+def test_a_part_that_fails_costs_the_others_nothing(tmp_path, capsys):
+    parts = [
+        script("print('no luck'); raise SystemExit(3)", name="failing"),
+        script("pass", name="good"),
+    ]
+    entries = accelerator.check(parts, tmp_path, minutes=1)
+    assert [entry["outcome"] for entry in entries] == ["failed", "ok"]
+    assert entries[0]["reason"] == "exit code 3, see failing.log: no luck"
+    assert json.loads((tmp_path / "results.json").read_text()) == json.loads(json.dumps(entries))
+    assert (tmp_path / "results.md").read_text() == (
+        "| part | what | found | s |\n"
+        "| --- | --- | --- | ---: |\n"
+        "| failing | failed | exit code 3, see failing.log: no luck | 0 |\n"
+        "| good | what | value | 0 |\n"
+    )
+    assert "failing: failed" in capsys.readouterr().out
+
+
+def test_a_part_ends_in_its_time_with_all_that_it_started(tmp_path):
+    pid = tmp_path / "pid"
+    child = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    text = (
+        f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); "
+        "time.sleep(60)"
+    )
+    slow = script(text, share=0.5)
+    start = time.monotonic()
+    (entry,) = accelerator.check([slow], tmp_path, minutes=0.1)
+    assert time.monotonic() - start < 30
+    assert (entry["outcome"], entry["reason"]) == ("failed", "not done in 3 s, see part.log")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            os.kill(int(pid.read_text()), 0)
+        except ProcessLookupError:
+            break
+        # A killed process whose parent is gone may wait to be reaped.
+        if Path(f"/proc/{pid.read_text()}/stat").read_text().split()[2] == "Z":
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("the child still runs")
+
+
+def test_where_no_time_is_left_a_part_does_not_begin(tmp_path):
+    parts = [script("pass", name="first"), script("pass", name="second")]
+    entries = accelerator.check(parts, tmp_path, minutes=0.001)
+    assert [entry["outcome"] for entry in entries] == ["no time left"] * 2
+    assert not list(tmp_path.glob("*.log"))
+
+
+def test_results_are_there_as_soon_as_a_part_is_done_and_stay(tmp_path):
+    def look(prefix, limit_s):
+        return Finding([e["name"] for e in json.loads((tmp_path / "results.json").read_text())], [])
+
+    accelerator.check([script("pass", name="first")], tmp_path, minutes=1)
+    entries = accelerator.check([Part("second", 1.0, look)], tmp_path, minutes=1)
+    assert [entry["name"] for entry in entries] == ["first", "second"]
+    assert entries[1]["found"] == ["first"]
+    again = accelerator.check([script("1 / 0", name="first")], tmp_path, minutes=1)
+    assert [(e["name"], e["outcome"]) for e in again] == [("first", "failed"), ("second", "ok")]
+
+
+def test_results_of_another_tool_are_not_replaced(tmp_path):
+    (tmp_path / "results.json").write_text("{}x")
+    with pytest.raises(UserError, match="move it away"):
+        accelerator.check([script("pass")], tmp_path, minutes=1)
+    assert (tmp_path / "results.json").read_text() == "{}x"
+
+
+def test_what_the_tests_against_the_authors_say(tmp_path):
+    tests = tmp_path / "tests" / "models"
+    tests.mkdir(parents=True)
+    for name in ("audio", "synthesis", "training"):
+        (tests.parent / name).mkdir()
+    (tests / "test_it.py").write_text(
+        "import os\n"
+        "def test_as_the_authors():\n"
+        "    assert os.environ['JAX_DEFAULT_MATMUL_PRECISION'] == 'highest'\n"
+        "def test_not_as_the_authors(record_property):\n"
+        "    record_property('bfloat16: relative error', '0.25')\n"
+        "    assert False\n"
+        "def test_of_something_else():\n"
+        "    assert False\n"
+    )
+    finding = accelerator._agreement(tmp_path, tmp_path / "agreement", 60)
+    assert finding.rows == [
+        ("as close as on a CPU, float32 at highest precision", "1 of 2 tests"),
+        ("bfloat16: relative error", "0.25"),
+    ]
+    assert finding.found["failed"] == ["test_not_as_the_authors"]
+    assert finding.problem == "test_not_as_the_authors"
+
+
+@pytest.mark.slow
+def test_a_killed_training_is_resumed(tmp_path):
+    prefix = tmp_path / "resuming"
+    found, rows, _ = accelerator._resuming(ROOT, True, prefix, 600)
+    assert 60 <= found["killed_after"] < 200
+    assert rows[1] == ("went on to step", "200")
+    assert found["losses"][200] < found["losses"][min(found["losses"])]
+    log = prefix.with_suffix(".log").read_text()
+    assert f"at step {found['killed_after']} of 200" in log
+    with pytest.raises(UserError, match="of an earlier call"):
+        accelerator._resuming(ROOT, True, prefix, 600)
+
+
+def test_the_parts_measure_the_papers_sizes_and_small_ones():
+    names = [part.name for part in accelerator.parts(ROOT)]
+    assert len(set(names)) == len(names) == 10
+    assert all(0 < part.share <= 0.25 for part in accelerator.parts(ROOT))
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (["--minutes=nan"], "--minutes=nan must be a finite number"),
+        (["--minutes=1"], "results.json cannot be read"),
+    ],
+)
+def test_mistakes_are_refused(tmp_path, flags, reason):
+    (tmp_path / "results.json").write_text("[1]")
+    assert_refused(run("check_accelerator", f"--output={tmp_path}", *flags), reason)
+
+
+def test_an_unknown_part_is_refused(tmp_path):
+    result = run("check_accelerator", f"--output={tmp_path}", "--part=nothing")
+    assert result.returncode == 1
+    assert "agreement" in result.stderr

@@ -1,0 +1,168 @@
+"""What tools/ has for machines without a network."""
+
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from entry_points import CONFIGS, ROOT
+
+TOOLS = ROOT / "tools"
+
+
+def run(tool, *arguments, **environment):
+    return subprocess.run(
+        [TOOLS / tool, *map(str, arguments)],
+        env=os.environ | {"JAX_PLATFORMS": "cpu"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# -- The schedule
+
+
+@pytest.fixture(scope="module")
+def short():
+    sys.path.insert(0, str(ROOT / "experiments"))
+    yield runpy.run_path(str(TOOLS / "short_schedule.py"))["flags"]
+    sys.path.remove(str(ROOT / "experiments"))
+
+
+def test_a_schedule_fits_the_time(short):
+    flags = short(f"{CONFIGS / 'wavenet_ae.py'}:small", step_ms=100, compile_s=30, seconds=400)
+    # 0.9 of 400 s less 30 s are 3,300 steps; boundaries were at 0.4, 0.7 and 0.9 of 50,000.
+    assert flags[:2] == [
+        "--config.num_steps=3300",
+        "--config.optimizer.boundaries=(1320,2310,2970,)",
+    ]
+    assert "--config.averaging_decay=0.993939" in flags
+
+
+def test_a_schedule_is_no_longer_than_the_configurations(short):
+    flags = short(f"{CONFIGS / 'classifier.py'}:small", step_ms=1, compile_s=0, seconds=1e6)
+    config = runpy.run_path(str(CONFIGS / "classifier.py"))["get_config"]("small")
+    assert flags[0] == f"--config.num_steps={config.num_steps}"
+    assert flags[1].split("=")[1] == str(config.optimizer.boundaries).replace(" ", "").replace(
+        ")", ",)"
+    )
+    assert not any("averaging_decay" in flag for flag in flags)  # it has none
+
+
+def test_too_little_time_is_said(tmp_path):
+    step = tmp_path / "step.json"
+    step.write_text(json.dumps({"step_ms": {"median": 1000}, "compile_s": 30}))
+    arguments = [f"{CONFIGS / 'wavenet_ae.py'}:small", step, "40"]
+    result = subprocess.run(
+        [sys.executable, TOOLS / "short_schedule.py", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: 40 seconds are too few for a training of ")
+
+
+# -- The shell scripts
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "reason"),
+    [
+        ("accelerator_check.sh", ["--wheels=nowhere"], "nowhere holds no packages"),
+        ("train_on_gpu.sh", [], "tools/train_on_gpu.sh MINUTES"),
+        ("train_on_gpu.sh", ["soon"], "tools/train_on_gpu.sh MINUTES"),
+        ("train_on_gpu.sh", ["5", "--minute=3"], "tools/train_on_gpu.sh MINUTES"),
+        ("train_on_gpu.sh", ["5", "--wheels=nowhere"], "nowhere holds no packages"),
+        ("train_on_gpu.sh", ["5", f"--output={TOOLS}"], "is there: move it away"),
+        ("train_on_gpu.sh", ["5", "--soundfont=nowhere"], "there is no SoundFont"),
+    ],
+)
+def test_mistakes_are_refused(tool, arguments, reason):
+    result = run(tool, *arguments)
+    assert result.returncode == 1
+    assert reason in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_packages_of_a_folder_are_used(tmp_path):
+    """A wheel that hides one of the environment's own tells whether it was found."""
+    wheels = tmp_path / "wheels"
+    (wheels / "lib").mkdir(parents=True)
+    with zipfile.ZipFile(wheels / "tqdm-99-py3-none-any.whl", "w") as wheel:
+        for name, text in {
+            "tqdm.py": "raise SystemExit('the one of the folder')\n",
+            "tqdm-99.dist-info/METADATA": "Metadata-Version: 2.1\nName: tqdm\nVersion: 99\n",
+            "tqdm-99.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+            "tqdm-99.dist-info/RECORD": "",
+        }.items():
+            wheel.writestr(name, text)
+    result = run(
+        "accelerator_check.sh",
+        f"--wheels={wheels}",
+        f"--output={tmp_path / 'out'}",
+        PYTHON=sys.executable,
+        TMPDIR=str(tmp_path),
+    )
+    assert result.returncode == 1
+    assert result.stderr.endswith("the one of the folder\n")
+    assert (tmp_path / "wavenet_ae-packages" / "tqdm.py").exists()
+
+
+# -- The whole way
+
+
+@pytest.mark.slow
+def test_the_check_rehearsed(tmp_path):
+    result = run("accelerator_check.sh", "--tiny", "--minutes=40", f"--output={tmp_path}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    entries = json.loads((tmp_path / "results.json").read_text())
+    assert [entry["outcome"] for entry in entries] == ["ok"] * 10
+    assert (tmp_path / "results.md").read_text() in result.stdout
+    agreement = entries[0]["found"]
+    assert agreement["tests"] > 10
+    assert not agreement["failed"]
+    assert agreement["errors"]
+
+
+@pytest.mark.slow
+def test_training_rehearsed(tmp_path):
+    output = tmp_path / "out"
+    result = run("train_on_gpu.sh", 12, "--tiny", f"--output={output}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    exported = output / "exported" / "wavenet"
+    assert {path.name for path in exported.iterdir()} > {"model.safetensors", "metrics.jsonl"}
+    lines = [json.loads(line) for line in (exported / "metrics.jsonl").read_text().splitlines()]
+    assert any("train/loss" in line for line in lines)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("python3.12"), reason="there is no Python 3.12")
+def test_a_bare_machine_rehearsed(tmp_path):
+    """In an environment with the packages of such a machine and no others."""
+    wheels, bare = tmp_path / "wheels", tmp_path / "bare"
+    gathered = run("collect_wheels.sh", wheels)
+    assert gathered.returncode == 0, gathered.stderr
+    size = sum(path.stat().st_size for path in wheels.rglob("*") if path.is_file())
+    assert size < 60 * 2**20
+    there = next(
+        line.split('"')[1]
+        for line in (TOOLS / "collect_wheels.sh").read_text().splitlines()
+        if line.startswith("there=")
+    )
+    subprocess.run(["python3.12", "-m", "venv", bare], check=True)
+    pip = [bare / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, *there.split()], check=True)
+    result = run(
+        "accelerator_check.sh",
+        *("--tiny", "--minutes=40", f"--wheels={wheels}", f"--output={tmp_path / 'out'}"),
+        PYTHON=str(bare / "bin" / "python"),
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert Path(tmp_path / "out" / "results.md").exists()

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Tries everything on this machine's GPU or TPU, in few minutes and without a network:
+#     tools/accelerator_check.sh [--minutes=8] [--output=runs/accelerator] [--wheels=FOLDER]
+# Other flags are check_accelerator.py's. Where there is no .venv, a folder from collect_wheels.sh
+# and a Python with JAX for the accelerator will do.
+set -eu
+cd "$(dirname "$0")/.."
+. tools/bare_python.sh
+
+wheels="" output=runs/accelerator
+for flag; do
+    shift
+    case $flag in
+        --wheels=*) wheels=${flag#*=} ;;
+        --output=*) output=${flag#*=} ;;
+        *) set -- "$@" "$flag" ;;
+    esac
+done
+find_python "$wheels"
+exec "$python" experiments/check_accelerator.py --output="$output" "$@"

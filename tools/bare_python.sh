@@ -1,0 +1,23 @@
+# shellcheck shell=sh
+# Sourced from the repository's root: `python` is the project's, or, where --wheels=FOLDER or
+# wheels/ has what a bare machine lacks (collect_wheels.sh), the machine's own with that.
+
+find_python() {
+    wheels=$1
+    python=.venv/bin/python
+    [ -n "$wheels" ] || [ -x "$python" ] || wheels=wheels
+    [ -n "$wheels" ] || return 0
+    [ -d "$wheels/lib" ] || {
+        echo "error: there is no .venv here, and $wheels holds no packages: run make setup, or" \
+            "tools/collect_wheels.sh where there is a network." >&2
+        return 1
+    }
+    python=${PYTHON:-python3}
+    site=${TMPDIR:-/tmp}/wavenet_ae-packages
+    rm -rf "$site"
+    "$python" -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
+        --no-compile --target="$site" "$wheels"/*.whl || return 1
+    PYTHONPATH=$site:$PWD${PYTHONPATH:+:$PYTHONPATH}
+    LD_LIBRARY_PATH=$(cd "$wheels/lib" && pwd)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    export PYTHONPATH LD_LIBRARY_PATH
+}

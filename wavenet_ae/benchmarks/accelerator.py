@@ -1,0 +1,370 @@
+"""What there is to know of an accelerator, in one call of a few minutes.
+
+Each part is a process of its own with its own time limit, so that one that fails costs the others
+nothing; what is found is written as it comes.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from wavenet_ae import atomic_file
+from wavenet_ae.benchmarks import tables
+from wavenet_ae.data import nsynth_json
+from wavenet_ae.errors import UserError
+
+RESULTS = "results"
+_LEAST_S = 1.0  # of a part's time: with less left it does not begin
+_NUM_STEPS = 200
+_KILLED_AFTER = 60  # steps, or a few more
+
+Row = tuple[str, str]  # what, and how much of it
+
+
+class Finding(NamedTuple):
+    """What a part has found.
+
+    Attributes:
+        found: for JSON.
+        rows: for people.
+        problem: what is wrong with it; empty where it is well.
+    """
+
+    found: Any
+    rows: list[Row]
+    problem: str = ""
+
+
+class Part(NamedTuple):
+    """One thing to find out.
+
+    Attributes:
+        name: of the part and of its files.
+        share: of all the time there is, after which it is ended; together they are more than 1,
+            since most parts are done sooner.
+        find: given the prefix of its files and the seconds; raises a `UserError` where nothing
+            can be found.
+    """
+
+    name: str
+    share: float
+    find: Callable[[Path, float], Finding]
+
+
+def parts(repository: Path, *, tiny: bool = False) -> list[Part]:
+    """Returns all parts, the most important first.
+
+    Args:
+        repository: with experiments/ and tests/.
+        tiny: models of a size that a CPU tries in a minute, to rehearse.
+    """
+    short = ("--seconds=0.2" if tiny else "--seconds=3", "--repetitions=1")
+
+    def measured(task: str, config: str | None, *flags: str, read: Callable) -> Callable:
+        arguments = [str(repository / "experiments" / "benchmark.py"), f"--task={task}", *short]
+        if config is not None:
+            arguments += [f"--config={repository / 'experiments' / 'configs' / config}"]
+            arguments += _tiny_model(config) if tiny else []
+
+        def find(prefix: Path, limit_s: float) -> Finding:
+            output = prefix.with_suffix(".json")
+            _run([*arguments, *flags, f"--output={output}"], prefix, limit_s)
+            found = json.loads(output.read_text())
+            return Finding(found, read(found))
+
+        return find
+
+    sounds = [f"--num_sounds={number}" for number in ((1, 3) if tiny else (1, 64, 1024))]
+    batch = ["--batch_size=2", "--iterations=2"] if tiny else ["--batch_size=32"]
+
+    def training(config: str) -> Callable:
+        return measured("train", config, read=_training_rows)
+
+    def sampling(config: str) -> Callable:
+        return measured("sample", config, "--chunk_frames=1", *sounds, read=_sampling_rows)
+
+    return [
+        Part("agreement", 0.25, lambda *args: _agreement(repository, *args)),
+        Part("training-paper", 0.25, training("wavenet_ae.py")),
+        Part("sampling-small", 0.16, sampling("wavenet_ae.py:small")),
+        Part("training-small", 0.13, training("wavenet_ae.py:small")),
+        Part("resuming", 0.2, lambda *args: _resuming(repository, tiny, *args)),
+        Part("sampling-paper", 0.2, sampling("wavenet_ae.py")),
+        Part("baseline", 0.13, training("spectral_ae.py")),
+        Part("classifier", 0.1, training("classifier.py")),
+        Part(
+            "transposed-convolutions",
+            0.1,
+            measured("transposed", "spectral_ae.py", read=_transposed_rows),
+        ),
+        Part("griffin-lim", 0.1, measured("griffin_lim", None, *batch, read=_griffin_lim_rows)),
+    ]
+
+
+def _tiny_model(config: str) -> list[str]:
+    if config.startswith("wavenet"):
+        sizes = {"encoder_channels": 4, "encoder_layers": 2, "decoder_channels": 8}
+        sizes |= {"skip_channels": 8, "decoder_layers": 2, "hop_length": 64}
+        settings = ["--config.batch_size=2", "--config.crop_samples=256"]
+    else:
+        names = ("narrow_channels", "middle_channels", "wide_channels", "bottleneck_channels")
+        sizes = dict.fromkeys(names, 2)
+        settings = ["--config.batch_size=2"]
+    return [*settings, *(f"--config.model.{name}={size}" for name, size in sizes.items())]
+
+
+def check(chosen: Sequence[Part], output: Path, minutes: float) -> list[dict[str, Any]]:
+    """Finds out one part after the other.
+
+    Args:
+        chosen: the parts.
+        output: a folder for `results.json`, `results.md`, and each part's log and numbers. What
+            other parts left there stays.
+        minutes: for all of them: what does not fit is ended, or not begun.
+
+    Returns:
+        What `results.json` holds: an entry a part, with its `name`, its `outcome` (`ok`, `failed`
+        or `no time left`), `seconds`, and, as far as there are any, `rows`, `found`, and the
+        `reason` of a failure.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + 60 * minutes
+    entries = _earlier(output / f"{RESULTS}.json")
+    for part in chosen:
+        left_s = deadline - time.monotonic()
+        entry = _try(part, output, min(left_s, part.share * 60 * minutes))
+        entries[part.name] = entry
+        with atomic_file.replacing(output / f"{RESULTS}.json") as path:
+            path.write_text(json.dumps(list(entries.values()), indent=2) + "\n")
+        with atomic_file.replacing(output / f"{RESULTS}.md") as path:
+            path.write_text(report(list(entries.values())))
+        print(f"{part.name}: {entry['outcome']}, {entry['seconds']:.0f} s", flush=True)
+    return list(entries.values())
+
+
+def _earlier(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return {entry["name"]: entry for entry in json.loads(path.read_text())}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{path} cannot be read as this tool's results: move it away, or give another --output."
+        ) from error
+
+
+def _try(part: Part, output: Path, limit_s: float) -> dict[str, Any]:
+    entry = {"name": part.name, "outcome": "no time left", "seconds": 0.0, "rows": []}
+    if limit_s < _LEAST_S:
+        return entry
+    start = time.monotonic()
+    try:
+        found, rows, problem = part.find(output / part.name, limit_s)
+        entry |= {"outcome": "failed" if problem else "ok", "rows": rows, "found": found}
+        entry |= {"reason": problem} if problem else {}
+    except (UserError, OSError, ValueError, KeyError) as error:
+        entry |= {"outcome": "failed", "reason": str(error) or type(error).__name__}
+    return entry | {"seconds": time.monotonic() - start}
+
+
+def report(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Returns Markdown: a row for everything that was found, and one for each failure."""
+    rows = []
+    for entry in entries:
+        seconds = f"{entry['seconds']:.0f}"
+        bad = [] if entry["outcome"] == "ok" else [(entry["outcome"], entry.get("reason", ""))]
+        for number, (what, value) in enumerate([*bad, *entry["rows"]]):
+            first = number == 0
+            rows.append([entry["name"] if first else "", what, value, seconds if first else ""])
+    return tables.table(["part", "what", "found", "s"], rows, text_columns=3)
+
+
+def _run(
+    arguments: Sequence[str], prefix: Path, limit_s: float, environment: Mapping[str, str] = {}
+) -> None:
+    """Runs Python with its output in a log.
+
+    Raises:
+        UserError: it failed, or took too long.
+    """
+    log = prefix.with_suffix(".log")
+    with log.open("ab") as stream, _started(arguments, stream, environment) as process:
+        try:
+            code = process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            raise UserError(f"not done in {limit_s:.0f} s, see {log.name}") from None
+    if code:
+        raise UserError(f"exit code {code}, see {log.name}: {_last_line(log)}")
+
+
+@contextlib.contextmanager
+def _started(arguments: Sequence[str], stream: Any, environment: Mapping[str, str] = {}):
+    """Starts Python, and in the end kills what is left of it, with all that it started."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        stdout=stream,
+        stderr=subprocess.STDOUT,
+        env=os.environ | environment,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n")
+    return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "no output")
+
+
+# -- The parts
+
+
+def _agreement(repository: Path, prefix: Path, limit_s: float) -> Finding:
+    """Runs the tests against the authors' arrays, which hold the same bounds on every device."""
+    report_path = prefix.with_suffix(".xml")
+    report_path.unlink(missing_ok=True)
+    tests = [repository / "tests" / name for name in ("audio", "models", "synthesis", "training")]
+    arguments = [
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "junit_family=xunit1",
+        "-k",
+        "authors",
+        *map(str, tests),
+    ]
+    problem = None
+    try:
+        _run(
+            [*arguments, f"--junit-xml={report_path}", f"--rootdir={repository}"],
+            prefix,
+            limit_s,
+            {"JAX_DEFAULT_MATMUL_PRECISION": "highest"},
+        )
+    except UserError as error:
+        problem = error
+    if not report_path.exists():
+        raise problem or UserError("pytest wrote no report")
+    cases = list(ElementTree.parse(report_path).iter("testcase"))
+    bad = [c for c in cases if any(c.find(kind) is not None for kind in ("failure", "error"))]
+    failed = [case.get("name", "") for case in bad]
+    errors = {p.get("name"): p.get("value") for case in cases for p in case.iter("property")}
+    passed = f"{len(cases) - len(bad)} of {len(cases)} tests"
+    rows = [("as close as on a CPU, float32 at highest precision", passed)]
+    rows += [(str(name), str(value)) for name, value in errors.items()]
+    found = {"tests": len(cases), "failed": failed, "errors": errors}
+    return Finding(found, rows, ", ".join(failed))
+
+
+def _training_rows(found: Mapping[str, Any]) -> list[Row]:
+    memory = found["peak_memory_bytes"]
+    size = memory["device"] or memory["program"] or memory["resident"]
+    shape = f"{found['batch_size']} x {found['samples_per_example']}, {found['computation']}"
+    return [
+        (f"samples/s ({shape})", f"{found['samples_per_s']['median']:,.0f}"),
+        ("ms a step", f"{found['step_ms']['median']:.4g}"),
+        ("share of the matrix rate", f"{found['share_of_matrix_ceiling']:.3f}"),
+        ("matrix rate, TFLOP/s", f"{found['matrix_flop_per_s']['median'] / 1e12:.4g}"),
+        ("peak memory, GiB", f"{size / 2**30:.2f}"),
+        ("compiled in, s", f"{found['compile_s']:.0f}"),
+    ]
+
+
+def _sampling_rows(found: Mapping[str, Any]) -> list[Row]:
+    rows = []
+    for batch in found["batches"]:
+        steps = batch["steps_per_s"]["median"]
+        floor = batch["ceilings_samples_per_s"]["memory"] / batch["num_sounds"]
+        rows += [
+            (f"{batch['num_sounds']} sounds: steps/s", f"{steps:,.0f}"),
+            ("share of the floor (weights read once a step)", f"{steps / floor:.3f}"),
+            ("samples/s in total", f"{batch['samples_per_s']['median']:,.0f}"),
+        ]
+    return rows
+
+
+def _transposed_rows(found: Mapping[str, Any]) -> list[Row]:
+    return [
+        (f"{way.replace('_', ' ')}, ms forth and back", f"{found['ms'][way]['median']:.4g}")
+        for way in found["ms"]
+    ]
+
+
+def _griffin_lim_rows(found: Mapping[str, Any]) -> list[Row]:
+    return [
+        (
+            f"notes/s ({found['batch_size']} notes, {found['iterations']} iterations)",
+            f"{found['notes_per_s']['ours']['median']:.4g}",
+        ),
+        ("times librosa's", f"{found['ratio']:.3g}"),
+    ]
+
+
+def _resuming(repository: Path, tiny: bool, prefix: Path, limit_s: float) -> tuple[Any, list[Row]]:
+    """Trains on the placeholder notes, is killed on the way, and goes on to the end."""
+    end = time.monotonic() + limit_s
+    experiments, notes = repository / "experiments", Path(nsynth_json.__file__).parent
+    data_dir, workdir = (prefix.with_name(f"{prefix.name}-{name}") for name in ("data", "run"))
+    if workdir.exists():
+        raise UserError(f"{workdir} is of an earlier call: move it away.")
+    _run(
+        [
+            str(experiments / "build_dataset.py"),
+            f"--notes={notes / 'dummy_data'}",
+            f"--data_dir={data_dir}",
+            "--split=by_note",
+        ],
+        prefix,
+        limit_s,
+    )
+    config = "wavenet_ae.py:demo"
+    training = [
+        str(experiments / "train.py"),
+        f"--config={experiments / 'configs' / config}",
+        *(_tiny_model(config) if tiny else []),
+        f"--config.dataset.data_dir={data_dir}",
+        f"--config.num_steps={_NUM_STEPS}",
+        "--config.optimizer.boundaries=(150,)",
+        "--config.checkpoint_every_steps=20",
+        f"--workdir={workdir}",
+    ]
+    with prefix.with_suffix(".log").open("ab") as stream, _started(training, stream) as process:
+        while not (killed := _steps(workdir)) or max(killed) < _KILLED_AFTER:
+            if process.poll() is not None or time.monotonic() > end:
+                raise UserError(f"the first run got no further than step {max(killed, default=0)}")
+            time.sleep(0.05)
+    _run(training, prefix, end - time.monotonic())
+    losses = {
+        line["step"]: line["train/loss"]
+        for line in map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+        if "train/loss" in line
+    }
+    if max(_steps(workdir)) != _NUM_STEPS or max(losses) != _NUM_STEPS:
+        raise UserError(f"the resumed run ended at step {max(_steps(workdir))}")
+    found = {"killed_after": max(killed), "steps": _NUM_STEPS, "losses": losses}
+    rows = [
+        ("killed after the checkpoint of step", str(max(killed))),
+        ("went on to step", str(_NUM_STEPS)),
+        ("loss, first and last, nats", f"{losses[min(losses)]:.3f}, {losses[_NUM_STEPS]:.3f}"),
+    ]
+    return Finding(found, rows)
+
+
+def _steps(workdir: Path) -> list[int]:
+    folder = workdir / "checkpoints"
+    return [int(p.name) for p in folder.iterdir() if p.name.isdigit()] if folder.exists() else []

@@ -1,0 +1,107 @@
+"""How fast the baseline's transposed convolutions are, computed in the two ways there are."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from wavenet_ae import tasks
+from wavenet_ae.benchmarks import interleaved, tables
+from wavenet_ae.errors import UserError
+from wavenet_ae.models import strided
+from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
+from wavenet_ae.training.settings import check_numbers
+
+_WAYS = {"by_phases": strided.by_phases, "directly": strided.directly}
+
+
+def measure(
+    config: Mapping[str, Any], *, seconds: float = 5.0, repetitions: int = 3
+) -> dict[str, Any]:
+    """Measures all transposed convolutions of the decoder, with their gradients, on one device.
+
+    Args:
+        config: of a training of the baseline; its batch size and type are used.
+        seconds: of each measurement.
+        repetitions: of the whole round.
+
+    Returns:
+        What was measured, for JSON: `ms` has the repetitions' `median`, `lowest` and `highest` of
+        `by_phases` and `directly` (see `models.strided`); `in_use` names the one that the model
+        takes here.
+
+    Raises:
+        UserError: a setting is wrong, or the configuration is of another model.
+    """
+    interleaved.check_seconds(seconds)
+    check_numbers(config)
+    model = tasks.create(config).model
+    if not isinstance(model, SpectralAutoencoder):
+        raise UserError(
+            f"--task=transposed is for the baseline, and config.task={config['task']!r} is another "
+            "model: use --config=experiments/configs/spectral_ae.py."
+        )
+    contestants = {
+        name: _step(way, model, config["batch_size"], config["seed"]) for name, way in _WAYS.items()
+    }
+    measured = interleaved.measure(
+        {
+            name: lambda step=step: interleaved.calls_per_s(step, seconds)
+            for name, step in contestants.items()
+        },
+        repetitions,
+    )
+    return {
+        "computation": model.arithmetic.describe(model.dtype),
+        "batch_size": config["batch_size"],
+        "ms": {name: spread.inverse().times(1000)._asdict() for name, spread in measured.items()},
+        "in_use": "by_phases" if jax.default_backend() == "cpu" else "directly",
+    }
+
+
+def _step(
+    way: Callable[..., jax.Array], model: SpectralAutoencoder, batch_size: int, seed: int
+) -> Callable[[], Any]:
+    """Returns a call that computes all layers, each on noise of its own, and their gradients."""
+    layers = model.bind({}).decoder.layers
+    height = width = 1
+    keys = iter(jax.random.split(jax.random.key(seed), 3 * len(layers)))
+
+    def noise(*shape: int) -> jax.Array:
+        return jax.random.normal(next(keys), shape).astype(model.arithmetic.operands)
+
+    inputs = []
+    for before, layer in itertools.pairwise(layers):
+        x = noise(batch_size, height, width, before.features)
+        kernel = noise(*layer.kernel_size, before.features, layer.features)
+        height, width = height * layer.strides[0], width * layer.strides[1]
+        inputs.append((x, kernel, noise(batch_size, height, width, layer.features)))
+    strides = [layer.strides for layer in layers[1:]]
+
+    @jax.jit
+    def forth_and_back(inputs: Any) -> Any:
+        results = []
+        for (x, kernel, gradient), stride in zip(inputs, strides, strict=True):
+            y, pull = jax.vjp(lambda x, kernel, stride=stride: way(x, kernel, stride), x, kernel)
+            results.append((y, pull(gradient.astype(y.dtype))))
+        return results
+
+    jax.block_until_ready(forth_and_back(inputs))
+    return lambda: forth_and_back(inputs)
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """Returns what `measure` found as Markdown."""
+    rows = [
+        [
+            f"{name.replace('_', ' ')}{' (in use)' if name == result['in_use'] else ''}",
+            *tables.cells(interleaved.Spread(**spread)),
+        ]
+        for name, spread in result["ms"].items()
+    ]
+    return (
+        f"transposed convolutions of the baseline's decoder with their gradients, batches of "
+        f"{result['batch_size']}, {result['computation']}\n\n"
+        + tables.table(["ms", *tables.SPREAD_HEADS], rows)
+    )

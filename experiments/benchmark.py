@@ -50,7 +50,7 @@ _HAS_SETTINGS = any(re.match(r"--?config[.=]|--?config$", argument) for argument
 # Flags of one task only.
 _OWN_FLAGS = {
     "train": ["data"],
-    "sample": ["num_sounds", "chunk_frames"],
+    "sample": ["num_sounds", "chunk_frames", "voice"],
     "data": ["notes", "num_workers", "measure_step", "step_ms"],
     "griffin_lim": ["batch_size", "iterations"],
 }
@@ -84,6 +84,7 @@ _CHUNK_FRAMES = flags.DEFINE_integer(
     "--task=sample: frames generated at a time; default: 1 on CPUs, elsewhere as generate.py.",
     lower_bound=1,
 )
+_VOICE = flags.DEFINE_bool("voice", True, "--task=sample: measure one voice in short chunks, too.")
 _NOTES = define_path("notes", "--task=data: a folder in NSynth's json/wav layout, to compare with.")
 _NUM_WORKERS = flags.DEFINE_multi_integer(
     "num_workers", [0, 1, 2], "--task=data: reading processes; may be repeated.", lower_bound=0
@@ -126,7 +127,11 @@ def main() -> None:
             report = training.report(result)
         case "sample":
             result = sampling.measure(
-                config, nums_sounds=_NUM_SOUNDS.value, chunk_frames=_CHUNK_FRAMES.value, **timing
+                config,
+                nums_sounds=_NUM_SOUNDS.value,
+                chunk_frames=_CHUNK_FRAMES.value,
+                voice=_VOICE.value,
+                **timing,
             )
             report = sampling.report(result)
         case "griffin_lim":

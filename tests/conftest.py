@@ -18,15 +18,19 @@ DUMMY_NOTES = Path(nsynth_json.__file__).parent / "dummy_data"
 
 def pytest_configure(config):
     # Many tests compile the same programs: one cache for all processes of this session.
-    cache = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="xla-"))
+    config.own_cache = None
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        config.own_cache = tempfile.mkdtemp(prefix="xla-")
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = config.own_cache
+    cache = os.environ["JAX_COMPILATION_CACHE_DIR"]
     jax.config.update("jax_compilation_cache_dir", cache)
     seconds = os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", float(seconds))
 
 
 def pytest_unconfigure(config):
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+    if config.own_cache:
+        shutil.rmtree(config.own_cache, ignore_errors=True)
 
 
 def no_summaries(config, task, state):

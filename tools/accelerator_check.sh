@@ -1,9 +1,10 @@
 #!/bin/sh
-# Tries everything on this machine's GPU or TPU, in few minutes and without a network:
+# Tries everything on this machine's GPU or TPU, in a few minutes and without a network:
 #     tools/accelerator_check.sh [--minutes=8] [--output=runs/accelerator] [--wheels=FOLDER]
 # Other flags are check_accelerator.py's. Where there is no .venv, a folder from collect_wheels.sh
-# and a Python with JAX for the accelerator will do.
+# and a Python with what its head names will do: python3, or PYTHON=python3.12.
 set -eu
+here=$PWD
 cd "$(dirname "$0")/.."
 . tools/bare_python.sh
 
@@ -11,8 +12,8 @@ wheels="" output=runs/accelerator
 for flag; do
     shift
     case $flag in
-        --wheels=*) wheels=${flag#*=} ;;
-        --output=*) output=${flag#*=} ;;
+        --wheels=*) wheels=$(from_here "${flag#*=}") ;;
+        --output=*) output=$(from_here "${flag#*=}") ;;
         *) set -- "$@" "$flag" ;;
     esac
 done

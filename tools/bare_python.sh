@@ -2,6 +2,12 @@
 # Sourced from the repository's root: `python` is the project's, or, where --wheels=FOLDER or
 # wheels/ has what a bare machine lacks (collect_wheels.sh), the machine's own with that.
 
+# Where a path of the user's is, who may stand in another folder.
+: "${here:=$PWD}"
+from_here() {
+    case $1 in "" | /*) echo "$1" ;; *) echo "$here/$1" ;; esac
+}
+
 find_python() {
     wheels=$1
     python=.venv/bin/python
@@ -13,11 +19,11 @@ find_python() {
         return 1
     }
     python=${PYTHON:-python3}
-    site=${TMPDIR:-/tmp}/wavenet_ae-packages
-    rm -rf "$site"
+    site=$(mktemp -d)
     "$python" -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
         --no-compile --target="$site" "$wheels"/*.whl || return 1
     PYTHONPATH=$site:$PWD${PYTHONPATH:+:$PYTHONPATH}
-    LD_LIBRARY_PATH=$(cd "$wheels/lib" && pwd)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    # The machine's own libraries come first.
+    LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(cd "$wheels/lib" && pwd)
     export PYTHONPATH LD_LIBRARY_PATH
 }

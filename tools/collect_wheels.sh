@@ -4,12 +4,20 @@
 # Optax, Orbax, SciPy, scikit-learn, Numba, Matplotlib, Jinja2 and safetensors. Besides Python
 # packages it gets FluidSynth and a SoundFont. SOUNDFONT=FILE gives another one.
 set -eu
+here=$PWD
 cd "$(dirname "$0")/.."
-folder=${1:-wheels}
-soundfont=${SOUNDFONT:-/usr/share/sounds/sf3/FluidR3Mono_GM.sf3}
+. tools/bare_python.sh
+folder=$(from_here "${1:-$PWD/wheels}")
+folder=${folder%/}
+soundfont=$(from_here "${SOUNDFONT-}")
+soundfont=${soundfont:-/usr/share/sounds/sf3/FluidR3Mono_GM.sf3}
 python=.venv/bin/python
 there="jax==0.11.* flax optax orbax-checkpoint scipy scikit-learn numba matplotlib jinja2 safetensors"
 
+[ ! -e "$folder" ] || [ -e "$folder/lib/libfluidsynth.so.3" ] || {
+    echo "error: $folder is there and not of this tool: move it away, or name another folder." >&2
+    exit 1
+}
 [ -x "$python" ] || { echo "error: run make setup first." >&2; exit 1; }
 [ -r "$soundfont" ] || {
     echo "error: there is no SoundFont $soundfont: run make setup, or give SOUNDFONT=FILE." >&2
@@ -65,7 +73,6 @@ cp -L "$library" "$folder.new/lib/"
 ldd "$library" | sed -n 's/.* => \(\/[^ ]*\).*/\1/p' |
     grep -Ev '/(libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s)\.so' |
     xargs cp -L -t "$folder.new/lib/"
-ln -s libfluidsynth.so.3 "$folder.new/lib/libfluidsynth.so"  # Python looks for this name
 cp -L "$soundfont" "$folder.new/"
 rm -rf "$folder"
 mv "$folder.new" "$folder"

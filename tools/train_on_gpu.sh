@@ -4,23 +4,30 @@
 # renders notes, trains the WaveNet for three fifths of the time, the classifier and the baseline
 # for a fifth each, and exports what there is: OUTPUT/exported has the averaged weights and the
 # curves. It ends in time. Flags like --config.batch_size=64 go to the WaveNet's training. Where
-# there is no .venv, a folder from collect_wheels.sh and a Python with JAX for CUDA will do.
+# there is no .venv, a folder from collect_wheels.sh and a Python with what its head names will do: python3, or PYTHON=python3.12.
 set -eu
+here=$PWD
 cd "$(dirname "$0")/.."
 . tools/bare_python.sh
 
 begun=$(date +%s)
-usage() { sed -n '3s/^# *//p' "$0" >&2; exit 1; }
+usage() {
+    echo "usage: tools/train_on_gpu.sh MINUTES [--output=runs/gpu] [--wheels=FOLDER] [--soundfont=FILE]" >&2
+    exit 1
+}
 minutes=${1-}
 case $minutes in "" | *[!0-9]* | 0*) usage ;; esac
 shift
-wheels="" output=runs/gpu soundfont="" render="" tiny=""
+wheels="" output=runs/gpu soundfont="" tiny=""
+# Fewer notes where there is less time.
+render="--velocities=80"
+[ "$minutes" -lt 10 ] || render="--velocities=40,80,120"
 for flag; do
     shift
     case $flag in
-        --wheels=*) wheels=${flag#*=} ;;
-        --output=*) output=${flag#*=} ;;
-        --soundfont=*) soundfont=${flag#*=} ;;
+        --wheels=*) wheels=$(from_here "${flag#*=}") ;;
+        --output=*) output=$(from_here "${flag#*=}") ;;
+        --soundfont=*) soundfont=$(from_here "${flag#*=}") ;;
         --tiny) # a rehearsal
             render="--instruments=0,12,24,40,56,73 --pitches=48:72:12 --velocities=80"
             tiny=yes ;;
@@ -38,12 +45,15 @@ find_python "$wheels"
 reserve=$((minutes * 6 < 60 ? minutes * 6 : 60))
 end=$((begun + 60 * minutes - reserve))
 left() { echo $((end - $(date +%s))); }
-JAX_COMPILATION_CACHE_DIR=$output/cache # what is measured is what is trained
-export JAX_COMPILATION_CACHE_DIR
+export XLA_PYTHON_CLIENT_MEM_FRACTION="${XLA_PYTHON_CLIENT_MEM_FRACTION:-.92}" # one process has the GPU
+"$python" -c 'import jax, sys
+print(jax.devices()[0].device_kind)
+sys.exit(jax.default_backend() == "cpu" and not sys.argv[1])' "$tiny" ||
+    { echo "error: JAX has found no accelerator: install JAX for it." >&2; exit 1; }
 
 # shellcheck disable=SC2086  # a list of words
 "$python" experiments/render_soundfont.py --soundfont="$soundfont" --output="$output/notes" \
-    ${render:---velocities=40,80,120}
+    $render
 "$python" experiments/build_dataset.py --notes="$output/notes" --data_dir="$output/datasets"
 
 # train NAME CONFIG SHARE FLAG...: for SHARE percent of what is left.
@@ -52,24 +62,25 @@ train() {
     shift 3
     set -- --config="$config" --config.dataset.data_dir="$output/datasets" "$@"
     by=$(($(date +%s) + seconds))
+    [ "$seconds" -ge 45 ] || { echo "$name: no time left"; return 0; }
     echo "$name: $seconds s"
-    "$python" experiments/benchmark.py --task=train --data --seconds=3 --repetitions=1 "$@" \
+    timeout --foreground --kill-after=20 "$seconds" "$python" experiments/benchmark.py --task=train --data --seconds=3 --repetitions=1 "$@" \
         --output="$output/$name-step.json" || return 0
     schedule=$("$python" tools/short_schedule.py "$config" "$output/$name-step.json" $((by - $(date +%s)))) ||
         return 0
     echo "$name: $schedule"
     # shellcheck disable=SC2086  # a list of words
-    timeout --foreground --signal=TERM "$((by - $(date +%s) + 5))" "$python" experiments/train.py "$@" \
-        $schedule --workdir="$output/$name" || echo "$name: ended with exit code $?"
+    timeout --foreground --signal=TERM --kill-after=30 "$((by - $(date +%s) + 5))" "$python" experiments/train.py $schedule \
+        "$@" --workdir="$output/$name" || echo "$name: ended with exit code $?"
     [ -d "$output/$name/checkpoints" ] || return 0
     "$python" experiments/export.py --checkpoint="$output/$name" --dtype=bfloat16 \
         --output="$output/exported/$name" &&
         cp "$output/$name/config.json" "$output/exported/$name/run.json" &&
-        cp "$output/$name/metrics.jsonl" "$output/exported/$name/"
+        cp "$output/$name/metrics.jsonl" "$output/exported/$name/" || echo "$name: not exported"
 }
 
 # As the pretrained weights are trained: see wavenet_ae.py:pretrained_noisy.
-train wavenet wavenet_ae.py:small 60 ${tiny:+--config.batch_size=2 --config.model.decoder_layers=4} \
+train wavenet wavenet_ae.py:small 60 ${tiny:+--config.batch_size=2 --config.model.encoder_layers=4 --config.model.decoder_layers=4} \
     --config.model.num_pitches=128 --config.dataset.gain_db=12 --config.dataset.input_noise=4 "$@"
 train classifier classifier.py:small 50 ${tiny:+--config.batch_size=2}
 train spectral spectral_ae.py:small 100 ${tiny:+--config.batch_size=2}

@@ -37,8 +37,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.model.num_pitches = 0  # 128: the decoder sees the pitch, too
     # Begins at 8 bits a sample; with the authors' the loss hardly moves at first (README).
     config.model.output_init = "zeros"
-    # A step compiled for 8 v5e chips takes 6 of the 15.75 GiB of each; with True it would be 3, and
-    # a quarter more work (experiments/compile_tpu.py).
+    # A step compiled for 8 v5e chips takes 8 of the 15.75 GiB of each (experiments/compile_tpu.py);
+    # True takes less, and a quarter more work.
     config.model.rematerialize = False
     config.model.dtype = "bfloat16"
 

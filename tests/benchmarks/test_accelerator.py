@@ -124,14 +124,77 @@ def test_a_killed_training_is_resumed(tmp_path):
     assert found["losses"][200] < found["losses"][min(found["losses"])]
     log = prefix.with_suffix(".log").read_text()
     assert f"at step {found['killed_after']} of 200" in log
-    with pytest.raises(UserError, match="of an earlier call"):
-        accelerator._resuming(ROOT, True, prefix, 600)
 
 
-def test_the_parts_measure_the_papers_sizes_and_small_ones():
-    names = [part.name for part in accelerator.parts(ROOT)]
-    assert len(set(names)) == len(names) == 10
-    assert all(0 < part.share <= 0.25 for part in accelerator.parts(ROOT))
+def measured(monkeypatch, tmp_path, name, found):
+    """Finds a part with a result in the place of a measurement; returns its command and rows."""
+    commands = []
+
+    def pretend(arguments, prefix, limit_s, environment=None):
+        commands.append(arguments)
+        output = next(a.split("=")[1] for a in arguments if a.startswith("--output="))
+        Path(output).write_text(json.dumps(found))
+
+    monkeypatch.setattr(accelerator, "_run", pretend)
+    (part,) = (p for p in accelerator.parts(ROOT) if p.name == name)
+    finding = part.find(tmp_path / name, 1)
+    assert finding.found == found
+    return commands[0], dict(finding.rows)
+
+
+def test_a_training_is_measured_at_the_papers_sizes(monkeypatch, tmp_path):
+    found = {
+        "batch_size": 32,
+        "samples_per_example": 6144,
+        "computation": "bfloat16",
+        "samples_per_s": {"median": 1234567.0},
+        "step_ms": {"median": 159.25},
+        "share_of_matrix_ceiling": 0.5,
+        "matrix_flop_per_s": {"median": 7.5e14},
+        "peak_memory_bytes": {"device": 2**33, "program": 1, "resident": 2},
+        "compile_s": 60.2,
+    }
+    command, rows = measured(monkeypatch, tmp_path, "training-paper", found)
+    assert f"--config={ROOT / 'experiments' / 'configs' / 'wavenet_ae.py'}" in command
+    assert not any(argument.startswith("--config.") for argument in command)
+    assert rows == {
+        "samples/s (32 x 6144, bfloat16)": "1,234,567",
+        "ms a step": "159.2",
+        "share of the matrix rate": "0.500",
+        "matrix rate, TFLOP/s": "750",
+        "peak memory, GiB": "8.00",
+        "compiled in, s": "60",
+    }
+
+
+def test_generation_is_measured_beside_its_floor(monkeypatch, tmp_path):
+    batch = {
+        "num_sounds": 64,
+        "steps_per_s": {"median": 1000.0},
+        "samples_per_s": {"median": 64000.0},
+        "ceilings_samples_per_s": {"memory": 128000.0, "arithmetic": 1e9},
+    }
+    command, rows = measured(monkeypatch, tmp_path, "sampling-small-64", {"batches": [batch]})
+    assert "--num_sounds=64" in command
+    assert any(argument.endswith("wavenet_ae.py:small") for argument in command)
+    assert rows == {
+        "steps/s": "1,000",
+        "share of the floor (weights read once a step)": "0.500",
+        "samples/s in total": "64,000",
+    }
+
+
+def test_a_machine_without_an_accelerator_says_so(tmp_path):
+    finding = accelerator._device(False, tmp_path / "device", 60)
+    assert finding.problem == "JAX has found no accelerator"
+    assert "x cpu (cpu)" in finding.rows[0][1]
+    assert not accelerator._device(True, tmp_path / "device", 60).problem
+
+
+def test_every_part_has_its_name_and_its_share():
+    parts = accelerator.parts(ROOT)
+    assert len({part.name for part in parts}) == len(parts)
+    assert all(0 < part.share <= 0.25 for part in parts)
 
 
 @pytest.mark.parametrize(

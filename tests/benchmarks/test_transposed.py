@@ -9,6 +9,7 @@ SIZES = {f"model.{name}_channels": 2 for name in ("narrow", "middle", "wide", "b
 }
 
 
+@pytest.mark.slow
 def test_both_ways_are_measured():
     config = load_config("spectral_ae.py", **SIZES)
     found = transposed.measure(config, seconds=0.01, repetitions=1)

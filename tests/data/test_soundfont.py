@@ -457,6 +457,7 @@ def test_an_output_with_something_else(tiny_font, tmp_path):
 
 def test_fluidsynth_is_missing(tiny_font, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "fluidsynth", None)
+    monkeypatch.setattr(synthesizer, "_LIBRARY", "libfluidsynth-of-nowhere.so")
     synthesizer._library.cache_clear()
     try:
         with pytest.raises(UserError, match="apt-get install libfluidsynth3"):

@@ -19,6 +19,7 @@ from wavenet_ae.synthesis import sampler
 from wavenet_ae.training import sharding
 from wavenet_ae.training.settings import check_numbers
 
+_VOICE_HEADS = ["one voice: samples a chunk", "ms a chunk", "times real time"]
 # A sound is so many chunks long; then another one begins.
 _CHUNKS = 256
 
@@ -28,6 +29,7 @@ def measure(
     *,
     nums_sounds: Sequence[int] = (1, 8, 64),
     chunk_frames: int | None = None,
+    voice: bool = True,
     seconds: float = 5.0,
     repetitions: int = 3,
 ) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def measure(
         nums_sounds: numbers of sounds that are generated together.
         chunk_frames: frames that are generated at a time, the least that is measured; by default
             1 on CPUs, and what `sampler.generate` takes on others.
+        voice: measure chunks of one sound, too.
         seconds: of each measurement; a chunk that has begun is finished.
         repetitions: of the whole round.
 
@@ -83,7 +86,8 @@ def measure(
         contestants[number] = lambda sound=sound: interleaved.calls_per_s(
             lambda: next(sound), seconds
         )
-    voices = [model.hop_length // parts for parts in (4, 2, 1) if model.hop_length % parts == 0]
+    parts = (4, 2, 1) if voice else ()
+    voices = [model.hop_length // part for part in parts if model.hop_length % part == 0]
     for samples in voices:
         chunk = _voice(model, params, samples, config["seed"])
         contestants["voice", samples] = lambda chunk=chunk: interleaved.calls_per_s(chunk, seconds)
@@ -245,8 +249,7 @@ def report(result: Mapping[str, Any]) -> str:
         f"a sample of a sound: {result['model_flop_per_sample'] / 1e6:.4g} MFLOP; a step reads "
         f"{result['decoder_bytes'] / 1e6:.4g} MB of weights\n\n"
         + tables.table(heads, rows)
-        + "\n"
-        + tables.table(["one voice: samples a chunk", "ms a chunk", "times real time"], voice)
+        + ("\n" + tables.table(_VOICE_HEADS, voice) if voice else "")
         + "\nThe ceiling of the memory is none where a cache holds the weights: a share can then "
         "be above 1.\n"
     )

@@ -19,7 +19,7 @@ _WAYS = {"by_phases": strided.by_phases, "directly": strided.directly}
 def measure(
     config: Mapping[str, Any], *, seconds: float = 5.0, repetitions: int = 3
 ) -> dict[str, Any]:
-    """Measures all transposed convolutions of the decoder, with their gradients, on one device.
+    """Measures the decoder's transposed convolutions but the first, of 1 x 1, and their gradients.
 
     Args:
         config: of a training of the baseline; its batch size and type are used.
@@ -78,12 +78,13 @@ def _step(
         height, width = height * layer.strides[0], width * layer.strides[1]
         inputs.append((x, kernel, noise(batch_size, height, width, layer.features)))
     strides = [layer.strides for layer in layers[1:]]
+    precision = model.arithmetic.precision
 
     @jax.jit
     def forth_and_back(inputs: Any) -> Any:
         results = []
         for (x, kernel, gradient), stride in zip(inputs, strides, strict=True):
-            y, pull = jax.vjp(lambda x, kernel, stride=stride: way(x, kernel, stride), x, kernel)
+            y, pull = jax.vjp(lambda x, kernel, s=stride: way(x, kernel, s, precision), x, kernel)
             results.append((y, pull(gradient.astype(y.dtype))))
         return results
 

@@ -14,7 +14,7 @@ NOTICE = textwrap.fill(
     "measurements. A floor is what a chip's matrix units (at their bfloat16 peak) or its HBM (at "
     "full bandwidth) need for what the program does; a step or sample takes at least the longer "
     "one. Exchange between chips, elementwise work, on-chip memory and waiting come on top. All "
-    "numbers but batch and sounds are of one chip.",
+    "numbers but batch, sounds and samples/s are of one chip.",
     100,
 )
 
@@ -118,7 +118,7 @@ def _step_cells(row: Row) -> list[str]:
         return [*cells, row["reason"]]
     exchanged = f"{_short(_bytes_exchanged(row['collectives']))}B"
     cells += [*_work_cells(row), exchanged, *map(_time, row["floors_s"].values())]
-    return [*cells, *_rate_cells(row, row["samples"])]
+    return [*cells, *_rate_cells(row, row.get("samples"))]
 
 
 def _sampler_cells(row: Row) -> list[str]:
@@ -129,9 +129,9 @@ def _sampler_cells(row: Row) -> list[str]:
     return [*cells, *_rate_cells(row, row["num_sounds"])]
 
 
-def _rate_cells(row: Row, samples: int) -> list[str]:
-    """Returns what the table of a machine has, too: samples of all chips together, and seconds."""
-    return [f"{samples / floor_s(row):,.0f}", f"{row['compile_seconds']} s"]
+def _rate_cells(row: Row, samples: int | None) -> list[str]:
+    """Returns what the table of a machine has, too; older files do not have the samples."""
+    return [f"{samples / floor_s(row):,.0f}" if samples else "-", f"{row['compile_seconds']} s"]
 
 
 def _work_cells(row: Row) -> list[str]:

@@ -39,6 +39,7 @@ _BANK = 0  # General MIDI's melodic bank
 _FAILED = -1
 _BLOCK_SAMPLES = 64  # keys take effect at the bounds of FluidSynth's blocks
 
+_LIBRARY = "libfluidsynth.so.3"
 _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "fluid_version_str": (c_char_p,),
     "fluid_set_log_function": (c_void_p, c_int, c_void_p, c_void_p),
@@ -75,13 +76,17 @@ def _library() -> ctypes.CDLL:
         UserError: FluidSynth or its Python package is not installed.
     """
     try:
-        import fluidsynth  # looks for the C library at import
-    except ImportError as error:
-        raise UserError(
-            "FluidSynth is not installed: run `apt-get install libfluidsynth3` (or your system's "
-            "equivalent) and `pip install pyfluidsynth`."
-        ) from error
-    library = fluidsynth._fl
+        # Also in LD_LIBRARY_PATH, where the package looks only by means of a compiler's tools.
+        library = ctypes.CDLL(_LIBRARY)
+    except OSError:
+        try:
+            import fluidsynth  # looks for the C library at import
+        except ImportError as error:
+            raise UserError(
+                "FluidSynth is not installed: run `apt-get install libfluidsynth3` (or your "
+                "system's equivalent) and `pip install pyfluidsynth`."
+            ) from error
+        library = fluidsynth._fl
     for name, (result, *arguments) in _PROTOTYPES.items():
         function = getattr(library, name)
         function.restype = result

@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import shutil
@@ -90,18 +91,23 @@ def test_the_weights_in_the_box_are_trained_and_judged_in_turn(tmp_path):
     assert tools == [
         *["render_soundfont"] * 3,
         *["build_dataset"] * 2,
-        *["train"] * 4,
+        *["train"] * 6,
         *["export"] * 3,
         *["evaluate", "interpolate"] * 2,
     ]
-    trainings = [flags for _, *flags in lines[5:9]]
-    assert trainings[-1] == [
+    trainings = [flags for _, *flags in lines[5:11]]
+    assert trainings[3] == [
         "--config=experiments/configs/wavenet_ae.py:pretrained_noisy",
         f"--config.dataset.data_dir={folder}/datasets",
-        f"--workdir={folder}/wavenet",
+        f"--workdir={folder}/wavenet_1024",
         f"--config.init_from={folder}/wavenet_clean",
     ]
-    assert f"--workdir={folder}/wavenet_clean" in trainings[-2]
-    exported = {flag for _, *flags in lines[9:12] for flag in flags if "--output" in flag}
+    # Each goes on from the one before, with longer crops.
+    for before, after in itertools.pairwise(trainings[2:]):
+        (workdir,) = (flag.split("=")[1] for flag in before if flag.startswith("--workdir="))
+        assert f"--config.init_from={workdir}" in after
+    assert f"--workdir={folder}/wavenet" in trainings[-1]
+    assert "--config.crop_samples=4096" in trainings[-1]
+    exported = {flag for _, *flags in lines[11:14] for flag in flags if "--output" in flag}
     used = {flag.split("=")[1] for flag in lines[-2] if "weights/" in flag}
     assert {flag.split("=")[1] for flag in exported} == used

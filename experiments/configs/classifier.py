@@ -4,7 +4,7 @@ r"""The classifier behind Table 1 of Engel et al. 2017: pitch, qualities, family
 | --- | --- | --- |
 | (default) | the authors' sizes | see below |
 | `:small` | a quarter of the width, for one GPU | `--config=FILE:small` |
-| `:pretrained` | half an hour on 2 CPU cores: the weights in the box | `make pretrained` |
+| `:pretrained` | two hours on a CPU core: the pretrained weights | `make pretrained` |
 | `:demo` | minutes on 2 CPU cores | `--config=FILE:demo` |
 
     python experiments/train.py --config=experiments/configs/classifier.py \
@@ -79,9 +79,9 @@ def _make_demo(config: ConfigDict) -> None:
 def _make_pretrained(config: ConfigDict) -> None:
     config.model.batch_norm_decay = 0.98
     config.dataset.gain_db = 12.0  # recordings are louder than a SoundFont's notes
-    config.num_steps = 3_000
-    config.optimizer.learning_rates = (3e-3, 1e-3, 3e-4)
-    config.optimizer.boundaries = (2_000, 2_600)
+    config.num_steps = 18_000
+    config.optimizer.learning_rates = (3e-3, 1e-3, 3e-4, 1e-4)
+    config.optimizer.boundaries = (11_000, 15_000, 17_000)
     config.eval_batches = 32
-    config.eval_every_steps = 500
-    config.checkpoint_every_steps = 500
+    config.eval_every_steps = 1_000
+    config.checkpoint_every_steps = 1_000

@@ -47,12 +47,12 @@ SCORES = {
     "wavenet": (
         "bits_per_sample",
         {
-            "bass_electronic_002-040-080": 1.2615,
-            "brass_acoustic_000-060-080": 2.8667,
-            "flute_acoustic_001-067-080": 1.8561,
-            "guitar_acoustic_000-052-080": 1.4587,
-            "organ_electronic_000-055-080": 2.5993,
-            "string_acoustic_000-064-080": 3.1624,
+            "bass_electronic_002-040-080": 1.2752,
+            "brass_acoustic_000-060-080": 2.553,
+            "flute_acoustic_001-067-080": 1.8467,
+            "guitar_acoustic_000-052-080": 1.4246,
+            "organ_electronic_000-055-080": 2.4219,
+            "string_acoustic_000-064-080": 3.1465,
         },
     ),
     "spectral": (
@@ -69,12 +69,12 @@ SCORES = {
     "classifier": (
         "loss",
         {
-            "bass_electronic_002-040-080": 2.204,
-            "brass_acoustic_000-060-080": 1.5978,
-            "flute_acoustic_001-067-080": 4.0076,
-            "guitar_acoustic_000-052-080": 3.9236,
-            "organ_electronic_000-055-080": 4.428,
-            "string_acoustic_000-064-080": 1.2692,
+            "bass_electronic_002-040-080": 1.7418,
+            "brass_acoustic_000-060-080": 1.9314,
+            "flute_acoustic_001-067-080": 3.4301,
+            "guitar_acoustic_000-052-080": 4.0793,
+            "organ_electronic_000-055-080": 5.6113,
+            "string_acoustic_000-064-080": 0.6193,
         },
     ),
 }

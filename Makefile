@@ -133,9 +133,13 @@ pretrained: .system
 	train wavenet_ae.py:pretrained_noisy wavenet_2048 \
 		--config.init_from="$(PRETRAINED)/wavenet_1024" --config.crop_samples=2048 \
 		--config.num_steps=9000 '--config.optimizer.boundaries=(4000,6500,8000)'; \
-	train wavenet_ae.py:pretrained_noisy wavenet \
+	train wavenet_ae.py:pretrained_noisy wavenet_4096 \
 		--config.init_from="$(PRETRAINED)/wavenet_2048" --config.crop_samples=4096 \
-		--config.num_steps=4200 '--config.optimizer.boundaries=(2600,3300,3800)'
+		--config.num_steps=4200 '--config.optimizer.boundaries=(2600,3300,3800)'; \
+	train wavenet_ae.py:pretrained_noisy wavenet \
+		--config.init_from="$(PRETRAINED)/wavenet_4096" --config.crop_samples=8192 \
+		--config.num_steps=2600 '--config.optimizer.boundaries=(1300,1900,2300)' \
+		--config.averaging_decay=0.998
 	@set -e; for model in classifier spectral wavenet; do \
 		$(BIN)/python experiments/export.py --checkpoint="$(PRETRAINED)/$$model" \
 			--output="$(PRETRAINED)/weights/$$model" --dtype=bfloat16; done

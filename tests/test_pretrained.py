@@ -47,12 +47,12 @@ SCORES = {
     "wavenet": (
         "bits_per_sample",
         {
-            "bass_electronic_002-040-080": 1.2752,
-            "brass_acoustic_000-060-080": 2.553,
-            "flute_acoustic_001-067-080": 1.8467,
-            "guitar_acoustic_000-052-080": 1.4246,
-            "organ_electronic_000-055-080": 2.4219,
-            "string_acoustic_000-064-080": 3.1465,
+            "bass_electronic_002-040-080": 1.2414,
+            "brass_acoustic_000-060-080": 2.6345,
+            "flute_acoustic_001-067-080": 1.8608,
+            "guitar_acoustic_000-052-080": 1.4019,
+            "organ_electronic_000-055-080": 2.5414,
+            "string_acoustic_000-064-080": 3.1684,
         },
     ),
     "spectral": (

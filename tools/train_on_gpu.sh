@@ -60,18 +60,21 @@ sys.exit(jax.default_backend() == "cpu" and not sys.argv[1])' "$tiny" ||
 train() {
     name=$1 config=experiments/configs/$2 seconds=$(($(left) * $3 / 100))
     shift 3
-    set -- --config="$config" --config.dataset.data_dir="$output/datasets" "$@"
     by=$(($(date +%s) + seconds))
     [ "$seconds" -ge 45 ] || { echo "$name: no time left"; return 0; }
     echo "$name: $seconds s"
-    timeout --foreground --kill-after=20 "$seconds" "$python" experiments/benchmark.py --task=train --data --seconds=3 --repetitions=1 "$@" \
-        --output="$output/$name-step.json" || return 0
-    schedule=$("$python" tools/short_schedule.py "$config" "$output/$name-step.json" $((by - $(date +%s)))) ||
-        return 0
+    step=$output/$name-step.json
+    timeout --foreground --kill-after=20 "$seconds" "$python" experiments/benchmark.py --task=train \
+        --config="$config" --config.dataset.data_dir="$output/datasets" "$@" \
+        --data --seconds=3 --repetitions=1 --output="$step" || return 0
+    schedule=$("$python" tools/short_schedule.py "$config" "$step" $((by - $(date +%s)))) || return 0
     echo "$name: $schedule"
+    # The caller's flags come last: they have the last word.
     # shellcheck disable=SC2086  # a list of words
-    timeout --foreground --signal=TERM --kill-after=30 "$((by - $(date +%s) + 5))" "$python" experiments/train.py $schedule \
-        "$@" --workdir="$output/$name" || echo "$name: ended with exit code $?"
+    timeout --foreground --signal=TERM --kill-after=30 $((by - $(date +%s) + 5)) \
+        "$python" experiments/train.py --config="$config" \
+        --config.dataset.data_dir="$output/datasets" $schedule "$@" --workdir="$output/$name" ||
+        echo "$name: ended with exit code $?"
     [ -d "$output/$name/checkpoints" ] || return 0
     "$python" experiments/export.py --checkpoint="$output/$name" --dtype=bfloat16 \
         --output="$output/exported/$name" &&
@@ -80,7 +83,8 @@ train() {
 }
 
 # As the pretrained weights are trained: see wavenet_ae.py:pretrained_noisy.
-train wavenet wavenet_ae.py:small 60 ${tiny:+--config.batch_size=2 --config.model.encoder_layers=4 --config.model.decoder_layers=4} \
+train wavenet wavenet_ae.py:small 60 ${tiny:+--config.batch_size=2} \
+    ${tiny:+--config.model.encoder_layers=4 --config.model.decoder_layers=4} \
     --config.model.num_pitches=128 --config.dataset.gain_db=12 --config.dataset.input_noise=4 "$@"
 train classifier classifier.py:small 50 ${tiny:+--config.batch_size=2}
 train spectral spectral_ae.py:small 100 ${tiny:+--config.batch_size=2}

@@ -4,7 +4,7 @@ r"""The classifier behind Table 1 of Engel et al. 2017: pitch, qualities, family
 | --- | --- | --- |
 | (default) | the authors' sizes | see below |
 | `:small` | a quarter of the width, for one GPU | `--config=FILE:small` |
-| `:pretrained` | two hours on a CPU core: the pretrained weights | `make pretrained` |
+| `:pretrained` | hours on a CPU core: the pretrained weights | `make pretrained` |
 | `:demo` | minutes on 2 CPU cores | `--config=FILE:demo` |
 
     python experiments/train.py --config=experiments/configs/classifier.py \

@@ -125,6 +125,54 @@ def test_packages_of_a_folder_are_used(tmp_path):
     assert list(tmp_path.glob("*/tqdm.py"))
 
 
+STUB = """#!/bin/sh
+printf '%s\\n' "$@" . >> "$CALLS"
+for argument; do
+    case $argument in
+        --output=*) output=${argument#*=} ;;
+        --workdir=*) workdir=${argument#*=} ;;
+    esac
+done
+case $1 in
+    */benchmark.py) mkdir -p "${output%/*}"; echo '{}' > "$output" ;;
+    */short_schedule.py) echo --config.num_steps=7 ;;
+    */train.py)
+        mkdir -p "$workdir/checkpoints"
+        touch "$workdir/config.json" "$workdir/metrics.jsonl" ;;
+    */export.py) case $output in *wavenet) exit 1 ;; esac; mkdir -p "$output" ;;
+esac
+"""
+
+
+def test_trainings_follow_each_other_and_flags_of_the_caller_come_last(tmp_path):
+    """With a stand-in for Python, of which one export fails."""
+    stub, calls = tmp_path / "python", tmp_path / "calls"
+    stub.write_text(STUB)
+    stub.chmod(0o755)
+    (tmp_path / "wheels" / "lib").mkdir(parents=True)
+    font, output = tmp_path / "font.sf2", tmp_path / "the output"
+    font.touch()
+    result = run(
+        "train_on_gpu.sh",
+        *("15", f"--wheels={tmp_path / 'wheels'}", f"--soundfont={font}", f"--output={output}"),
+        "--config.num_steps=9",
+        PYTHON=str(stub),
+        CALLS=str(calls),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "wavenet: not exported" in result.stdout
+    assert result.stdout.endswith("exported:\nclassifier\nspectral\n")
+    commands = [call.split("\n") for call in calls.read_text().strip().split("\n.\n")]
+    trainings = [call[1:] for call in commands if call[0] == "experiments/train.py"]
+    assert [flags[-1] for flags in trainings] == [
+        f"--workdir={output}/{name}" for name in ("wavenet", "classifier", "spectral")
+    ]
+    # ml_collections takes no setting before the file of the configuration.
+    assert all(flags[0].startswith("--config=") for flags in trainings)
+    assert trainings[0].index("--config.num_steps=7") < trainings[0].index("--config.num_steps=9")
+    assert "--config.num_steps=9" not in trainings[1]
+
+
 # -- The whole way
 
 

@@ -98,7 +98,7 @@ def parts(repository: Path, *, tiny: bool = False) -> list[Part]:
                 0.13,
                 measured("sample", config, *flags, f"--num_sounds={number}", read=_sampling_rows),
             )
-            for number in ((1, 3) if tiny else (1, 64, 1024))
+            for number in (1, 64, 1024)
         ]
 
     return [

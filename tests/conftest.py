@@ -92,6 +92,7 @@ def tiny_config(data_dir):
             "checkpoint_every_steps": 4,
             "checkpoint_every_minutes": None,
             "summarize_every_steps": 0,
+            "profile_steps": 0,
             "init_from": None,
         }
     )

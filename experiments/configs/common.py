@@ -38,6 +38,7 @@ def training(task: str) -> ConfigDict:
     config.checkpoint_every_minutes = 30.0
     config.init_from = config_dict.placeholder(str)  # a run or export to start from
     config.summarize_every_steps = 0  # sounds for TensorBoard; 0: none
+    config.profile_steps = 0  # traced for TensorBoard's profiler after each start; 0: none
     return config
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 
+import grain.python as grain
 import numpy as np
 import pytest
 import soundfile
@@ -132,8 +133,16 @@ def test_evaluation_runs_once_over_the_notes_and_masks_the_rest(notes):
     batches = list(evaluation_batches(notes, batch_size=3, crop_samples=100))
     assert [b["mask"].tolist() for b in batches] == [[True] * 3, [True, False, False]]
     seen = np.concatenate([b["audio"][b["mask"]] for b in batches])
-    centre = [note["audio"][31_950:32_050] for note in notes]
-    np.testing.assert_array_equal(seen, centre)
+    golden, places = (5**0.5 - 1) / 2, 64_000 - 100 + 1
+    starts = [int(golden * (index + 1) % 1 * places) for index in range(len(notes))]
+    crops = [note["audio"][i : i + 100] for i, note in zip(starts, notes, strict=True)]
+    np.testing.assert_array_equal(seen, crops)
+    for other in (
+        evaluation_batches(notes, batch_size=3, crop_samples=100, num_workers=1),
+        evaluation_batches(notes, batch_size=2, crop_samples=100),
+    ):
+        again = np.concatenate([b["audio"][b["mask"]] for b in other])
+        np.testing.assert_array_equal(again, crops)
     assert len(list(evaluation_batches(notes, batch_size=1, crop_samples=8, num_batches=2))) == 2
 
 
@@ -145,6 +154,15 @@ def test_evaluation_is_shared_by_processes(notes):
     ]
     for batch, *parts in zip(whole, *shares, strict=True):
         np.testing.assert_array_equal(np.concatenate([p["audio"] for p in parts]), batch["audio"])
+
+
+def test_evaluation_crops_begin_as_evenly_as_those_of_training():
+    silence = np.zeros(64_000, np.float32)
+    silence[:] = np.arange(64_000)
+    notes = grain.MapDataset.source([{"id": "a", "audio": silence}] * 500)
+    batches = evaluation_batches(notes, batch_size=100, crop_samples=4_000)
+    starts = np.sort(np.concatenate([batch["audio"][:, 0] for batch in batches]))
+    np.testing.assert_allclose(starts / 60_000, (np.arange(500) + 0.5) / 500, atol=0.005)
 
 
 def workers():

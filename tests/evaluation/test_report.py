@@ -82,6 +82,7 @@ def workdir(data_dir, tmp_path_factory):
         "checkpoint_every_steps": 2,
         "checkpoint_every_minutes": None,
         "summarize_every_steps": 0,
+        "profile_steps": 0,
         "init_from": None,
     }
     folder = tmp_path_factory.mktemp("run")

@@ -10,8 +10,9 @@ from conftest import no_summaries
 
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import checkpoint, sharding
-from wavenet_ae.training.checkpoint import Checkpoints, Position, restore
+from wavenet_ae.training.checkpoint import Checkpoints, restore
 from wavenet_ae.training.loop import train_and_evaluate
+from wavenet_ae.training.progress import Progress
 from wavenet_ae.training.state import TrainState, make_optimizer
 
 # What Orbax leaves of a read that failed.
@@ -39,10 +40,10 @@ def empty(tiny_config):
 def two_checkpoints(empty, tmp_path_factory):
     """A workdir with the steps 2 and 4, whose weights tell them apart."""
     workdir = tmp_path_factory.mktemp("run")
-    with Checkpoints(workdir, 2) as checkpoints:
+    with Checkpoints(workdir, sharding.data_mesh()) as checkpoints:
         for step in (2, 4):
             marked = jax.tree.map(lambda x, step=step: x + x.dtype.type(step), empty)
-            checkpoints.save(marked, Position(step, [{"loss": 0.5}], 7), 5.0 - step)
+            checkpoints.save(marked, Progress(step, [{"loss": 0.5}], 7), 5.0 - step)
     return workdir
 
 
@@ -51,8 +52,8 @@ def files_of(checkpoint):
 
 
 def test_the_newest_comes_back_whole(two_checkpoints, empty):
-    state, position = restore(two_checkpoints, empty)
-    assert position == Position(4, [{"loss": 0.5}], 7)
+    state, progress = restore(two_checkpoints, empty)
+    assert progress == Progress(4, [{"loss": 0.5}], 7)
     jax.tree.map(lambda new, old: np.testing.assert_array_equal(new, old + 4), state, empty)
 
 
@@ -75,10 +76,10 @@ def test_no_truncation_goes_unnoticed(two_checkpoints, empty, tmp_path, capsys, 
                 victim.read_bytes()[: victim.stat().st_size // 2 * (damage == "cut")]
             )
         before = {path.relative_to(workdir / "checkpoints") for path in files_of(workdir)}
-        state, position = restore(workdir, empty)
-        expected = jax.tree.map(lambda x, step=position.step: x + x.dtype.type(step), empty)
+        state, progress = restore(workdir, empty)
+        expected = jax.tree.map(lambda x, step=progress.step: x + x.dtype.type(step), empty)
         jax.tree.map(np.testing.assert_array_equal, state, expected)
-        if position.step == 4:
+        if progress.step == 4:
             continue
         fell_back += 1
         errors = capsys.readouterr().err
@@ -91,8 +92,8 @@ def test_no_truncation_goes_unnoticed(two_checkpoints, empty, tmp_path, capsys, 
         }
         assert aside.is_dir()
         assert after == before
-        with Checkpoints(workdir, 2) as checkpoints:  # its place is free
-            checkpoints.save(empty, Position(4, []))
+        with Checkpoints(workdir, sharding.data_mesh()) as checkpoints:  # its place is free
+            checkpoints.save(empty, Progress(4, []))
         assert restore(workdir, empty)[1].step == 4
     assert fell_back >= 6
 
@@ -101,7 +102,7 @@ def test_damaged_metrics_of_an_older_one_are_no_hindrance(two_checkpoints, empty
     workdir = Path(shutil.copytree(two_checkpoints, tmp_path / "copy"))
     (workdir / "checkpoints" / "2" / "metrics" / "metrics").write_text("{")
     assert restore(workdir, empty)[1].step == 4
-    with Checkpoints(workdir, 2) as checkpoints:
+    with Checkpoints(workdir, sharding.data_mesh()) as checkpoints:
         assert checkpoints.best_loss() == 1.0
 
 

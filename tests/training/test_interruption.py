@@ -7,6 +7,7 @@ import textwrap
 import pytest
 
 from wavenet_ae.training.interruption import StopRequest
+from wavenet_ae.training.sharding import data_mesh
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -14,7 +15,8 @@ def test_a_second_signal_ends_the_process_at_once(number):
     script = """
         import os, signal, sys
         from wavenet_ae.training.interruption import StopRequest
-        with StopRequest() as stop:
+        from wavenet_ae.training.sharding import data_mesh
+        with StopRequest(data_mesh()) as stop:
             os.kill(os.getpid(), signal.SIGTERM)
             print(stop.received.name, flush=True)
             try:
@@ -34,7 +36,7 @@ def test_a_second_signal_ends_the_process_at_once(number):
 
 def test_the_handlers_come_back():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with StopRequest() as stop:
+    with StopRequest(data_mesh()) as stop:
         assert stop.received is None
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.received == signal.SIGINT
@@ -43,10 +45,10 @@ def test_the_handlers_come_back():
 
 def test_work_that_need_not_be_finished_is_left():
     done = []
-    with StopRequest() as stop:
-        with stop.abandoning():
+    with StopRequest(data_mesh()) as stop:
+        with stop.interruptible():
             done.append("first")
-        with stop.abandoning():
+        with stop.interruptible():
             os.kill(os.getpid(), signal.SIGTERM)
             done.append("second")
         assert stop.received == signal.SIGTERM
@@ -54,5 +56,5 @@ def test_work_that_need_not_be_finished_is_left():
 
 
 def test_an_interruption_that_is_no_signal_passes_through():
-    with StopRequest() as stop, pytest.raises(KeyboardInterrupt), stop.abandoning():
+    with StopRequest(data_mesh()) as stop, pytest.raises(KeyboardInterrupt), stop.interruptible():
         raise KeyboardInterrupt

@@ -12,11 +12,13 @@ import pytest
 from conftest import no_summaries
 
 from wavenet_ae import tasks
+from wavenet_ae.data.input_pipeline import open_split
 from wavenet_ae.errors import Stopped, UserError
-from wavenet_ae.training import loop, sharding, trained
+from wavenet_ae.training import batches, loop, setup, sharding, trained
 from wavenet_ae.training.checkpoint import restore
 from wavenet_ae.training.loop import train_and_evaluate
-from wavenet_ae.training.metrics import Summaries, read_metrics
+from wavenet_ae.training.metrics import MetricsLog, Summaries, read_metrics
+from wavenet_ae.training.progress import Progress
 from wavenet_ae.training.step import init_state
 from wavenet_ae.training.trained import load_trained
 
@@ -55,18 +57,18 @@ def test_workdir_holds_config_metrics_events_and_checkpoints(config, tiny_run):
 def test_references_are_of_one_epoch_at_most_and_not_of_all_batches(config, monkeypatch):
     def batches_seen(batch_size):
         config["batch_size"] = batch_size
-        return loop._references(config, Counting(), notes)["reference/batches"]
+        return batches.references(config, Counting(), notes)["reference/batches"]
 
     class Counting:
         crop_samples = 256
 
-        def references(self, batches):
-            return {"batches": len(list(batches))}
+        def references(self, given):
+            return {"batches": len(list(given))}
 
     dataset = config["dataset"]
-    notes = loop.input_pipeline.open_split(dataset["name"], dataset["data_dir"], "train")
+    notes = open_split(dataset["name"], dataset["data_dir"], "train")
     assert len(notes) == 4
-    monkeypatch.setattr(loop, "_REFERENCE_BATCHES", 3)
+    monkeypatch.setattr(batches, "_REFERENCE_BATCHES", 3)
     assert [batches_seen(size) for size in (1, 2, 3, 4, 8)] == [3, 2, 2, 1, 1]
 
 
@@ -198,7 +200,7 @@ def test_too_many_skipped_steps_stop_the_run(config, tmp_path, monkeypatch):
 def test_a_stop_does_not_wait_for_an_evaluation(config, tmp_path, monkeypatch):
     settings = {"num_steps": 8, "eval_every_steps": 4, "log_every_steps": 4, "batch_size": 1}
     train(config, tmp_path / "whole", **settings)
-    evaluation_batches, calls = loop.input_pipeline.evaluation_batches, []
+    evaluation_batches, calls = batches.input_pipeline.evaluation_batches, []
 
     def stopping(*arguments, **keywords):
         calls.append(1)
@@ -206,7 +208,7 @@ def test_a_stop_does_not_wait_for_an_evaluation(config, tmp_path, monkeypatch):
             os.kill(os.getpid(), signal.SIGTERM)
         return evaluation_batches(*arguments, **keywords)
 
-    monkeypatch.setattr(loop.input_pipeline, "evaluation_batches", stopping)
+    monkeypatch.setattr(batches.input_pipeline, "evaluation_batches", stopping)
     # During an evaluation in between; then, after it is made up for, during the last one.
     for step, logged in ((4, []), (8, [4])):
         with pytest.raises(Stopped, match=f"is saved at step {step}"):
@@ -223,7 +225,7 @@ def test_a_stop_does_not_wait_for_an_evaluation(config, tmp_path, monkeypatch):
 def test_metrics_before_a_made_up_evaluation_are_counted_once(config, tmp_path, monkeypatch):
     settings = {"num_steps": 6, "eval_every_steps": 4, "checkpoint_every_steps": 8}
     train(config, tmp_path / "whole", **settings)
-    evaluation_batches, begun = loop.input_pipeline.evaluation_batches, []
+    evaluation_batches, begun = batches.input_pipeline.evaluation_batches, []
 
     def stopping(*arguments, **keywords):
         if not begun:
@@ -231,7 +233,7 @@ def test_metrics_before_a_made_up_evaluation_are_counted_once(config, tmp_path, 
         begun.append(1)
         return evaluation_batches(*arguments, **keywords)
 
-    monkeypatch.setattr(loop.input_pipeline, "evaluation_batches", stopping)
+    monkeypatch.setattr(batches.input_pipeline, "evaluation_batches", stopping)
     with pytest.raises(Stopped, match="is saved at step 4"):
         train(config, tmp_path / "parts", **settings)
     # Killed after the evaluation, before the next checkpoint.
@@ -242,6 +244,87 @@ def test_metrics_before_a_made_up_evaluation_are_counted_once(config, tmp_path, 
     whole = (tmp_path / "whole" / "metrics.jsonl").read_bytes()
     assert (tmp_path / "parts" / "metrics.jsonl").read_bytes() == whole
     assert (killed / "metrics.jsonl").read_bytes() == whole
+
+
+def test_the_best_checkpoint_is_kept_though_its_evaluation_was_interrupted(
+    config, tmp_path, monkeypatch
+):
+    """As in an uninterrupted run: by steps of 4, and the best is step 4."""
+    settings = {"num_steps": 20, "eval_every_steps": 4, "checkpoint_every_steps": 4}
+    losses = {4: 1.0, 8: 3.0, 12: 4.0, 16: 5.0, 20: 6.0}
+    real, begun = batches.make_eval_step, []
+
+    def fake(task, mesh):
+        step = real(task, mesh)
+
+        def evaluate(state, batch):
+            begun.append(1)
+            if len(begun) == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            sums, count = step(state, batch)
+            return {**sums, "loss": losses[int(state.step)] * count}, count
+
+        return evaluate
+
+    monkeypatch.setattr(batches, "make_eval_step", fake)
+    with pytest.raises(Stopped, match="is saved at step 4"):
+        train(config, tmp_path, batch_size=1, **settings)
+    train(config, tmp_path, batch_size=1, **settings)
+    kept = sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir())
+    assert kept == [4, 12, 16, 20]
+    lines = read_metrics(tmp_path)
+    assert [line["step"] for line in lines if "valid/loss" in line] == [4, 8, 12, 16, 20]
+
+
+def test_a_line_of_the_log_waits_until_the_next_step_has_been_dispatched(
+    config, tmp_path, monkeypatch
+):
+    events = []
+    altering(monkeypatch, lambda metrics, step: events.append(f"step {step}") or metrics)
+    write = MetricsLog.write
+
+    def noting(log, step, scalars):
+        events.append(f"line {step}")
+        write(log, step, scalars)
+
+    monkeypatch.setattr(MetricsLog, "write", noting)
+    train(config, tmp_path, num_steps=4, log_every_steps=1, checkpoint_every_steps=3)
+    # A checkpoint holds no metrics of steps whose line is due.
+    expected = ["step 1", "step 2", "line 1", "step 3", "line 2", "line 3", "step 4", "line 4"]
+    assert events == expected
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_first_batch_is_read_is_heard(config, tmp_path, monkeypatch, number):
+    notes_class = batches.input_pipeline.Notes
+    read, reads = notes_class.__getitem__, []
+
+    def interrupted(notes, index):
+        reads.append(index)
+        if len(reads) > 12:  # after the references have been computed
+            os.kill(os.getpid(), number)
+        return read(notes, index)
+
+    monkeypatch.setattr(batches, "references", lambda *_: {})
+    monkeypatch.setattr(notes_class, "__getitem__", interrupted)
+    reads.extend(range(12))
+    with pytest.raises(Stopped, match=number.name):
+        train(config, tmp_path, num_steps=50)
+
+
+def test_a_profile_of_some_steps(config, tmp_path, capsys):
+    train(config, tmp_path, num_steps=6, profile_steps=2)
+    assert f"wrote a profile to {tmp_path / 'plugins' / 'profile'}" in capsys.readouterr().err
+    (trace,) = tmp_path.glob("plugins/profile/*/*.xplane.pb")
+    profile = jax.profiler.ProfileData.from_file(str(trace))
+    steps = {
+        dict(event.stats).get("step_num")
+        for plane in profile.planes
+        for line in plane.lines
+        for event in line.events
+        if event.name == "train"
+    }
+    assert steps == {3, 4}
 
 
 def test_a_run_may_begin_to_clip(config, tmp_path):
@@ -265,9 +348,18 @@ def test_a_stop_does_not_wait_for_summaries(config, tmp_path):
     train(config, tmp_path)
 
 
-@pytest.mark.parametrize("moment", ["init_state", "_fetch", "_training_line", "Position"])
-def test_a_signal_at_any_moment_loses_nothing(config, tmp_path, monkeypatch, moment):
-    real, calls = getattr(loop, moment), []
+@pytest.mark.parametrize(
+    ("owner", "moment"),
+    [
+        (setup, "init_state"),
+        (Progress, "fetch"),
+        (Progress, "take_line"),
+        (Progress, "metadata"),
+        (MetricsLog, "__init__"),
+    ],
+)
+def test_a_signal_at_any_moment_loses_nothing(config, tmp_path, monkeypatch, owner, moment):
+    real, calls = getattr(owner, moment), []
 
     def interrupted(*arguments):
         calls.append(moment)
@@ -275,7 +367,7 @@ def test_a_signal_at_any_moment_loses_nothing(config, tmp_path, monkeypatch, mom
             os.kill(os.getpid(), signal.SIGTERM)
         return real(*arguments)
 
-    monkeypatch.setattr(loop, moment, interrupted)
+    monkeypatch.setattr(owner, moment, interrupted)
     with pytest.raises(Stopped) as stopped:
         train(config, tmp_path, num_steps=9, checkpoint_every_steps=3)
     said = int(re.search(r"SIGTERM: .* is saved at step (\d+)", str(stopped.value))[1])
@@ -286,7 +378,7 @@ def test_a_signal_at_any_moment_loses_nothing(config, tmp_path, monkeypatch, mom
 
 
 def test_a_validation_loss_that_is_not_finite_is_named(config, tmp_path, monkeypatch):
-    real = loop.make_eval_step
+    real = batches.make_eval_step
 
     def broken(task, mesh):
         step = real(task, mesh)
@@ -297,14 +389,14 @@ def test_a_validation_loss_that_is_not_finite_is_named(config, tmp_path, monkeyp
 
         return evaluate
 
-    monkeypatch.setattr(loop, "make_eval_step", broken)
+    monkeypatch.setattr(batches, "make_eval_step", broken)
     with pytest.raises(UserError, match=r"the valid/loss is nan at step 4"):
         train(config, tmp_path)
 
 
 def test_few_last_and_the_best_checkpoint_are_kept(config, tmp_path, monkeypatch):
     losses = iter([5.0, 3.0, 4.0, 4.5, 4.6, 4.7, 4.8])
-    real = loop.make_eval_step
+    real = batches.make_eval_step
 
     def fake(task, mesh):
         step = real(task, mesh)
@@ -315,7 +407,7 @@ def test_few_last_and_the_best_checkpoint_are_kept(config, tmp_path, monkeypatch
 
         return evaluate
 
-    monkeypatch.setattr(loop, "make_eval_step", fake)
+    monkeypatch.setattr(batches, "make_eval_step", fake)
     train(config, tmp_path, num_steps=7, eval_every_steps=1, checkpoint_every_steps=1)
     kept = sorted(int(p.name) for p in (tmp_path / "checkpoints").iterdir())
     assert kept == [2, 5, 6, 7]

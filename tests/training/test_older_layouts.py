@@ -12,7 +12,8 @@ import safetensors.numpy
 from wavenet_ae import tasks
 from wavenet_ae.models.layers import matrix_of_kernel
 from wavenet_ae.training import checkpoint, sharding
-from wavenet_ae.training.checkpoint import Checkpoints, Position
+from wavenet_ae.training.checkpoint import Checkpoints
+from wavenet_ae.training.progress import Progress
 from wavenet_ae.training.state import TrainState, make_optimizer
 from wavenet_ae.training.trained import export, load_trained
 
@@ -67,11 +68,11 @@ def test_a_run_of_an_older_version_goes_on(tiny_config, tmp_path, optimizer):
     settings = {**config["optimizer"], "name": optimizer}
     kernel = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
     older = state_of({"conv": {"kernel": jnp.asarray(kernel), "bias": jnp.ones(5)}}, settings)
-    with Checkpoints(tmp_path, 1) as checkpoints:
-        checkpoints.save(older, Position(7, []))
+    with Checkpoints(tmp_path, sharding.data_mesh()) as checkpoints:
+        checkpoints.save(older, Progress(7))
     today = jax.tree.map(lambda x: matrix_of_kernel(x) if x.ndim == 3 else x, older)
-    state, position = checkpoint.restore(tmp_path, today)
-    assert position.step == 7
+    state, progress = checkpoint.restore(tmp_path, today)
+    assert progress.step == 7
     assert state.params["conv"]["kernel"].shape == (5, 12)
     jax.tree.map(np.testing.assert_array_equal, state, today)
     params, _, step = checkpoint.load_weights(tmp_path, today.averaged, {})

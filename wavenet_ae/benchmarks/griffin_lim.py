@@ -1,5 +1,6 @@
 """How fast a magnitude becomes a sound, beside librosa, which the authors call for it."""
 
+import inspect
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,11 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.training import sharding
 
 _HARMONICS = 20
+
+# The name of its argument: another since librosa 1.0, which needs Python 3.12.
+LIBROSAS_SEED = (
+    "rng" if "rng" in inspect.signature(librosa.griffinlim).parameters else "random_state"
+)
 
 
 def measure(
@@ -70,7 +76,7 @@ def measure(
                     length=nsynth.NOTE_SAMPLES,
                     pad_mode="constant",
                     momentum=0.0,
-                    random_state=seed,
+                    **{LIBROSAS_SEED: seed},
                 )
                 for one in magnitude
             ]

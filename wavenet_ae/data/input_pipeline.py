@@ -6,6 +6,9 @@ was interrupted, on the number of processes, or on how many workers read.
 
 import contextlib
 import dataclasses
+import functools
+import itertools
+import math
 import multiprocessing
 import os
 import signal
@@ -22,6 +25,8 @@ from wavenet_ae.data.stored_notes import Notes, find
 from wavenet_ae.errors import MachineError, UserError
 
 Batch = dict[str, np.ndarray]
+
+_GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,23 +133,29 @@ def training_batches(
         examples = examples.random_map(_InputNoise(input_noise))
     rows = share.rows(batch_size)
     local = grain.MapDataset.source(_GlobalRows(examples, batch_size, rows, first_step))
-    batches = local.map(_without_id).batch(len(rows), drop_remainder=True)
+    yield from _read_ahead(
+        local.map(_without_id).batch(len(rows), drop_remainder=True), num_workers
+    )
+
+
+def _read_ahead(batches: grain.MapDataset, num_workers: int) -> Iterator[Batch]:
+    """Yields batches that threads, or processes, read before they are asked for."""
     dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
     if num_workers:
         options = grain.MultiprocessingOptions(num_workers=num_workers)
         dataset = dataset.mp_prefetch(options, worker_init_fn=_follow_parent)
     iterator = iter(dataset)
     try:
-        with _ignoring_interrupts():
-            first = next(iterator)
-        yield first
+        with _interrupts_held():
+            first = list(itertools.islice(iterator, 1))
+        yield from first
         yield from iterator
     except RuntimeError as error:
         if "Worker process was terminated" not in str(error):
             raise
         raise MachineError(
             "a process that reads the data has died (out of memory?): lower "
-            f"--config.dataset.num_workers={num_workers}; the same command goes on from the last "
+            f"--config.dataset.num_workers={num_workers}; the same command resumes from the last "
             "checkpoint."
         ) from error
     finally:
@@ -152,16 +163,16 @@ def training_batches(
 
 
 @contextlib.contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    """Lets worker processes that start here leave Ctrl-C, which all get, to this one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # where handlers cannot be set
-        return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _interrupts_held() -> Iterator[None]:
+    """Leaves Ctrl-C, which all processes get, to this one: it comes when the block has ended.
+
+    Threads and processes that start in the block never get it.
+    """
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _follow_parent(worker_index: int, worker_count: int) -> None:
@@ -183,15 +194,18 @@ def evaluation_batches(
     crop_samples: int | None,
     num_batches: int | None = None,
     share: ProcessShare = ProcessShare(),
+    num_workers: int = 0,
 ) -> Iterator[Batch]:
     """Yields this process's part of one pass over the notes, in order.
 
     Args:
         notes: from `open_split`.
         batch_size: of the global batch.
-        crop_samples: the centre crop of this length, or None for whole notes.
+        crop_samples: a crop of this length, or None for whole notes. Where it begins depends on
+            the note's number alone; over the notes, beginnings are as evenly spread as training's.
         num_batches: stop after so many; None for all.
         share: this process's part.
+        num_workers: as in `training_batches`.
 
     Yields:
         Dicts as `training_batches`, with a bool `mask` [batch]: False for the copies of the last
@@ -199,18 +213,16 @@ def evaluation_batches(
     """
     rows = share.rows(batch_size)
     total = -(-len(notes) // batch_size)
-    for batch in range(total if num_batches is None else min(total, num_batches)):
-        indices = [batch * batch_size + row for row in rows]
-        examples = [notes[min(i, len(notes) - 1)] for i in indices]
-        if crop_samples is not None:
-            examples = [_crop_centre(example, crop_samples) for example in examples]
-        examples = [_without_id(example) for example in examples]
-        stacked = {key: np.stack([e[key] for e in examples]) for key in examples[0]}
-        yield {**stacked, "mask": np.array([i < len(notes) for i in indices])}
+    if num_batches is not None:
+        total = min(total, num_batches)
+    examples = grain.MapDataset.source(_EvaluationRows(notes, batch_size, rows, total))
+    if crop_samples is not None:
+        examples = examples.map(functools.partial(_crop_by_number, crop_samples))
+    return _read_ahead(examples.map(_without_id).batch(len(rows), drop_remainder=True), num_workers)
 
 
 def _without_id(example: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in example.items() if key != "id"}
+    return {key: value for key, value in example.items() if key not in ("id", "number")}
 
 
 def _crop(example: dict[str, Any], start: int, crop_samples: int) -> dict[str, Any]:
@@ -227,8 +239,10 @@ def _room_to_crop(example: dict[str, Any], crop_samples: int) -> int:
     return room
 
 
-def _crop_centre(example: dict[str, Any], crop_samples: int) -> dict[str, Any]:
-    return _crop(example, _room_to_crop(example, crop_samples) // 2, crop_samples)
+def _crop_by_number(crop_samples: int, example: dict[str, Any]) -> dict[str, Any]:
+    places = _room_to_crop(example, crop_samples) + 1
+    # Multiples of the golden ratio spread evenly over [0, 1), however many there are.
+    return _crop(example, int((example["number"] + 1) * _GOLDEN_RATIO % 1 * places), crop_samples)
 
 
 class _RandomCrop(grain.RandomMapTransform):
@@ -288,3 +302,24 @@ class _GlobalRows:
     def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
         step, row = divmod(int(index), len(self._rows))
         return self._examples[(self._first_step + step) * self._batch_size + self._rows[row]]
+
+
+class _EvaluationRows:
+    """The notes of one pass that one process needs, the last one repeated to fill a batch."""
+
+    def __init__(
+        self, notes: grain.MapDataset, batch_size: int, rows: range, num_batches: int
+    ) -> None:
+        self._notes = notes
+        self._batch_size = batch_size
+        self._rows = rows
+        self._num_batches = num_batches
+
+    def __len__(self) -> int:
+        return self._num_batches * len(self._rows)
+
+    def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
+        batch, row = divmod(int(index), len(self._rows))
+        number = batch * self._batch_size + self._rows[row]
+        note = self._notes[min(number, len(self._notes) - 1)]
+        return {**note, "number": number, "mask": np.bool_(number < len(self._notes))}

@@ -9,37 +9,25 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
+from jax.sharding import Mesh
 from orbax.checkpoint import v1 as ocp
 
-from wavenet_ae import processes
+from wavenet_ae import atomic_file, processes
 from wavenet_ae.errors import MachineError, UserError
 from wavenet_ae.training import older_layouts
+from wavenet_ae.training.agreement import Agreement
+from wavenet_ae.training.progress import Progress
 from wavenet_ae.training.state import TrainState
 
 FOLDER = "checkpoints"
 # Kept apart from the rest, so that evaluation and synthesis read no optimiser state.
 _TRAINED, _TRAINING = "trained", "training"
+_VALID_LOSS = "valid/loss"
 # For which the processes wait for each other while one of them writes its part.
 _SAVING_S = 300
-
-
-class Position(NamedTuple):
-    """Where a run stands.
-
-    Attributes:
-        step: updates done; it is also the position in the data, whose order depends on the seed
-            and the step alone.
-        pending: training metrics of the steps since the last line of the log; empty ones for
-            steps that were skipped.
-        skipped: steps of the whole run that were skipped.
-    """
-
-    step: int
-    pending: list[dict[str, float]]
-    skipped: int = 0
 
 
 class Checkpoints(contextlib.AbstractContextManager):
@@ -47,8 +35,8 @@ class Checkpoints(contextlib.AbstractContextManager):
 
     Args:
         workdir: the run's folder.
-        every_steps: how often to save, in steps.
-        every_minutes: how often to save, in minutes; None for by steps alone.
+        mesh: all devices of all processes, which save together.
+        every_minutes: how often to save, beside what is due by steps; None for by steps alone.
         keep_last: how many of the newest to keep; the one with the best `valid/loss` is kept too.
 
     Raises:
@@ -59,18 +47,18 @@ class Checkpoints(contextlib.AbstractContextManager):
     def __init__(
         self,
         workdir: Path,
-        every_steps: int,
+        mesh: Mesh,
         every_minutes: float | None = None,
         keep_last: int = 3,
     ):
         self._folder = (workdir / FOLDER).absolute()
         logging.getLogger("absl").addFilter(_is_no_background_error)
-        self._every_steps = every_steps
+        self._agreement = Agreement(mesh)
         self._every_s = float("inf") if every_minutes is None else 60 * every_minutes
         self._saved_at = time.monotonic()
         preserve = ocp.training.preservation_policies
         best = preserve.BestN(
-            get_metric_fn=lambda metrics: metrics["valid/loss"],
+            get_metric_fn=lambda metrics: metrics[_VALID_LOSS],
             reverse=True,
             n=1,
             keep_checkpoints_without_metrics=False,
@@ -96,34 +84,51 @@ class Checkpoints(contextlib.AbstractContextManager):
 
     def best_loss(self) -> float:
         """Returns the lowest `valid/loss` of the checkpoints, or infinity."""
-        losses = [c.metrics["valid/loss"] for c in self._checkpointer.checkpoints if c.metrics]
+        losses = [c.metrics[_VALID_LOSS] for c in self._checkpointer.checkpoints if c.metrics]
         return min(losses, default=float("inf"))
 
-    @property
-    def overdue(self) -> bool:
-        """Whether the last checkpoint is older than `every_minutes`."""
-        return time.monotonic() - self._saved_at > self._every_s
+    def timed_save_due(self) -> bool:
+        """Tells whether the last checkpoint is older than `every_minutes` in any process.
 
-    def due(self, step: int) -> bool:
-        """Tells whether a checkpoint should be saved after this step, by its number."""
-        return step % self._every_steps == 0
+        All processes call it after every step.
+        """
+        return self._agreement.any(time.monotonic() - self._saved_at > self._every_s)
 
-    def save(self, state: TrainState, position: Position, valid_loss: float | None = None) -> None:
-        """Saves in the background; a step that is there already is left as it is."""
+    def save(self, state: TrainState, progress: Progress, valid_loss: float | None = None) -> None:
+        """Saves in the background; of a step that is there already, only the loss is added.
+
+        Args:
+            state: to save.
+            progress: where it stands, its metrics on the host.
+            valid_loss: by which the best checkpoint is known.
+        """
         self._saved_at = time.monotonic()
+        self._agreement.restart()
+        metrics = None if valid_loss is None else {_VALID_LOSS: valid_loss}
         latest = self._checkpointer.latest
-        if latest is not None and position.step == latest.step:
-            return
-        trained = {"params": state.averaged, "model_state": state.model_state}
-        training = {"step": state.step, "params": state.params, "opt_state": state.opt_state}
         with self._refusing():
+            if latest is not None and progress.step == latest.step:
+                if metrics is not None and latest.metrics is None:
+                    self._add_metrics(progress.step, metrics)
+                return
+            trained = {"params": state.averaged, "model_state": state.model_state}
+            training = {"step": state.step, "params": state.params, "opt_state": state.opt_state}
             self._checkpointer.save_checkpointables_async(
-                position.step,
+                progress.step,
                 {_TRAINED: trained, _TRAINING: training},
                 force=True,
-                metrics=None if valid_loss is None else {"valid/loss": valid_loss},
-                custom_metadata=position._asdict(),
+                metrics=metrics,
+                custom_metadata=progress.metadata(),
             )
+
+    def _add_metrics(self, step: int, metrics: dict[str, float]) -> None:
+        """Gives a checkpoint the metrics that its evaluation was interrupted before."""
+        self._checkpointer.wait()
+        if jax.process_index() == 0:
+            with atomic_file.replacing(_metrics_file(self._folder / str(step))) as temporary:
+                temporary.write_text(json.dumps(metrics))
+        processes.gather_texts("")  # the others read it next
+        self._checkpointer.reload()
 
     @contextlib.contextmanager
     def _refusing(self) -> Iterator[None]:
@@ -147,7 +152,7 @@ def _is_no_background_error(record: logging.LogRecord) -> bool:
     return not (record.exc_info and "orbax" in record.pathname)
 
 
-def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Position] | None:
+def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | None:
     """Reads the newest checkpoint that is whole.
 
     Damaged ones that are newer take the ending `.damaged`, so that their place is free; nothing
@@ -194,14 +199,14 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Position] | N
         damaged = folders[:number] + [f for f in folders[number + 1 :] if not _metrics_whole(f)]
         with processes.together():
             _set_aside(damaged)
-        restored_state, position = restored
-        return older_layouts.as_today(restored_state, abstract), position
+        restored_state, progress = restored
+        return older_layouts.as_today(restored_state, abstract), progress
     raise UserError(
         f"no checkpoint of {workdir} is whole: restore one from a copy, or use another --workdir."
     )
 
 
-def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Position] | None, str]:
+def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Progress] | None, str]:
     """Returns what is in a checkpoint, and no text, or nothing and what is wrong with it.
 
     The state is in the layout of the version that saved it.
@@ -222,7 +227,7 @@ def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Positio
                     },
                 },
             )
-            position = Position(**ocp.checkpointables_metadata(folder).custom_metadata)
+            progress = _read_progress(folder)
         if not _metrics_whole(folder):
             return None, "its metrics cannot be read"
     except Exception as error:  # whatever Orbax makes of a damaged file
@@ -242,7 +247,17 @@ def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Positio
         model_state=trained["model_state"],
         opt_state=training["opt_state"],
     )
-    return (state, position), ""
+    return (state, progress), ""
+
+
+def _read_progress(folder: Path) -> Progress:
+    metadata = ocp.checkpointables_metadata(folder).custom_metadata
+    progress = Progress(**metadata)
+    if "owes_evaluation" not in metadata:  # of an older version: the loop asks what is due
+        progress.owes_evaluation = bool(progress.pending)
+    if _metrics_file(folder).exists():  # it has been made up for
+        progress.owes_evaluation, progress.pending = False, []
+    return progress
 
 
 def _load(folder: Path, abstract: dict[str, Any]) -> dict[str, Any]:
@@ -262,9 +277,14 @@ def _alone() -> Iterator[None]:
         yield
 
 
+def _metrics_file(folder: Path) -> Path:
+    """Returns where Orbax keeps a checkpoint's metrics."""
+    return folder / "metrics" / "metrics"
+
+
 def _metrics_whole(folder: Path) -> bool:
     """Tells whether Orbax, which reads those of all checkpoints, can read these."""
-    path = folder / "metrics" / "metrics"
+    path = _metrics_file(folder)
     try:
         return not path.exists() or isinstance(json.loads(path.read_text()), dict)
     except (OSError, ValueError):

@@ -4,18 +4,28 @@ import contextlib
 import signal
 from collections.abc import Iterator
 
+from jax.sharding import Mesh
+
+from wavenet_ae.training.agreement import Agreement
+
 
 class StopRequest(contextlib.AbstractContextManager):
-    """Turns the first SIGINT or SIGTERM into a flag; a second one ends the process at once.
+    """Turns the first SIGINT or SIGTERM into a request; a second one ends the process at once.
+
+    Args:
+        mesh: all devices of all processes, which stop together.
 
     Attributes:
         received: the signal, or None.
+        agreed: whether `is_made` has answered that a process was asked to stop.
     """
 
-    def __init__(self):
+    def __init__(self, mesh: Mesh):
         self.received: signal.Signals | None = None
+        self.agreed = False
+        self._agreement = Agreement(mesh)
         self._previous = {}
-        self._abandoning = False
+        self._interruptible = False
 
     def __enter__(self) -> "StopRequest":
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -26,21 +36,30 @@ class StopRequest(contextlib.AbstractContextManager):
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
+    def is_made(self) -> bool:
+        """Tells whether to stop now: the same in all processes, which call it at the same time."""
+        self.agreed = self._agreement.any(self.received is not None)
+        return self.agreed
+
+    def reason(self) -> str:
+        """Returns why the run stops."""
+        return self.received.name if self.received else "a process was asked to stop"
+
     @contextlib.contextmanager
-    def abandoning(self) -> Iterator[None]:
+    def interruptible(self) -> Iterator[None]:
         """Leaves the block as soon as the signal comes: for work that need not be finished."""
-        self._abandoning = True
+        self._interruptible = True
         try:
             yield
         except KeyboardInterrupt:
             if self.received is None:
                 raise
         finally:
-            self._abandoning = False
+            self._interruptible = False
 
     def _receive(self, number: int, frame: object) -> None:
         self.received = signal.Signals(number)
         for again in self._previous:
             signal.signal(again, signal.SIG_DFL)
-        if self._abandoning:
+        if self._interruptible:
             raise KeyboardInterrupt

@@ -65,10 +65,21 @@ class MetricsLog(contextlib.AbstractContextManager):
         first_step: updates done before; what an interrupted run logged after them is dropped,
             since it will be logged again.
         num_steps: of the whole run, for the progress bar.
+        samples_per_step: of all processes, for the speed.
+        owes_line: the line of `first_step` itself will be logged again, too.
     """
 
-    def __init__(self, workdir: Path, first_step: int, num_steps: int):
+    def __init__(
+        self,
+        workdir: Path,
+        first_step: int,
+        num_steps: int,
+        samples_per_step: int,
+        owes_line: bool = False,
+    ):
         self._active = jax.process_index() == 0
+        self._samples_per_step = samples_per_step
+        self._timed_step, self._timed_since = first_step, time.monotonic()
         self._bar = tqdm(
             total=num_steps,
             initial=first_step,
@@ -80,7 +91,8 @@ class MetricsLog(contextlib.AbstractContextManager):
         if not self._active:
             return
         self._metrics, self._timing = (
-            _append_after(workdir, file, first_step) for file in (METRICS_FILE, TIMING_FILE)
+            _append_after(workdir, file, first_step - owes_line)
+            for file in (METRICS_FILE, TIMING_FILE)
         )
         with _writing(workdir / "events"):
             # In this thread: tensorboardX's own would not tell of a full disk, and block later.
@@ -101,8 +113,15 @@ class MetricsLog(contextlib.AbstractContextManager):
         """Moves the progress bar."""
         self._bar.update(step - self._bar.n)
 
+    @contextlib.contextmanager
+    def clock_stopped(self) -> Iterator[None]:
+        """Leaves what is not training out of the speed."""
+        stopped = time.monotonic()
+        yield
+        self._timed_since += time.monotonic() - stopped
+
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Appends a line to `metrics.jsonl` and the same scalars to TensorBoard."""
+        """Appends a line to `metrics.jsonl`, the speed to `timing.jsonl`, both to TensorBoard."""
         if not self._active:
             return
         _append(self._metrics, {"step": step, **scalars})
@@ -110,13 +129,13 @@ class MetricsLog(contextlib.AbstractContextManager):
         shown = ("train/loss", "train/bits_per_sample", "valid/loss")
         postfix = {name: f"{scalars[name]:.3f}" for name in shown if name in scalars}
         self._bar.set_postfix(postfix, refresh=False)
-
-    def write_speed(self, step: int, samples_per_second: float) -> None:
-        """Appends a line to `timing.jsonl` and the same to TensorBoard."""
-        if not self._active:
-            return
-        _append(self._timing, {"step": step, "samples_per_second": samples_per_second})
-        self._add_event(step, summary.scalar("train/samples_per_second", samples_per_second))
+        now = time.monotonic()
+        samples = (step - self._timed_step) * self._samples_per_step
+        if samples and now > self._timed_since:
+            speed = samples / (now - self._timed_since)
+            _append(self._timing, {"step": step, "samples_per_second": speed})
+            self._add_event(step, summary.scalar("train/samples_per_second", speed))
+        self._timed_step, self._timed_since = step, now
 
     def write_summaries(self, step: int, summaries: Summaries) -> None:
         """Writes sounds and pictures to TensorBoard; for the first process alone."""

@@ -17,6 +17,7 @@ _WHOLE_NUMBERS = {
     "eval_every_steps": 1,
     "checkpoint_every_steps": 1,
     "summarize_every_steps": 0,
+    "profile_steps": 0,
     "dataset.num_workers": 0,
 }
 _LARGEST_SEED = 2**32 - 1

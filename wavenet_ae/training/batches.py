@@ -1,0 +1,95 @@
+"""The batches of a run, and its scores on those of validation."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+
+from wavenet_ae import tasks
+from wavenet_ae.data import input_pipeline
+from wavenet_ae.errors import UserError
+from wavenet_ae.training import sharding
+from wavenet_ae.training.interruption import StopRequest
+from wavenet_ae.training.state import TrainState
+from wavenet_ae.training.step import make_eval_step
+
+# Batches of training data from which the references beside the loss are computed.
+_REFERENCE_BATCHES = 64
+
+
+def _share() -> input_pipeline.ProcessShare:
+    return input_pipeline.ProcessShare(jax.process_index(), jax.process_count())
+
+
+def training_batches(
+    config: Mapping[str, Any], task: tasks.Task, notes: Sequence[Any], first_step: int
+) -> Iterator[input_pipeline.Batch]:
+    """Yields this process's share of the batches from a step on."""
+    return input_pipeline.training_batches(
+        notes,
+        seed=config["seed"],
+        batch_size=config["batch_size"],
+        crop_samples=task.crop_samples,
+        first_step=first_step,
+        share=_share(),
+        num_workers=config["dataset"]["num_workers"],
+        **input_pipeline.augmentations(config["dataset"]),
+    )
+
+
+def references(
+    config: Mapping[str, Any], task: tasks.Task, notes: Sequence[Any]
+) -> dict[str, float]:
+    """Returns what stands beside the loss, from batches as validation's: the same everywhere."""
+    batches = input_pipeline.training_batches(
+        notes,
+        seed=config["seed"],
+        batch_size=config["batch_size"],
+        crop_samples=task.crop_samples,
+    )
+    # A small split is not read again and again.
+    epoch = math.ceil(len(notes) / config["batch_size"])
+    scores = task.references(itertools.islice(batches, min(epoch, _REFERENCE_BATCHES)))
+    return {f"reference/{name}": value for name, value in scores.items()}
+
+
+def make_evaluate(
+    config: Mapping[str, Any],
+    task: tasks.Task,
+    mesh: Mesh,
+    notes: Sequence[Any],
+    stop: StopRequest,
+) -> Callable[[TrainState], dict[str, float] | None]:
+    """Returns a function that scores the averaged weights, or returns None where `stop` is made.
+
+    The function raises a UserError where the loss is not finite.
+    """
+    eval_step = make_eval_step(task, mesh)
+
+    def evaluate(state: TrainState) -> dict[str, float] | None:
+        sums = []
+        for batch in input_pipeline.evaluation_batches(
+            notes,
+            batch_size=config["batch_size"],
+            crop_samples=task.crop_samples,
+            num_batches=config["eval_batches"],
+            share=_share(),
+            num_workers=config["dataset"]["num_workers"],
+        ):
+            if stop.is_made():
+                return None
+            sums.append(eval_step(state, sharding.to_global(batch, mesh)))
+        totals, counts = zip(*jax.device_get(sums), strict=True)
+        scores = {f"valid/{k}": float(sum(t[k] for t in totals) / sum(counts)) for k in totals[0]}
+        if not math.isfinite(scores["valid/loss"]):
+            raise UserError(
+                f"the valid/loss is {scores['valid/loss']} at step {int(state.step)}: look for "
+                "broken sounds in the valid split; the same command resumes from the last "
+                "checkpoint."
+            )
+        return scores
+
+    return evaluate

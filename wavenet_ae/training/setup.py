@@ -1,0 +1,110 @@
+"""What comes before the first step: checks, and the state to start from."""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+import wavenet_ae
+from wavenet_ae import pretrained, processes, tasks
+from wavenet_ae.data import input_pipeline
+from wavenet_ae.training import checkpoint, sharding, trained
+from wavenet_ae.training import workdir as workdirs
+from wavenet_ae.training.progress import Progress, due_after
+from wavenet_ae.training.settings import check_numbers, with_absolute_paths
+from wavenet_ae.training.state import TrainState
+from wavenet_ae.training.step import init_state
+
+# Of each split, evenly spaced, to see whether all processes read the same.
+_COMPARED_NOTES = 16
+
+
+def check(
+    config: Mapping[str, Any], mesh: Mesh
+) -> tuple[dict[str, Any], tasks.Task, dict[str, Sequence[Any]]]:
+    """Checks all that a training reads before it leaves anything behind.
+
+    Args:
+        config: resolved.
+        mesh: all devices.
+
+    Returns:
+        The configuration with absolute paths, its task, and the notes by split.
+
+    Raises:
+        UserError: a setting or the data is wrong, or not the same in all processes.
+    """
+    with processes.together():
+        check_numbers(config)
+        config = with_absolute_paths(config)
+        sharding.check_batch_size(config["batch_size"], mesh, config["accumulation_steps"])
+        task = tasks.create(config)
+        where = config["dataset"]["name"], config["dataset"]["data_dir"]
+        notes = {split: input_pipeline.open_split(*where, split) for split in ("train", "valid")}
+        identity = _identity(config, notes) if jax.process_count() > 1 else {}
+    processes.require_same(identity, "start all with the same command, code and data.")
+    computation = task.model.arithmetic.describe(task.model.dtype)
+    if computation != task.model.dtype:
+        processes.say_once(f"config.model.dtype={computation}")
+    return config, task, notes
+
+
+def _identity(config: Mapping[str, Any], notes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Returns what must be the same in all processes: settings, versions, some of the notes."""
+    what = {f"config.{name}": value for name, value in workdirs.flatten(config).items()}
+    # Every machine may have a copy of its own.
+    del what["config.dataset.data_dir"], what["config.dataset.num_workers"]
+    what |= {"jax": jax.__version__, "wavenet_ae": wavenet_ae.__version__}
+    for split, of_split in notes.items():
+        what[f"{split}.notes"] = len(of_split)
+        for index in range(0, len(of_split), max(1, len(of_split) // _COMPARED_NOTES)):
+            note = of_split[index]
+            what[f"{split}[{index}]"] = note["id"], zlib.crc32(note["audio"].tobytes())
+    return what
+
+
+def restore_or_init(
+    config: Mapping[str, Any], task: tasks.Task, mesh: Mesh, workdir: Path
+) -> tuple[TrainState, Progress]:
+    """Returns the newest checkpoint's state, another run's weights in a new one, or a new one.
+
+    Raises:
+        UserError: no checkpoint is whole, or the other run has another model.
+    """
+    state = init_state(config, task, mesh)
+    restored = checkpoint.restore(workdir, state)
+    if restored is not None:
+        state, progress = restored
+        due = due_after(progress.step, config)
+        progress.owes_evaluation = progress.owes_evaluation and due.evaluate
+        processes.say_once(f"resuming {workdir} at step {progress.step} of {config['num_steps']}")
+        return state, progress
+    if config["init_from"] is not None:
+        with processes.together():
+            state = _start_from(Path(config["init_from"]).expanduser(), config, state)
+    return state, Progress()
+
+
+def _start_from(folder: Path, config: Mapping[str, Any], state: TrainState) -> TrainState:
+    """Puts the weights of another run or an export into a new state."""
+    theirs = trained.load_trained(pretrained.find(folder, config["task"]))
+    workdirs.check_same_model(
+        theirs.config, config, f"config.init_from={folder} has", "choose the same."
+    )
+    weights = {"params": theirs.params, "model_state": theirs.model_state}
+    weights["averaged"] = theirs.params
+
+    def place(new: jax.Array, old: jax.Array) -> jax.Array:
+        # From the host, where several processes each have their own. A copy for every place: the
+        # step donates its state, and the parameters and their average are one here.
+        array = np.asarray(new)
+        return jax.make_array_from_callback(
+            old.shape, old.sharding, lambda index: np.array(array[index])
+        )
+
+    processes.say_once(f"starting from the weights of {folder}, step {theirs.step}")
+    return state.replace(**jax.tree.map(place, weights, {k: getattr(state, k) for k in weights}))

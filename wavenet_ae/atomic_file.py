@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import write_error
 
 
 @contextlib.contextmanager
@@ -25,10 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror or error}): "
-            "is the disk full, or the folder read-only?"
-        ) from error
+        raise write_error(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

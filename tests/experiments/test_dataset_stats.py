@@ -192,7 +192,7 @@ def test_a_mistake_ends_in_one_sentence(tmp_path):
 
 def test_an_output_that_cannot_be_written_is_refused_before_reading(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"file/out cannot be written, for .*/file is a file"):
+    with pytest.raises(UserError, match=r"file/out cannot be written \(Not a dir.* is a file"):
         dataset_page.check_writable(tmp_path / "file" / "out")
     dataset_page.check_writable(tmp_path / "new" / "out")
     assert not (tmp_path / "new").exists()

@@ -19,7 +19,7 @@ from typing import Any
 from wavenet_ae import atomic_file
 from wavenet_ae.data import note_folder
 from wavenet_ae.data.folder_lock import alone_in
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import UserError, write_error
 
 REPORT = "import.json"
 _JOURNAL = ".import.jsonl"
@@ -59,7 +59,7 @@ class ImportFolder:
                 self._write_journal()
                 self._journal = opened.enter_context((path / _JOURNAL).open("a", encoding="utf-8"))
             except OSError as error:
-                raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
+                raise write_error(path, error) from error
             self._opened = opened.pop_all()
 
     def _prepare(self, overwrite: bool) -> None:
@@ -146,7 +146,7 @@ class ImportFolder:
             self._journal.write(json.dumps([file, known]) + "\n")
             self._journal.flush()
         except OSError as error:
-            raise UserError(f"{self._path} cannot be written: {error.strerror}.") from error
+            raise write_error(self._path, error) from error
 
     def _remember(self, file: str, facts: dict[str, Any]) -> None:
         note = facts.get("note")
@@ -221,4 +221,4 @@ class ImportFolder:
             for path in paths:
                 path.unlink(missing_ok=True)
         except OSError as error:
-            raise UserError(f"{self._path} cannot be written: {error.strerror}.") from error
+            raise write_error(self._path, error) from error

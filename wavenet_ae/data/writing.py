@@ -14,7 +14,7 @@ from typing import Self
 import tensorflow_datasets as tfds
 from absl import logging
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import UserError, write_error
 
 INCOMPLETE = "incomplete."  # TFDS's prefix of what it is still writing
 
@@ -66,7 +66,7 @@ def reporting_failures_to_write(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error}.") from error
+        raise write_error(path, error) from error
     except RuntimeError as error:
         # How array_record says it, and what Beam makes of an OSError: its stack trace.
         told = [line for line in str(error).splitlines() if _WRITE_FAILED.search(line)]

@@ -1,7 +1,7 @@
 """The files that tell what a dataset holds: numbers, tables and a page with pictures."""
 
 import json
-import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from markupsafe import Markup
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.statistics import sounds
 from wavenet_ae.data.statistics.description import Document
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import write_error
 from wavenet_ae.evaluation import dataset_tables, page, pictures
 
 NUMBERS_FILE = "dataset.json"
@@ -56,9 +56,11 @@ def check_writable(folder: Path) -> None:
         UserError: it would.
     """
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        what = "is read-only" if there.is_dir() else "is a file"
-        raise UserError(f"{folder} cannot be written, for {there} {what}: choose another --output.")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise write_error(folder, error) from error
 
 
 def write(folder: Path, document: Document) -> Path:

@@ -16,7 +16,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tqdm import tqdm
 
 from wavenet_ae import atomic_file
-from wavenet_ae.errors import MachineError, UserError
+from wavenet_ae.errors import MachineError, UserError, write_error
 
 METRICS_FILE = "metrics.jsonl"
 # Apart from the metrics, which an interruption leaves bit for bit as they would have been.
@@ -173,6 +173,5 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise MachineError(
-            f"{path} cannot be written ({error.strerror}): free some space; the same command goes "
-            "on from the last checkpoint."
+            f"{write_error(path, error)} The same command goes on from the last checkpoint."
         ) from error

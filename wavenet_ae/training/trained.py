@@ -16,7 +16,7 @@ from jax.typing import DTypeLike
 
 import wavenet_ae
 from wavenet_ae import atomic_file, pretrained, tasks
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import UserError, write_error
 from wavenet_ae.training import checkpoint
 from wavenet_ae.training.older_layouts import as_saved, as_today, named_leaves
 
@@ -161,7 +161,7 @@ def save_imported(
         trained = load_trained(temporary)
         temporary.rename(workdir)
     except OSError as error:
-        raise UserError(f"{workdir} cannot be written ({error.strerror}).") from error
+        raise write_error(workdir, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return trained._replace(folder=workdir)

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 
 from wavenet_ae import atomic_file, processes
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import UserError, write_error
 from wavenet_ae.training import trained
 from wavenet_ae.training.state import ADAM
 
@@ -63,9 +63,7 @@ def _locked(workdir: Path) -> Iterator[str]:
             file.truncate(0)
             file.write(f"{token}\n".encode())
         except OSError as error:
-            raise UserError(
-                f"{path} cannot be written ({error.strerror}): free some space."
-            ) from error
+            raise write_error(path, error) from error
         yield token
 
 

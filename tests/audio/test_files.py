@@ -1,11 +1,15 @@
+import errno
 import os
+import resource
+import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from wavenet_ae.audio import files
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import MachineError, UserError
 
 
 def noise(shape, seed=0, scale=0.3):
@@ -171,18 +175,42 @@ def test_writer_leaves_nothing_after_an_exception(tmp_path, error):
     np.testing.assert_array_equal(files.load(tmp_path / "old.wav"), np.full(3, 0.5))
 
 
-def test_failure_to_write_names_the_file(tmp_path, monkeypatch):
+def test_failure_to_write_names_the_file_and_leaves_nothing(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    with pytest.raises(files.AudioFileError, match=r"a\.wav cannot be written"):
+    with pytest.raises(UserError, match=r"a\.wav cannot be written \(.*\): a part of its path is"):
         files.save(tmp_path / "file" / "a.wav", np.zeros(3))
 
-    def refuse(self, data):
-        raise soundfile.LibsndfileError(2)
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(soundfile.SoundFile, "write", refuse)
-    with pytest.raises(files.AudioFileError, match=r"a\.wav cannot be written"):
-        files.save(tmp_path / "a.wav", np.zeros(3))
+    for kind, method in ((Path, "open"), (wave.Wave_write, "writeframesraw")):
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, method, full)
+            with pytest.raises(MachineError, match=r"a\.wav .*No space left .*: free some space"):
+                files.save(tmp_path / "a.wav", np.zeros(3))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("samples", [10, 100_000])  # less and more than a buffer holds
+def test_a_limit_of_the_system_leaves_the_older_file(tmp_path, samples):
+    files.save(tmp_path / "a.wav", np.full(3, 0.5))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"a\.wav cannot be written \(File too large\)"):
+            files.save(tmp_path / "a.wav", np.zeros(samples))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+    np.testing.assert_array_equal(files.load(tmp_path / "a.wav"), np.full(3, 0.5))
+
+
+def test_a_written_file_is_what_libsndfile_writes(tmp_path):
+    audio = noise(999)
+    files.save(tmp_path / "a.wav", audio)
+    levels = np.rint(audio * 32768).astype(np.int16)
+    soundfile.write(tmp_path / "b.wav", levels, 16_000)
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
 def test_name_of_greatest_length_can_be_saved(tmp_path):
@@ -270,3 +298,46 @@ def test_find_refuses_inputs_that_stand_for_nothing(tmp_path):
         files.find([tmp_path])
     with pytest.raises(UserError, match="no input"):
         files.find([])
+
+
+def test_find_lists_every_format_of_sound_and_counts_the_rest(tmp_path, capsys):
+    sounds = ("a.opus", "b.AIFC", "c.w64", "d.caf", "e.wave", "f.oga", "g.m4a", "h.wv", "i.wma")
+    touch(tmp_path, *sounds, "sub/notes.txt", "README", ".hidden.txt")
+    assert sorted(stems(files.find([tmp_path]), tmp_path)) == sorted(sounds)
+    assert capsys.readouterr().err == f"{tmp_path}: 2 other files passed over (.txt, README)\n"
+    files.find([tmp_path], quiet=True)
+    files.find([tmp_path / "a.opus"])
+    assert capsys.readouterr().err == ""
+
+
+def test_find_follows_links_once(tmp_path):
+    touch(tmp_path, "elsewhere/x.wav", "sounds/y.wav")
+    (tmp_path / "sounds" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "sounds" / "round").symlink_to(tmp_path / "sounds")
+    (tmp_path / "sounds" / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    found = stems(files.find([tmp_path / "sounds"]), tmp_path / "sounds")
+    assert found == {"gone.wav": "gone", "linked/x.wav": "linked/x", "y.wav": "y"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_find_names_a_folder_that_cannot_be_read(tmp_path):
+    touch(tmp_path, "x.wav", "sub/y.wav")
+    (tmp_path / "sub").chmod(0)
+    with pytest.raises(UserError, match="sub cannot be read: Permission denied"):
+        files.find([tmp_path])
+
+
+def test_channels_that_cancel_each_other_are_told(tmp_path, capsys):
+    x = noise(1000)
+    assert not files.load(write(tmp_path / "a.wav", np.stack([x, -x], 1), subtype="FLOAT")).any()
+    files.load(write(tmp_path / "b.wav", np.stack([x, -0.95 * x], 1)))
+    files.load(write(tmp_path / "c.wav", np.stack([x, -0.5 * x], 1)))
+    files.load(write(tmp_path / "d.wav", np.zeros((1000, 2))))
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in told] == [f"{tmp_path}/{it}.wav" for it in "ab"]
+    assert "cancel each other out" in told[0]
+
+
+def test_a_rate_that_no_sound_has_is_refused(tmp_path):
+    with pytest.raises(files.AudioFileError, match=r"a\.wav has a sample rate of 3 Hz"):
+        files.load(write(tmp_path / "a.wav", noise(10), 3))

@@ -86,5 +86,19 @@ def test_silence_is_refused(tmp_path, level, told):
         load_note(write(tmp_path, np.full(16_000, level)), SoundOptions(peak_dbfs=-1))
 
 
+@pytest.mark.parametrize("level", [-200.0, -73.0])
+def test_a_level_at_which_notes_are_silent_is_refused(level):
+    with pytest.raises(UserError, match=rf"--normalize={level} would .* silent: .* above -72 dBFS"):
+        SoundOptions(peak_dbfs=level).check()
+    SoundOptions(peak_dbfs=-72).check()
+
+
+def test_the_level_is_that_of_what_remains_after_the_fade(tmp_path):
+    sound = np.full(80_000, 0.1)
+    sound[63_900:] = 0.9  # within the 20 ms that fade out
+    note = load_note(write(tmp_path, sound), SoundOptions(peak_dbfs=-6))
+    assert np.abs(note.audio).max() == pytest.approx(0.501, abs=1e-3)
+
+
 def test_a_very_short_sound_is_a_note(tmp_path):
     assert load_note(write(tmp_path, np.full(1, 0.5)), AS_IT_IS).audio[0] == 0.5

@@ -366,6 +366,7 @@ def test_nothing_is_written_for_a_mistake(folder, output, tmp_path):
         ({"table": bad}, "line 2: there is no sound file none"),
         ({"sound": SoundOptions(trim_db=math.inf)}, "--trim=inf must be a number of dB"),
         ({"sound": SoundOptions(peak_dbfs=math.nan)}, "--normalize=nan must be a number of dB"),
+        ({"sound": SoundOptions(peak_dbfs=-200)}, "--normalize=-200 would make every note silent"),
     ):
         with pytest.raises(UserError, match=reason):
             import_notes(**{"folder": folder, "output": output, **settings})

@@ -1,30 +1,48 @@
 """Sound files: any of them → 16 kHz mono float32, and back.
 
 libsndfile (soundfile) knows the formats, soxr the rates; both give the samples their scale:
-full-scale integers are ±1.
+full-scale integers are ±1. A sound that is read is whole.
 """
 
+import contextlib
+import io
 import os
+import sys
 import types
-import uuid
-from collections.abc import Sequence
+import wave
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
 import soundfile
 import soxr
+from tqdm import tqdm
 
+from wavenet_ae import atomic_file
+from wavenet_ae.audio import containers
+from wavenet_ae.audio.damage import DamageError
 from wavenet_ae.errors import UserError
 
 SAMPLE_RATE_HZ = 16_000
-SUFFIXES = (".aif", ".aiff", ".flac", ".mp3", ".ogg", ".wav")
+# What all tools look for in folders. The last two lines are sounds that libsndfile does not read:
+# refused, not passed over.
+SUFFIXES = (
+    *(".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
+    *(".rf64", ".snd", ".w64", ".wav", ".wave"),
+    *(".aac", ".ac3", ".amr", ".ape", ".dff", ".dsf", ".m4a", ".mka", ".mp2", ".mpc", ".spx"),
+    *(".tta", ".wma", ".wv"),
+)
+
+_RATES_HZ = range(1_000, 1_000_001)
+_PIECE = 1 << 20  # samples
+_CANCELLED = 0.1  # of the channels' level: their mean is 20 dB weaker
 
 _PathLike = str | os.PathLike[str]
 
 
 class AudioFileError(UserError):
-    """A sound file that cannot be read or written; the message names it and the reason."""
+    """A sound file that cannot be read; the message names it and the reason."""
 
 
 def load(path: _PathLike) -> np.ndarray:
@@ -39,34 +57,79 @@ def load(path: _PathLike) -> np.ndarray:
         exceed ±1; they are not clipped here, mu-law coding clips them.
 
     Raises:
-        AudioFileError: the file is missing, empty, not a sound file, or holds NaN or infinity.
+        AudioFileError: the file is missing, empty, not a sound file, breaks off, is damaged, or
+            holds NaN or infinity.
     """
     path = Path(path)
-    try:
-        if path.is_dir():
-            raise AudioFileError(f"{path} is a folder, not a sound file.")
-        if path.stat().st_size == 0:
-            raise AudioFileError(f"{path} is an empty file.")
-        with path.open("rb"):  # libsndfile calls every failure to open "System error"
-            pass
-    except FileNotFoundError:
-        raise AudioFileError(f"{path} does not exist.") from None
-    except OSError as error:
-        raise AudioFileError(f"{path} cannot be read: {error.strerror}.") from error
-    try:
-        channels, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
-        reason = getattr(error, "error_string", str(error)).rstrip(".")
-        raise AudioFileError(f"{path} is not a sound file that can be read ({reason}).") from error
-    except UnicodeEncodeError as error:  # from an archive in another encoding
-        raise AudioFileError(f"{path} has a name that is not UTF-8: rename it.") from error
-    except TypeError as error:  # a headerless format, known by its suffix alone
-        raise AudioFileError(f"{path} has no header; convert it to WAV.") from error
+    channels, rate_hz = _decode(path, _read(path))
     if not len(channels):
         raise AudioFileError(f"{path} holds no samples.")
     if not np.isfinite(channels).all():
         raise AudioFileError(f"{path} holds samples that are NaN or infinite.")
-    return _resample(channels.mean(axis=1), rate_hz)
+    if rate_hz not in _RATES_HZ:
+        raise AudioFileError(f"{path} has a sample rate of {rate_hz:,} Hz, as no sound has.")
+    audio = channels.mean(axis=1)
+    level = np.linalg.norm(channels) / channels.shape[1] ** 0.5
+    if np.linalg.norm(audio) < _CANCELLED * level:
+        tqdm.write(
+            f"{path}: its channels cancel each other out, and their mean, which is what is read, "
+            "is far weaker than each: save one channel as a file of its own to read that",
+            file=sys.stderr,
+        )
+    return _resample(audio, rate_hz)
+
+
+def _read(path: Path) -> bytes:
+    """Returns a file's content."""
+    try:
+        if path.is_dir():
+            raise AudioFileError(f"{path} is a folder, not a sound file.")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise AudioFileError(f"{path} does not exist.") from None
+    except OSError as error:
+        raise AudioFileError(f"{path} cannot be read: {error.strerror}.") from error
+    if not content:
+        raise AudioFileError(f"{path} is an empty file.")
+    return content
+
+
+def _decode(path: Path, content: bytes) -> tuple[np.ndarray, int]:
+    """Returns float32 [samples, channels] and their rate in Hz: all that the file promises."""
+    try:
+        whole = containers.whole(content)
+        # By its name libsndfile knows some formats that have no header.
+        with soundfile.SoundFile(path if whole is content else io.BytesIO(whole)) as file:
+            # Piece by piece: a damaged header may promise more than any memory holds.
+            channels = np.concatenate([np.zeros((0, file.channels), np.float32), *_pieces(file)])
+            if len(channels) < file.frames:
+                raise DamageError(
+                    f"breaks off: it promises {file.frames:,} samples, and {len(channels):,} follow"
+                )
+        containers.check_flac(whole, channels)
+    except DamageError as error:
+        raise AudioFileError(
+            f"{path} {error}: get or export it again, or save what is left of it as another file "
+            "(`ffmpeg -i DAMAGED NEW.wav`)."
+        ) from error
+    except soundfile.SoundFileError as error:
+        reason = getattr(error, "error_string", str(error)).rstrip(".")
+        raise AudioFileError(
+            f"{path} is not a sound file that can be read ({reason}): convert it to WAV or FLAC."
+        ) from error
+    except UnicodeEncodeError as error:  # from an archive in another encoding
+        raise AudioFileError(f"{path} has a name that is not UTF-8: rename it.") from error
+    except TypeError as error:  # a headerless format, known by its suffix alone
+        raise AudioFileError(f"{path} has no header; convert it to WAV.") from error
+    return channels, file.samplerate
+
+
+def _pieces(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
+    try:
+        while len(piece := file.read(_PIECE, dtype="float32", always_2d=True)):
+            yield piece
+    except soundfile.SoundFileError as error:  # of FLAC, without a reason
+        raise DamageError("breaks off or is damaged") from error
 
 
 def _resample(audio: np.ndarray, rate_hz: int) -> np.ndarray:
@@ -88,7 +151,7 @@ def save(path: _PathLike, audio: np.ndarray) -> None:
         audio: float [samples] in [-1, 1); rounded to the nearest of 65,536 levels, clipped.
 
     Raises:
-        AudioFileError: the file cannot be written.
+        UserError: the file cannot be written.
         ValueError: `audio` is not [samples], or holds NaN or infinity.
     """
     with Writer(path) as writer:
@@ -98,32 +161,22 @@ def save(path: _PathLike, audio: np.ndarray) -> None:
 class Writer:
     """Writes a 16-bit mono WAV file at 16 kHz, piece by piece.
 
-    Use it as a context manager. The samples go to a hidden file in the same folder, which takes
-    the final name when the block ends and is deleted if the block raises; an older file of that
-    name stays until then.
+    Use it as a context manager, which `atomic_file.replacing` describes.
 
     Raises:
-        AudioFileError: the file cannot be written.
+        UserError: the file cannot be written.
     """
 
     def __init__(self, path: _PathLike):
         self._path = Path(path)
-        # Its length does not depend on the name's, which may be as long as a name can be.
-        self._temporary = self._path.with_name(f".{uuid.uuid4().hex}.tmp")
 
     def __enter__(self) -> Self:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = soundfile.SoundFile(
-                self._temporary,
-                "w",
-                samplerate=SAMPLE_RATE_HZ,
-                channels=1,
-                format="WAV",
-                subtype="PCM_16",
-            )
-        except (OSError, soundfile.SoundFileError) as error:
-            raise self._error(error) from error
+        with contextlib.ExitStack() as opened:
+            temporary = opened.enter_context(atomic_file.replacing(self._path))
+            file = opened.enter_context(temporary.open("wb"))
+            self._wave = opened.enter_context(wave.open(file, "wb"))
+            self._wave.setparams((1, 2, SAMPLE_RATE_HZ, 0, "NONE", ""))
+            self._opened = opened.pop_all()
         return self
 
     def write(self, chunk: np.ndarray) -> None:
@@ -133,7 +186,6 @@ class Writer:
             chunk: float [samples] in [-1, 1); rounded and clipped.
 
         Raises:
-            AudioFileError: the file cannot be written.
             ValueError: `chunk` is not [samples], or holds NaN or infinity.
         """
         chunk = np.asarray(chunk)
@@ -142,10 +194,7 @@ class Writer:
         if not np.isfinite(chunk).all():
             raise ValueError("the audio holds NaN or infinity")
         levels = np.clip(np.rint(chunk.astype(np.float64) * 32768), -32768, 32767)
-        try:
-            self._file.write(levels.astype(np.int16))
-        except (OSError, soundfile.SoundFileError) as error:
-            raise self._error(error) from error
+        self._wave.writeframesraw(levels.astype(np.int16).tobytes())
 
     def __exit__(
         self,
@@ -153,22 +202,7 @@ class Writer:
         error: BaseException | None,
         traceback: types.TracebackType | None,
     ) -> None:
-        try:
-            self._file.close()
-            if kind is None:
-                self._temporary.replace(self._path)
-        except (OSError, soundfile.SoundFileError) as failure:
-            raise self._error(failure) from failure
-        finally:
-            self._temporary.unlink(missing_ok=True)
-
-    def _error(self, error: Exception) -> AudioFileError:
-        """Returns what the user reads when the system refuses."""
-        reason = getattr(error, "strerror", None) or getattr(error, "error_string", str(error))
-        reason = reason.rstrip(".")
-        return AudioFileError(
-            f"{self._path} cannot be written ({reason}); is the disk full or the folder read-only?"
-        )
+        self._opened.__exit__(kind, error, traceback)
 
 
 class Source(NamedTuple):
@@ -184,16 +218,19 @@ def find(
     inputs: Sequence[_PathLike],
     suffixes: Sequence[str] = SUFFIXES,
     leave_out: _PathLike | None = None,
+    *,
+    quiet: bool = False,
 ) -> list[Source]:
-    """Lists the files that the inputs stand for.
+    """Lists the files that the inputs stand for, and counts the others on standard error.
 
     Args:
         inputs: files and folders. A file is taken whatever its suffix; a folder is searched
-            recursively for files with one of the suffixes, hidden ones aside. A file that comes
-            up twice is listed once.
+            recursively, through links as well, for files with one of the suffixes, hidden ones
+            aside. A file that comes up twice is listed once.
         suffixes: the endings to look for in folders, in lower case, like ".wav".
         leave_out: a folder that is not searched where it lies inside another: the place of
             results, which are no inputs of the next call.
+        quiet: say nothing of the others.
 
     Returns:
         The files, in the order of the inputs and sorted within a folder, each with an output stem
@@ -203,13 +240,13 @@ def find(
         every file system sees one.
 
     Raises:
-        UserError: an input does not exist, or a folder holds no such file.
+        UserError: an input does not exist, or a folder holds no such file or cannot be read.
     """
     if not inputs:
         raise UserError("There is no input: name a file or a folder.")
     wanted: dict[Path, Source] = {}
     for given in map(Path, inputs):
-        for source in _sources_in(given, suffixes, leave_out):
+        for source in _sources_in(given, suffixes, leave_out, quiet):
             wanted.setdefault(source.path.resolve(), source)
     # A number may not lead to a name that another file has by right.
     reserved = {source.stem.casefold() for source in wanted.values()}
@@ -225,23 +262,53 @@ def find(
     return sources
 
 
-def _sources_in(given: Path, suffixes: Sequence[str], leave_out: _PathLike | None) -> list[Source]:
+def _sources_in(
+    given: Path, suffixes: Sequence[str], leave_out: _PathLike | None, quiet: bool
+) -> list[Source]:
     """Returns what one input stands for, with stems that may still collide."""
     if given.is_file():
         return [Source(given, given.stem)]
     if not given.is_dir():
         raise UserError(f"{given} does not exist.")
-    sources = []
-    results = None if leave_out is None else Path(leave_out).resolve()
-    if results == given.resolve():
-        results = None
-    for path in sorted(given.rglob("*")):
-        if results is not None and path.resolve().is_relative_to(results):
-            continue
-        relative = path.relative_to(given)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if not hidden and path.suffix.lower() in suffixes and path.is_file():
-            sources.append(Source(path, relative.with_suffix("").as_posix()))
+    found = files_below(given, leave_out)
+    sources = [
+        Source(path, path.relative_to(given).with_suffix("").as_posix())
+        for path in found
+        if path.suffix.lower() in suffixes
+    ]
+    others = len(found) - len(sources)
+    if sources and others and not quiet:
+        kinds = sorted({path.suffix.lower() or path.name for path in found}.difference(suffixes))
+        shown = ", ".join(kinds[:6])
+        tqdm.write(f"{given}: {others} other files passed over ({shown})", file=sys.stderr)
     if not sources:
         raise UserError(f"{given} holds no file that ends in {', '.join(suffixes)}.")
     return sources
+
+
+def files_below(folder: Path, leave_out: _PathLike | None = None) -> list[Path]:
+    """Lists the files in a folder and those within it, also behind links; hidden ones aside.
+
+    Args:
+        folder: is there.
+        leave_out: a folder that is not searched, unless it is `folder`.
+
+    Raises:
+        UserError: a folder cannot be read.
+    """
+    seen = {None if leave_out is None else os.path.realpath(leave_out)}  # or links that go round
+    seen.discard(os.path.realpath(folder))
+
+    def fail(error: OSError) -> None:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+    found = []
+    for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(found)

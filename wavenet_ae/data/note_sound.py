@@ -1,5 +1,6 @@
 """A recording as one of NSynth's notes: 4 s at 16 kHz, mono, in 16 bits."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,17 @@ class SoundOptions(NamedTuple):
     peak_dbfs: float | None = None
     # Whether a longer recording is refused, not cut.
     refuse_long: bool = False
+
+    def check(self) -> None:
+        """Raises a UserError if a level is no number, or one at which notes are silent."""
+        for flag, level in (("trim", self.trim_db), ("normalize", self.peak_dbfs or 0.0)):
+            if not math.isfinite(level):
+                raise UserError(f"--{flag}={level} must be a number of dB.")
+        if self.peak_dbfs is not None and 10 ** (self.peak_dbfs / 20) <= note_folder.SILENT_PEAK:
+            raise UserError(
+                f"--normalize={self.peak_dbfs} would make every note silent: choose a level above "
+                f"{20 * math.log10(note_folder.SILENT_PEAK):.0f} dBFS, as -1."
+            )
 
 
 class NoteSound(NamedTuple):
@@ -57,15 +69,15 @@ def load_note(path: Path, options: SoundOptions) -> NoteSound:
             f"{nsynth.NOTE_SECONDS} s: shorten it, or use --long=cut."
         )
     note = audio[: nsynth.NOTE_SAMPLES].copy()
-    peak = float(np.abs(note).max())
-    if peak <= note_folder.SILENT_PEAK:
-        level = f"{20 * np.log10(peak):.0f} dBFS" if peak else "zero"
-        raise UserError(f"{path} is silent: its loudest sample, of the 4 s used, is {level}.")
     if cut:
         fade = round(FADE_S * nsynth.SAMPLE_RATE_HZ)
         note[-fade:] *= (0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)).astype(
             np.float32
         )
+    peak = float(np.abs(note).max())
+    if peak <= note_folder.SILENT_PEAK:
+        level = f"{20 * np.log10(peak):.0f} dBFS" if peak else "zero"
+        raise UserError(f"{path} is silent: its loudest sample, of the 4 s used, is {level}.")
     gain = 1.0
     if options.peak_dbfs is not None:
         gain = min(10 ** (options.peak_dbfs / 20), _LARGEST) / peak

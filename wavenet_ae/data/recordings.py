@@ -1,7 +1,6 @@
 """Anybody's recordings as a folder of notes in NSynth's json/wav layout."""
 
 import functools
-import math
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -25,10 +24,6 @@ from wavenet_ae.data.import_folder import REPORT, ImportFolder
 from wavenet_ae.data.note_labels import Defaults, Labels
 from wavenet_ae.data.note_sound import SoundOptions
 from wavenet_ae.errors import UserError
-
-# The last four are sounds that libsndfile does not read: refused, not passed over.
-_SUFFIXES = (*files.SUFFIXES, ".aifc", ".au", ".caf", ".opus", ".w64")
-_SUFFIXES += (".aac", ".m4a", ".wma", ".wv")
 
 _DEFAULTS = Defaults()
 _SOUND = SoundOptions()
@@ -102,9 +97,7 @@ def import_notes(
         UserError: there are no recordings, or none that can become a note, the table is wrong, or
             the folder cannot be written or holds something else, which is left as it is.
     """
-    for name, level in (("trim", sound.trim_db), ("normalize", sound.peak_dbfs or 0.0)):
-        if not math.isfinite(level):
-            raise UserError(f"--{name}={level} must be a number of dB.")
+    sound.check()
     names, others = _find(folder, output, table)
     rows = {} if table is None else label_table.read_table(table, names)
     job = _Import(folder, processes or worker_pool.num_cores())
@@ -147,7 +140,7 @@ def _find(folder: Path, output: Path, table: Path | None) -> tuple[tuple[str, ..
         raise UserError(f"{folder} {what}: see --input.")
     if folder.resolve() == output.resolve():
         raise UserError(f"--output is the folder of the recordings, {folder}: choose another.")
-    sources = files.find([folder], _SUFFIXES, leave_out=output)
+    sources = files.find([folder], leave_out=output, quiet=True)
     if table is not None and not table.is_file():
         what = "is a folder, not a file" if table.exists() else "does not exist"
         raise UserError(f"{table} {what}: see --labels.")
@@ -159,14 +152,10 @@ def _find(folder: Path, output: Path, table: Path | None) -> tuple[tuple[str, ..
                 f"{folder}, or choose another --input."
             )
     names = tuple(source.path.relative_to(folder).as_posix() for source in sources)
-    results = output.resolve()
     others = sum(
-        path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not path.resolve().is_relative_to(results)
-        and path.suffix.lower() not in _SUFFIXES
-        and not (table is not None and path.samefile(table))
-        for path in folder.rglob("*")
+        path.suffix.lower() not in files.SUFFIXES
+        and not (table is not None and path.resolve() == table.resolve())
+        for path in files.files_below(folder, leave_out=output)
     )
     return names, others
 

@@ -3,6 +3,7 @@
 `examples.json` maps each note's name to its labels; the sound is `audio/<name>.wav` beside it.
 """
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import soundfile
 
+from wavenet_ae.audio import containers
+from wavenet_ae.audio.damage import DamageError
 from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
 
@@ -114,11 +117,17 @@ def read_audio(wav: Path | BinaryIO, where: str) -> np.ndarray:
         UserError: the file is missing, broken or of another kind.
     """
     try:
-        with soundfile.SoundFile(wav) as file:
+        content = containers.whole(wav.read_bytes() if isinstance(wav, Path) else wav.read())
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
             found = (file.samplerate, file.channels, file.frames, file.subtype)
             audio = file.read(dtype="int16")
+    except OSError as error:
+        raise UserError(f"{where} cannot be read: {error.strerror}.") from error
+    except DamageError as error:
+        raise UserError(f"{where} {error}: get or write it again.") from error
     except soundfile.SoundFileError as error:
-        raise UserError(f"{where} cannot be read ({error}): get or write it again.") from error
+        reason = getattr(error, "error_string", str(error)).rstrip(".")
+        raise UserError(f"{where} cannot be read ({reason}): get or write it again.") from error
     if found != (nsynth.SAMPLE_RATE_HZ, 1, nsynth.NOTE_SAMPLES, "PCM_16"):
         raise UserError(
             f"{where} has {found[0]} Hz, {found[1]} channel(s), {found[2]} samples of format"

@@ -1,0 +1,201 @@
+"""Whether a sound file is whole: what its container promises, against what is there.
+
+libsndfile makes a shorter sound of most files that break off, without a word.
+"""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from wavenet_ae.audio import mpeg
+from wavenet_ae.audio.damage import DamageError
+
+
+def whole(content: bytes) -> bytes:
+    """Checks that a sound file is whole.
+
+    Args:
+        content: of the file. Of other formats than WAV, RF64, W64, AIFF, CAF, AU, Ogg and MP3
+            nothing is checked.
+
+    Returns:
+        What libsndfile is to read: the same, with its length where it lacks one, and without ID3
+        tags in front.
+
+    Raises:
+        DamageError: it is not whole.
+    """
+    while content.startswith(b"ID3") and len(content) > 10:
+        size = sum((byte & 127) << 7 * (3 - place) for place, byte in enumerate(content[6:10]))
+        content = content[10 + size + (content[5] & 0x10 and 10) :].lstrip(b"\0")
+    if content.startswith(b"OggS"):
+        check_ogg(content)
+    elif mpeg.begins(content):
+        return mpeg.with_length(content)
+    elif content[:4] in (b".snd", b"dns.") and len(content) >= 12:
+        order = ">" if content.startswith(b".snd") else "<"
+        start, size = struct.unpack_from(f"{order}II", content, 4)
+        _check_size(size, len(content) - start)
+        if content[start + size :].strip(b"\0"):
+            raise DamageError(_TOLD_WRONGLY)
+    for layout in _LAYOUTS:
+        if content.startswith(layout.magic) and content.startswith(layout.kind, 8):
+            return _check_chunks(content, layout)
+    return content
+
+
+_TOLD_WRONGLY = "is damaged: its header tells of fewer samples than there are"
+
+
+class _Layout(NamedTuple):
+    """How a container divides a file into chunks."""
+
+    magic: bytes  # of the file
+    kind: bytes  # at byte 8
+    first: int  # where the first chunk begins
+    header: struct.Struct  # a chunk's name and size
+    counts_header: bool  # the size is that of the header, too
+    alignment: int
+    samples: bytes  # the name of the chunk that holds them
+
+
+_LAYOUTS = (
+    _Layout(b"RIFF", b"WAVE", 12, struct.Struct("<4sI"), False, 2, b"data"),
+    _Layout(b"RIFX", b"WAVE", 12, struct.Struct(">4sI"), False, 2, b"data"),
+    _Layout(b"RF64", b"WAVE", 12, struct.Struct("<4sI"), False, 2, b"data"),
+    _Layout(b"FORM", b"AIF", 12, struct.Struct(">4sI"), False, 2, b"SSND"),
+    _Layout(b"caff", b"", 8, struct.Struct(">4sq"), False, 1, b"data"),
+    # W64, whose names are GUIDs
+    _Layout(
+        b"riff\x2e\x91\xcf\x11",
+        b"\xa5\xd6\x28\xdb\x04\xc1\x00\x00",
+        40,
+        struct.Struct("<16sq"),
+        True,
+        8,
+        b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a",
+    ),
+)
+
+
+def _check_chunks(content: bytes, layout: _Layout) -> bytes:
+    size_in_ds64, codec = 0, b""
+    for name, size, start in _chunks(content, layout):
+        there = len(content) - start
+        if name == b"ds64" and there >= 16:  # of RF64, where other sizes do not suffice
+            (size_in_ds64,) = struct.unpack_from("<Q", content, start + 8)
+        if name == b"fmt ":
+            codec = content[start : start + 2]
+        if name != layout.samples:
+            continue
+        if layout.magic == b"RF64" and size == 0xFFFF_FFFF:
+            size = size_in_ds64
+        _check_size(size, there)
+        if size >= 0 and _are_no_samples(content[start + size :], layout):
+            if name == b"SSND" and any(content[start : start + 4]):  # how many to leave out
+                raise DamageError(_TOLD_WRONGLY)
+            if codec == b"\x55\0":  # an MP3 within
+                return mpeg.with_length(content[start : start + size])
+            break
+        if size > 0 or layout.samples != b"data":  # of AIFF and W64
+            raise DamageError(_TOLD_WRONGLY)
+        # A recording that was not finished: all that is there.
+        header = layout.header.pack(name, min(there, 0xFFFF_FFFF))
+        return content[: start - len(header)] + header + content[start:]
+    return content
+
+
+def _chunks(content: bytes, layout: _Layout) -> Iterator[tuple[bytes, int, int]]:
+    """Yields the chunks' names and sizes, and where what they hold begins."""
+    position, header = layout.first, layout.header.size
+    while position + header <= len(content):
+        name, size = layout.header.unpack_from(content, position)
+        size -= header if layout.counts_header else 0
+        yield name, size, position + header
+        position += header + size + -size % layout.alignment
+        if size < 0:
+            return
+
+
+def _are_no_samples(rest: bytes, layout: _Layout) -> bool:
+    """Tells whether what follows the samples is nothing, zeros, tags or chunks.
+
+    It is samples where the header is not finished, or where 32 bits cannot tell the size.
+    """
+    for padding in range(layout.alignment):  # some programs leave it out
+        if padding + layout.header.size <= len(rest):
+            name, size = layout.header.unpack_from(rest, padding)
+            if all(32 <= byte < 127 for byte in name[:4]) and 0 <= size <= len(rest):
+                return True
+    return not rest.strip(b"\0") or rest.startswith(mpeg.TAGS)
+
+
+def _check_size(promised: int, there: int) -> None:
+    """Raises a DamageError if samples are missing.
+
+    Args:
+        promised: bytes of samples; -1 for all that follow. So is what ffmpeg (2 ** 32 - 1), SoX
+            and ALSA (just below 2 ** 31) write into a pipe, where they cannot go back to it.
+        there: bytes that follow.
+    """
+    if promised == -1 or promised >> 16 == 0xFFFF or 0x7EFF_0000 <= promised <= 0x8000_0000:
+        return
+    if not 0 <= promised <= there:
+        raise DamageError(
+            f"breaks off: its header promises {promised:,} bytes of samples, and {there:,} follow"
+        )
+
+
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _ogg_checksum(page: bytes) -> int:
+    """Returns Ogg's CRC: zlib's with the bits the other way round and without inversions."""
+    crc = zlib.crc32(page.translate(_REVERSED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
+    return int.from_bytes(crc.to_bytes(4, "little").translate(_REVERSED), "big")
+
+
+def check_ogg(content: bytes) -> None:
+    """Follows the pages, as in RFC 3533, from the first to the one that is marked as the last."""
+    position, count, flags, serial = 0, 0, 0, None
+    while position < len(content):
+        header = content[position : position + 27].ljust(27, b"\0")
+        magic, flags, stream, number, checksum, segments = struct.unpack("<5sB8xIIIB", header)
+        body = position + 27 + segments
+        end = body + sum(content[position + 27 : body])
+        if end > len(content):
+            break
+        page = header[:22] + bytes(4) + content[position + 26 : end]
+        if magic != b"OggS\0" or _ogg_checksum(page) != checksum:
+            raise DamageError(f"is damaged at byte {position:,}")
+        if serial not in (None, stream):
+            raise DamageError("holds several sounds, or a sound and something else")
+        if number != count:
+            raise DamageError(f"lacks a part, before byte {position:,}")
+        position, count, serial = end, count + 1, stream
+    if position < len(content) or not flags & 4:
+        raise DamageError("breaks off: its last page is missing")
+
+
+def check_flac(content: bytes, samples: np.ndarray) -> None:
+    """Compares samples with the checksum that a FLAC file begins with; others have none.
+
+    Args:
+        content: of the file.
+        samples: float32 [samples, channels], all that was decoded of it.
+
+    Raises:
+        DamageError: they are others.
+    """
+    checksum = content[26:42]  # within STREAMINFO, which is the first block
+    if not content.startswith(b"fLaC") or not any(checksum):
+        return
+    bits = ((content[20] & 1) << 4 | content[21] >> 4) + 1
+    integers = (samples * 2.0 ** (bits - 1)).astype("<i4")
+    width = -(-bits // 8)
+    if hashlib.md5(integers.view("u1").reshape(-1, 4)[:, :width].tobytes()).digest() != checksum:
+        raise DamageError("is damaged: its samples are not those of its checksum")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from wavenet_ae.data import general_midi, nsynth, soundfont, synthesizer
+from wavenet_ae.data import general_midi, nsynth, sf3, soundfont, synthesizer
 from wavenet_ae.errors import UserError
 
 FONTS = (
@@ -382,6 +382,7 @@ def test_silent_notes_are_left_out_and_counted(tiny_font, tmp_path):
         tiny_font, output, pitches=[59, 60, 72], velocities=[50, 100], processes=1
     )
     assert "8 notes of 2 instruments, 4 silent ones left out, 0 clipped" in message
+    assert "Silent throughout" not in message
     examples = json.loads((output / "examples.json").read_text())
     assert [name for name in examples if name.startswith("organ")] == [
         "organ_electronic_000-060-050",
@@ -392,6 +393,13 @@ def test_silent_notes_are_left_out_and_counted(tiny_font, tmp_path):
     counts = json.loads((output / "rendering.json").read_text())["instruments"]
     assert counts["organ_electronic_000"]["silent"] == 4
     assert counts["keyboard_acoustic_000"]["silent"] == 0
+
+
+def test_an_instrument_without_a_note_is_named(tiny_font, tmp_path):
+    message = soundfont.render_soundfont(
+        tiny_font, tmp_path / "notes", pitches=[20], velocities=[100], processes=1
+    )
+    assert message.endswith(" Silent throughout: organ_electronic_000.")
 
 
 def test_all_silent_is_an_error(tiny_font, tmp_path):
@@ -436,6 +444,52 @@ def test_a_damaged_font(tiny_font, tmp_path):
     assert not (tmp_path / "notes").exists()
 
 
+def _with_damage(font: Path, path: Path, place: int) -> Path:
+    content = bytearray(font.read_bytes())
+    start = content.index(b"smpl") + 8
+    content[start + place] ^= 1
+    path.write_bytes(content)
+    return path
+
+
+def test_a_compressed_sample_that_is_damaged_is_named(tmp_path):
+    if not FONTS[1].exists():
+        pytest.skip("no sf3 font is installed")
+    assert sf3.damaged_samples(FONTS[1]) == []
+    assert sf3.damaged_samples(FONTS[0]) == []
+    font = _with_damage(FONTS[1], tmp_path / "damaged.sf3", 1_000_000)
+    (name,) = sf3.damaged_samples(font)
+    with pytest.raises(UserError, match=rf"1 of its samples are not whole, {name!r} among them"):
+        soundfont.render_soundfont(font, tmp_path / "notes")
+    assert not (tmp_path / "notes").exists()
+
+
+def test_a_sample_that_fluidsynth_cannot_read_is_named(tiny_font, tmp_path, monkeypatch):
+    if not FONTS[1].exists():
+        pytest.skip("no sf3 font is installed")
+    content = bytearray(FONTS[1].read_bytes())
+    start = content.index(b"smpl") + 8
+    content[start : content.index(b"phdr") - 12] = bytes(content.index(b"phdr") - 12 - start)
+    font = tmp_path / "zeros.sf3"
+    font.write_bytes(content)
+    monkeypatch.setattr(sf3, "damaged_samples", lambda _: [])
+    with pytest.raises(UserError, match=r"zeros\.sf3 is damaged .*Unable to load sample"):
+        soundfont.render_soundfont(font, tmp_path / "notes")
+    with synthesizer.SoundFont(tiny_font, gain=0.5) as another:  # which has nothing to do with it
+        assert another.render(0, 60, 100).any()
+
+
+def test_what_fluidsynth_leaves_out_is_told(tiny_font, tmp_path, capsys):
+    content = bytearray(tiny_font.read_bytes())
+    start = content.index(b"sine\0") + 20
+    content[start + 4 : start + 8] = struct.pack("<I", 10_000_000)  # beyond all samples
+    tiny_font.write_bytes(content)
+    with pytest.raises(UserError, match="silent at all pitches"):
+        soundfont.render_soundfont(tiny_font, tmp_path / "notes", pitches=[60], processes=1)
+    told = capsys.readouterr().err
+    assert f"{tiny_font}: FluidSynth says: Sample 'sine': invalid start/end" in told
+
+
 def test_a_font_without_the_program(tiny_font, tmp_path):
     with pytest.raises(UserError, match=r"no program 40 \(Violin\)"):
         soundfont.render_soundfont(tiny_font, tmp_path / "notes", instruments=["0", "40"])
@@ -448,7 +502,7 @@ def test_a_font_without_the_program(tiny_font, tmp_path):
 def test_an_output_with_something_else(tiny_font, tmp_path):
     with pytest.raises(UserError, match="not empty"):
         soundfont.render_soundfont(tiny_font, tmp_path)
-    with pytest.raises(UserError, match="cannot write"):
+    with pytest.raises(UserError, match=r"tiny\.sf2 cannot be written \(Not a directory\)"):
         soundfont.render_soundfont(tiny_font, tiny_font)
     (tmp_path / "examples.json").write_text("{}")
     with pytest.raises(UserError, match="not rendered here"):

@@ -55,7 +55,7 @@ def test_renders_and_then_has_nothing_to_do(font_path, tmp_path):
         (["--pitches=60:x"], "--pitches: '60:x'"),
         (["--velocities=0"], "--velocities: '0'"),
         (["--gain=11"], "--gain: 11.0"),
-        (["--output=pyproject.toml"], "cannot write to pyproject.toml"),
+        (["--output=pyproject.toml"], "pyproject.toml cannot be written (Not a directory)"),
     ],
 )
 def test_a_mistake_is_one_line(font_path, tmp_path, flags, message):

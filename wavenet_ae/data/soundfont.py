@@ -12,6 +12,7 @@ what an interrupted call had finished is listed in `DIR/.parts` and kept by the 
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,15 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 import soxr
 from tqdm import tqdm
 
+from wavenet_ae import atomic_file
+from wavenet_ae.audio import files
 from wavenet_ae.data import note_folder, nsynth, synthesizer, worker_pool
 from wavenet_ae.data.general_midi import INSTRUMENTS, Instrument, select_instruments
 from wavenet_ae.data.qualities import measure_qualities
 from wavenet_ae.data.synthesizer import SoundFont
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import UserError, write_error
 
 # One gain for all notes, so that the levels between velocities and instruments stay as the font
 # has them. At this one the loudest note of FluidR3 (Mono GM) peaks at 0.75 of full scale.
@@ -123,6 +125,10 @@ def render_soundfont(
         raise UserError(f"--gain: {gain} is not between 0 and 10.")
     with SoundFont(soundfont, gain) as font:
         presets = font.presets()
+        if font.warnings:
+            first, count = font.warnings[0], len(font.warnings)
+            more = f", and {count - 1} more of its warnings" if count > 1 else ""
+            tqdm.write(f"{soundfont}: FluidSynth says: {first}{more}", file=sys.stderr)
     chosen = _present_instruments(soundfont, instruments, presets)
     request = {
         "soundfont_sha256": _sha256(soundfont),
@@ -149,13 +155,14 @@ def render_soundfont(
             shutil.rmtree(output / _PARTS)
             (output / note_folder.AUDIO).rmdir()
             raise UserError(
-                f"{soundfont} is silent at all pitches that were asked for: see --pitches."
+                f"{soundfont} is silent at all pitches that were asked for: see --pitches and "
+                "--gain."
             )
-        _write_atomically(output / _RENDERING, [json.dumps(rendering, indent=2), "\n"])
+        _write(output / _RENDERING, json.dumps(rendering, indent=2) + "\n")
         note_folder.write_examples(output, entries)
         shutil.rmtree(output / _PARTS)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise UserError(f"cannot write to {output}: {error}") from error
+    except OSError as error:
+        raise write_error(output, error) from error
     return f"{output}: {_describe(rendering)}"
 
 
@@ -225,7 +232,7 @@ def _begin(output: Path, plan: dict[str, Any]) -> None:
         raise UserError(f"{output} is not empty: choose another --output.")
     (output / note_folder.AUDIO).mkdir(parents=True, exist_ok=True)
     parts.mkdir(exist_ok=True)
-    _write_atomically(parts / _PLAN, [json.dumps(plan)])
+    _write(parts / _PLAN, json.dumps(plan))
 
 
 def _differences(there: dict[str, Any], asked: dict[str, Any]) -> str:
@@ -264,15 +271,10 @@ def _render_job(job: _Job) -> None:
             continue
         num_clipped += int(steps.max() > 32767 or steps.min() < -32768)
         peak = max(peak, note_peak)
-        steps = np.clip(steps, -32768, 32767).astype(np.int16)
+        steps = np.clip(steps, -32768, 32767)
         name = nsynth.NoteName(instrument.name, pitch, job.velocity)
         note_str = str(name)
-        soundfile.write(
-            job.output / note_folder.AUDIO / f"{note_str}.wav",
-            steps,
-            nsynth.SAMPLE_RATE_HZ,
-            "PCM_16",
-        )
+        files.save(job.output / note_folder.AUDIO / f"{note_str}.wav", steps / 32768.0)
         # Measured from what the file holds.
         qualities = measure_qualities(
             steps / 32768.0,
@@ -288,7 +290,7 @@ def _render_job(job: _Job) -> None:
             qualities=qualities,
         )
     counts = {"silent": num_silent, "clipped": num_clipped, "peak": peak / 32768.0}
-    _write_atomically(job.part, [json.dumps({"notes": notes, **counts})])
+    _write(job.part, json.dumps({"notes": notes, **counts}))
 
 
 def _merge(
@@ -332,14 +334,14 @@ def _describe(rendering: dict[str, Any]) -> str:
     totals = rendering["totals"]
     sounding = sum(counts["notes"] > 0 for counts in rendering["instruments"].values())
     clipped = f"{totals['clipped']} clipped" + (" (see --gain)" if totals["clipped"] else "")
+    silent = [name for name, counts in rendering["instruments"].items() if not counts["notes"]]
+    none = f" Silent throughout: {', '.join(silent)}." if silent else ""
     return (
         f"{totals['notes']} notes of {sounding} instruments, "
-        f"{totals['silent']} silent ones left out, {clipped}, peak {totals['peak']:.2f}."
+        f"{totals['silent']} silent ones left out, {clipped}, peak {totals['peak']:.2f}.{none}"
     )
 
 
-def _write_atomically(path: Path, text: list[str]) -> None:
-    unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.writelines(text)
-    unfinished.replace(path)
+def _write(path: Path, text: str) -> None:
+    with atomic_file.replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

@@ -12,7 +12,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from wavenet_ae.data import nsynth
+from wavenet_ae.data import nsynth, sf3
 from wavenet_ae.errors import UserError
 
 # FluidSynth does not limit the band of what it transposes upwards: rendered at 16 kHz, all that
@@ -70,7 +70,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
 
 @cache
 def _library() -> ctypes.CDLL:
-    """Returns FluidSynth with typed functions, its log switched off.
+    """Returns FluidSynth with typed functions, its log kept.
 
     Raises:
         UserError: FluidSynth or its Python package is not installed.
@@ -91,9 +91,25 @@ def _library() -> ctypes.CDLL:
         function = getattr(library, name)
         function.restype = result
         function.argtypes = arguments
-    for level in range(5):  # all that is wrong shows in the functions' results
-        library.fluid_set_log_function(level, None, None)
+    for level in range(5):
+        library.fluid_set_log_function(level, _keep if level <= _WARNING else None, None)
     return library
+
+
+# What FluidSynth has logged since it was last looked at: it goes on without what it cannot read,
+# and tells so there alone.
+_WARNING = 2  # above it FluidSynth's levels are for its developers
+_errors: list[str] = []
+_warnings: list[str] = []
+
+
+@ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)
+def _keep(level: int, message: bytes, _: None) -> None:
+    text = message.decode("utf-8", "replace")
+    if level < _WARNING:
+        _errors.append(text)
+    elif not text.startswith("No preset found on channel"):  # so each new synthesizer says
+        _warnings.append(text)
 
 
 def fluidsynth_version() -> str:
@@ -122,12 +138,20 @@ class SoundFont:
             gain: FluidSynth's linear gain, 0 to 10.
 
         Raises:
-            UserError: FluidSynth is not installed, or cannot read the file.
+            UserError: FluidSynth is not installed or cannot read the file, or a sample is damaged.
         """
         self._fluid = _library()
+        self._path = path
         name = os.fsencode(path)
         if not self._fluid.fluid_is_soundfont(name):
             raise UserError(f"{path} is not a SoundFont: give an sf2 or sf3 file as --soundfont.")
+        if damaged := sf3.damaged_samples(path):
+            raise UserError(
+                f"{path} is damaged: {len(damaged)} of its samples are not whole, {damaged[0]!r} "
+                "among them: get the font again."
+            )
+        _errors.clear()
+        _warnings.clear()
         self._settings = self._fluid.new_fluid_settings()
         for setting, value in SETTINGS.items():
             self._fluid.fluid_settings_setint(self._settings, setting.encode(), value)
@@ -142,6 +166,12 @@ class SoundFont:
             raise UserError(f"{path} is a damaged SoundFont: FluidSynth cannot read it.")
         self._font = self._fluid.fluid_synth_get_sfont_by_id(self._keeper, self._font_id)
         self._program: int | None = None
+        try:
+            self._check_log()
+        except UserError:
+            self.close()
+            raise
+        self.warnings = tuple(_warnings)  # of FluidSynth, on what it leaves out
 
     def __enter__(self) -> Self:
         return self
@@ -180,10 +210,14 @@ class SoundFont:
         Returns:
             [nsynth.NOTE_SAMPLES] at 16 kHz, mean of the two channels, full scale 1; it may go
             beyond.
+
+        Raises:
+            UserError: FluidSynth cannot read a sample of the program.
         """
         fluid = self._fluid
         if program != self._program:
             self._choose(self._keeper, self._font_id, program)
+            self._check_log()  # it has read the program's samples
             self._program = program
 
         synth = fluid.new_fluid_synth(self._settings)
@@ -214,6 +248,11 @@ class SoundFont:
         chosen = self._fluid.fluid_synth_program_select(synth, _CHANNEL, font_id, _BANK, program)
         if chosen == _FAILED:
             raise ValueError(f"the font has no program {program} in its melodic bank")
+
+    def _check_log(self) -> None:
+        if _errors:
+            told = "; ".join(_errors[:2])
+            raise UserError(f"{self._path} is damaged ({told}): get the font again.")
 
     def _write(self, synth: int, out: NDArray[np.float32]) -> None:
         """Fills `out`, [samples, 2]."""

@@ -280,7 +280,7 @@ def _sources_in(
     if sources and others and not quiet:
         kinds = sorted({path.suffix.lower() or path.name for path in found}.difference(suffixes))
         shown = ", ".join(kinds[:6])
-        tqdm.write(f"{given}: {others} other files passed over ({shown})", file=sys.stderr)
+        tqdm.write(f"{given}: passed over, as other files: {others} ({shown})", file=sys.stderr)
     if not sources:
         raise UserError(f"{given} holds no file that ends in {', '.join(suffixes)}.")
     return sources

@@ -160,7 +160,11 @@ def _ogg_checksum(page: bytes) -> int:
 
 
 def check_ogg(content: bytes) -> None:
-    """Follows the pages, as in RFC 3533, from the first to the one that is marked as the last."""
+    """Follows the pages of RFC 3533 from the first to the one that is marked as the last.
+
+    Raises:
+        DamageError: one of them is damaged or missing, or there is more than one stream.
+    """
     position, count, flags, serial = 0, 0, 0, None
     while position < len(content):
         header = content[position : position + 27].ljust(27, b"\0")
@@ -194,7 +198,7 @@ def check_flac(content: bytes, samples: np.ndarray) -> None:
     checksum = content[26:42]  # within STREAMINFO, which is the first block
     if not content.startswith(b"fLaC") or not any(checksum):
         return
-    bits = ((content[20] & 1) << 4 | content[21] >> 4) + 1
+    bits = ((content[20] & 1) << 4 | content[21] >> 4) + 1  # no more than 24 for libsndfile
     integers = (samples * 2.0 ** (bits - 1)).astype("<i4")
     width = -(-bits // 8)
     if hashlib.md5(integers.view("u1").reshape(-1, 4)[:, :width].tobytes()).digest() != checksum:

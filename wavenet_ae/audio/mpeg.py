@@ -59,8 +59,8 @@ def with_length(content: bytes) -> bytes:
                 f"breaks off: its header promises {told:,} frames, and {count - 1:,} follow"
             )
         if fields & 1:
-            told = struct.pack(">II", count - 1, len(content))[: 8 if fields & 2 else 4]
-            return content[: place + 8] + told + content[place + 8 + len(told) :]
+            counted = struct.pack(">II", count - 1, len(content))[: 8 if fields & 2 else 4]
+            return content[: place + 8] + counted + content[place + 8 + len(counted) :]
         content, count = content[first.size :], count - 1
     return _xing_frame(content, place, count, first.low) + content
 

@@ -105,22 +105,14 @@ def import_notes(
     for name, level in (("trim", sound.trim_db), ("normalize", sound.peak_dbfs or 0.0)):
         if not math.isfinite(level):
             raise UserError(f"--{name}={level} must be a number of dB.")
-    names, others = _find(folder, output, table)
-    rows = {} if table is None else label_table.read_table(table, names)
+    if defaults.pattern is not None and not defaults.names:
+        raise UserError("--pattern reads names, and --nonames does not: leave out one of them.")
+    names, passed_over = _find(folder, output, table)
+    rows = {} if table is None else label_table.read_table(table, names, folder)
     job = _Import(folder, processes or worker_pool.num_cores())
+    _label(job, names, rows, defaults, track_pitch)
     notes = ImportFolder(output, _request(folder, sound), overwrite=overwrite)
     try:
-        for file in names:
-            try:
-                job.labels[file] = note_labels.label(
-                    PurePosixPath(file),
-                    folder.resolve().name,
-                    rows.get(file),
-                    defaults,
-                    track=track_pitch,
-                )
-            except UserError as error:
-                job.refuse(file, f"{folder / file} {error}.")
         _track_pitches(job, notes, sound)
         made = _make_sounds(job, notes, sound)
         if not job.labels:
@@ -133,15 +125,44 @@ def import_notes(
         notes.close()
     facts = [notes.known(file, {}) for file in job.labels]
     lines = import_summary.describe(output, job.labels.values(), facts, made)
-    if others:
-        lines.append(f"passed over, as they are no sounds: {others}")
+    lines += [f"passed over, {why}: {count}" for why, count in passed_over.items() if count]
     if job.refused:
         lines.append(f"refused: {len(job.refused)} of {len(names)} sound files")
     return Imported("\n".join(lines), len(job.refused))
 
 
-def _find(folder: Path, output: Path, table: Path | None) -> tuple[tuple[str, ...], int]:
-    """Returns the sound files in a stable order, and how many files are no sounds."""
+def _label(
+    job: _Import,
+    names: Sequence[str],
+    rows: Mapping[str, label_table.Row],
+    defaults: Defaults,
+    track: bool,
+) -> None:
+    """Gives the files their labels, and shows what a pattern makes of the first."""
+    if defaults.pattern is not None:
+        fitting = defaults.pattern.check_fits(names)
+    for file in names:
+        try:
+            job.labels[file] = note_labels.label(
+                PurePosixPath(file),
+                job.folder.resolve().name,
+                rows.get(file),
+                defaults,
+                track=track,
+            )
+        except UserError as error:
+            job.refuse(file, f"{job.folder / file} {error}.")
+    spread, uncertain = note_labels.spread_layers(job.labels)
+    for file, reason in uncertain.items():
+        job.refuse(file, f"{job.folder / file} {reason}.")
+    job.labels = spread
+    if defaults.pattern is not None:
+        lines = import_summary.describe_pattern(defaults.pattern, fitting, len(names), job.labels)
+        tqdm.write("\n".join(lines), file=sys.stderr)
+
+
+def _find(folder: Path, output: Path, table: Path | None) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Returns the sound files in a stable order, and how many others there are, by reason."""
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise UserError(f"{folder} {what}: see --input.")
@@ -160,15 +181,17 @@ def _find(folder: Path, output: Path, table: Path | None) -> tuple[tuple[str, ..
             )
     names = tuple(source.path.relative_to(folder).as_posix() for source in sources)
     results = output.resolve()
-    others = sum(
-        path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not path.resolve().is_relative_to(results)
-        and path.suffix.lower() not in _SUFFIXES
-        and not (table is not None and path.samefile(table))
-        for path in folder.rglob("*")
-    )
-    return names, others
+    passed_over = {"as they are no sounds": 0, "as they are links to folders or to nothing": 0}
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or path.resolve().is_relative_to(results):
+            continue
+        if path.is_symlink() and not path.is_file():
+            passed_over["as they are links to folders or to nothing"] += 1
+        elif path.is_file() and path.suffix.lower() not in _SUFFIXES:
+            is_table = table is not None and path.samefile(table)
+            passed_over["as they are no sounds"] += not is_table
+    return names, passed_over
 
 
 def _request(folder: Path, sound: SoundOptions) -> dict[str, Any]:

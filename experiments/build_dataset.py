@@ -48,6 +48,8 @@ def main() -> None:
         return
     for split, size in dataset.splits.items():
         print(f"{split}: {size.notes} notes, instruments: {size.instruments}")
+    for path, count in dataset.unnamed_sounds.items():
+        print(f"passed over, as examples.json does not name them: {count} sounds of {path}")
     print(f"built {dataset.path}")
 
 

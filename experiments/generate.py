@@ -77,6 +77,8 @@ _BATCH_SIZE = flags.DEFINE_integer(
 )
 define_distributed(independent=True)
 
+_SUFFIXES = (*files.SUFFIXES, *embeddings.SUFFIXES)
+
 
 def main() -> int:
     """Generates what the flags ask for; the exit code is 1 if a file was refused."""
@@ -85,7 +87,12 @@ def main() -> int:
         raise UserError(
             f"--interpolation={_INTERPOLATION.value} is a way to --blend: name weights."
         )
-    sources = files.find(_INPUT.value, (*files.SUFFIXES, *embeddings.SUFFIXES), leave_out=output)
+    sources = files.find(_INPUT.value, _SUFFIXES, leave_out=output)
+    if blending:
+        # An input that is named twice has two weights.
+        known = {source.path.resolve(): source for source in sources}
+        named = [files.find([path], _SUFFIXES, leave_out=output) for path in _INPUT.value]
+        sources = [known[source.path.resolve()] for each in named for source in each]
     if blending and jax.process_index() > 0:
         processes.say("--blend makes one sound, which is left to process 0")
         return 0

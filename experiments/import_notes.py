@@ -4,15 +4,18 @@ r"""Imports recordings, one note a file, into NSynth's json/wav layout.
 
 Instrument, pitch and velocity come from --labels=TABLE.csv, else from the files' names, such as
 bass_synthetic_033-022-050, Piano_C4_100 or "flute 60" (C4 is 60); --pitch_tracker=pyin listens to
-files without a pitch. Notes are cut or padded to 4 s, 16 kHz, mono. A file that cannot become a
-note is named with the reason, the others go on, and the exit code is 1. A further call goes on
-where an interrupted one stopped, and makes what is new or has changed.
+files without a pitch. Dynamics (Piano.mf.C4) and velocity layers (C4v3) become velocities. Names of
+another scheme are read with --pattern='{instrument}_{pitch}_{dynamic}_{ignore}'; what it makes of
+the first is shown before anything is written. Notes are cut or padded to 4 s, 16 kHz, mono. A file
+that cannot become a note is named with the reason, the others go on, and the exit code is 1. A
+further call goes on where an interrupted one stopped, and makes what is new or has changed.
 """
 
 from absl import flags
 
 from wavenet_ae.command_line import define_path, run
 from wavenet_ae.data import nsynth, recordings
+from wavenet_ae.data.name_pattern import NamePattern
 from wavenet_ae.data.note_labels import Defaults
 from wavenet_ae.data.note_sound import SoundOptions
 
@@ -27,6 +30,12 @@ _PITCH_TRACKER = flags.DEFINE_enum(
     "pitch_tracker", None, ["pyin"], "Finds the pitch where neither the table nor the name has it."
 )
 _NAMES = flags.DEFINE_bool("names", True, "Read instrument, pitch and velocity from files' names.")
+_PATTERN = flags.DEFINE_string(
+    "pattern",
+    None,
+    "How to read the names, as '{pitch}v{layer}': the parts are instrument, pitch, velocity, "
+    "dynamic (mf), layer, family, source, qualities and ignore; with / the folders, too.",
+)
 _VELOCITY = flags.DEFINE_integer("velocity", 100, "Where it is not told.", 1, 127)
 _FAMILY = flags.DEFINE_enum("family", None, nsynth.FAMILIES, "Where it is not told.")
 _SOURCE = flags.DEFINE_enum("source", None, nsynth.SOURCES, "Where it is not told.")
@@ -49,11 +58,12 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the notes that --out
 
 def main() -> int:
     """Imports what the flags ask for; the exit code is 1 if a file was refused."""
+    pattern = None if _PATTERN.value is None else NamePattern(_PATTERN.value)
     imported = recordings.import_notes(
         _INPUT.value,
         _OUTPUT.value,
         table=_LABELS.value,
-        defaults=Defaults(_VELOCITY.value, _FAMILY.value, _SOURCE.value, _NAMES.value),
+        defaults=Defaults(_VELOCITY.value, _FAMILY.value, _SOURCE.value, _NAMES.value, pattern),
         sound=SoundOptions(_TRIM.value, _NORMALIZE.value, _LONG.value == "refuse"),
         track_pitch=_PITCH_TRACKER.value is not None,
         processes=_PROCESSES.value,

@@ -104,6 +104,18 @@ def test_names_without_a_number_must_differ(tmp_path):
         read_collection(folders, "by_note")
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_notes_that_are_named_twice_are_refused(tmp_path, monkeypatch, packed):
+    notes = write_notes(tmp_path / "notes", BASSES)
+    if packed:
+        notes = pack(notes)
+    (tmp_path / "link").symlink_to(notes)
+    monkeypatch.chdir(tmp_path)
+    for again in (Path(notes.name), tmp_path / "link", tmp_path / "." / "x" / ".." / notes.name):
+        with pytest.raises(UserError, match=f"--notes={again} is the same as --notes={notes}: na"):
+            read_collection([notes, again], "by_note")
+
+
 def test_no_number_is_left(tmp_path):
     folders = [write_notes(tmp_path / f"{i}", ["bass_acoustic_999"]) for i in range(2)]
     with pytest.raises(UserError, match="there is no number to tell them apart by"):

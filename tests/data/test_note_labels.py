@@ -5,6 +5,7 @@ import pytest
 from wavenet_ae.data import instrument_words, note_labels, nsynth
 from wavenet_ae.data.general_midi import INSTRUMENTS
 from wavenet_ae.data.label_table import Row
+from wavenet_ae.data.name_pattern import NamePattern
 from wavenet_ae.data.note_labels import Defaults
 from wavenet_ae.errors import UserError
 
@@ -29,7 +30,7 @@ def test_the_table_goes_before_the_name():
         "source": "electronic",
         "qualities": "dark; reverb",
     }
-    labels = label("bass_synthetic_033-022-050.wav", table=given)
+    labels = label("bass_synthetic_033-048-007.wav", table=given)
     assert labels[:5] == ("My_Organ", 48, 7, "organ", "electronic")
     assert [q for q, held in zip(nsynth.QUALITIES, labels.qualities, strict=True) if held] == [
         "dark",
@@ -43,6 +44,51 @@ def test_table_and_name_complete_each_other():
     assert labels[:3] == ("Rhodes", 60, 30)
     assert labels.origins["velocity"] == "table"
     assert labels.origins["pitch"] == "number"
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "told"),
+    [
+        ("Piano_C4.wav", {"pitch": 62}, "has pitch 62 in t.csv, line 2, and 60 in its name"),
+        ("bass_synthetic_033-022-050.wav", {"pitch": 23}, "has pitch 23 in .*, and 22 in its name"),
+        ("Piano-060-050.wav", {"velocity": 51}, "has velocity 51 in .*, and 50 in its name"),
+    ],
+)
+def test_what_table_and_name_say_differently_is_refused(name, table, told):
+    with pytest.raises(UserError, match=f"^{told}: correct one of them, or use --nonames$"):
+        label(name, table=table)
+    for key, value in table.items():
+        given = {"pitch": 60, **table}
+        assert getattr(label(name, table=given, names=False), key) == value
+    assert label("take_60.wav", table={"pitch": 62}).pitch == 62  # a number may count takes
+    assert label("Piano.mf.C4.wav", table={"velocity": 75}).velocity == 75  # finer than mf
+
+
+def test_a_pattern_reads_names():
+    settings = {"pattern": NamePattern("{family}.{ignore}.{pitch}.{dynamic}")}
+    labels = label("reed.x.C4.ff.wav", **settings)
+    assert labels[:5] == ("Session", 60, 112, "reed", "acoustic")
+    assert (labels.origins["family"], labels.origins["velocity"]) == ("name", "dynamic")
+    with pytest.raises(UserError, match="does not fit --pattern="):
+        label("Piano_C4.wav", **settings)
+    assert label("Piano_C4.wav", table={"pitch": 61}, **settings).pitch == 61
+    with pytest.raises(UserError, match="has family 'drum', which is none of"):
+        label("drum.x.C4.ff.wav", **settings)
+
+
+def test_layers_get_velocities_by_instrument():
+    names = [f"{i}_C{n}_v{n}.wav" for i, of in (("a", 2), ("b", 4)) for n in range(1, of + 1)]
+    spread, refused = note_labels.spread_layers({name: label(name) for name in names})
+    assert [it.velocity for it in spread.values()] == [64, 127, 32, 64, 95, 127]
+    assert {it.origins["velocity"] for it in spread.values()} == {"layer"}
+    assert refused == {}
+
+
+def test_a_layer_beside_velocities_may_be_one():
+    labels = {name: label(name) for name in ("a_C4_v12.wav", "a_C4_v100.wav", "b_C4_v1.wav")}
+    spread, refused = note_labels.spread_layers(labels)
+    assert list(spread) == ["a_C4_v100.wav", "b_C4_v1.wav"]
+    assert refused["a_C4_v12.wav"].startswith("has v12 in its name, which could be a velocity lay")
 
 
 def test_a_name_that_misleads_is_no_matter_where_the_table_tells():
@@ -100,6 +146,7 @@ def test_a_missing_pitch_is_refused_with_what_is_understood():
         ({"qualities": "shiny"}, "has quality 'shiny', which is none of bright"),
         ({"qualities": "[1, "}, "which is not a list"),
         ({"qualities": 3}, "which is not a list of names"),
+        ({"instrument": ["Piano"]}, "has instrument .*, which is not a name"),
         ({"instrument": "?"}, r"has an instrument '\?' without letters"),
     ],
 )

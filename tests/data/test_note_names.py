@@ -1,6 +1,12 @@
 import pytest
 
-from wavenet_ae.data.note_names import instrument_from, parse_name, parse_pitch, parse_velocity
+from wavenet_ae.data.note_names import (
+    instrument_from,
+    layer_velocities,
+    parse_name,
+    parse_pitch,
+    parse_velocity,
+)
 from wavenet_ae.errors import UserError
 
 
@@ -62,7 +68,6 @@ def test_velocities_beyond_midi_are_refused(value):
         ("Piano-C-1", "Piano", 0, None),
         ("Piano C-1-100", "Piano", 0, 100),
         ("flute 60", "flute", 60, None),
-        ("Piano.ff.Bb2", "Piano.ff", 46, None),
         ("Piano - C4 - vel90", "Piano", 60, 90),
         ("Piano_C4_v064", "Piano", 60, 64),
         ("Strings_2_C4", "Strings_2", 60, None),
@@ -83,12 +88,70 @@ def test_a_number_is_told_from_a_note_name():
     assert not parse_name("take-060-100").is_plain_number
 
 
-# C4v2, C4_v2: velocity layers, not velocities.
 @pytest.mark.parametrize(
-    "stem", ["take", "take one", "Piano_C4_v2", "C4v12", "sample1234", "PianoC4", "Piano_H4", ""]
+    ("stem", "instrument", "pitch", "velocity", "dynamic"),
+    [
+        ("Piano.ff.Bb2", "Piano", 46, 112, "ff"),  # University of Iowa
+        ("Violin.arco.pp.sulG.G3.stereo", "Violin.arco.sulG", 55, 32, "pp"),
+        ("Piano_C4_mf", "Piano", 60, 80, "mf"),
+        ("MP_C4", None, 60, 64, "MP"),
+        ("violin_A4_1_mezzo-piano_arco-normal", "violin", 69, 64, "mezzo-piano"),  # Philharmonia
+        ("bass-clarinet_As2_025_piano_normal", "bass-clarinet", 46, 48, "piano"),
+        ("viola_C4_very-long_forte_pizz-tremolo", "viola_pizz-tremolo", 60, 96, "forte"),
+        ("Cello.pp-ff.C2", "Cello.pp-ff", 36, None, None),  # a swell is no dynamic
+        ("Piano_f_C4", "Piano_f", 60, None, None),  # may be anything
+        ("Piano.ff.C4.90", "Piano.ff", 60, 90, None),
+    ],
+)
+def test_dynamics_are_velocities(stem, instrument, pitch, velocity, dynamic):
+    parts = parse_name(stem)
+    assert parts[:3] == (instrument, pitch, velocity)
+    assert parts.dynamic == dynamic
+
+
+@pytest.mark.parametrize(
+    ("stem", "instrument", "pitch", "layer"),
+    [
+        ("A0v10", None, 21, 10),  # Salamander
+        ("F#3v1", None, 54, 1),
+        ("Vln_A4_v3_rr1", "Vln", 69, 3),
+        ("Piano_C4_v2", "Piano", 60, 2),
+        ("Vln_A4_rr2", "Vln", 69, None),
+    ],
+)
+def test_velocity_layers(stem, instrument, pitch, layer):
+    parts = parse_name(stem)
+    assert (parts.instrument, parts.pitch, parts.velocity, parts.layer) == (
+        instrument,
+        pitch,
+        None,
+        layer,
+    )
+
+
+def test_layers_are_spread_evenly():
+    sixteen = layer_velocities(range(1, 17))
+    assert (sixteen[1], sixteen[10], sixteen[16]) == (8, 79, 127)
+    assert layer_velocities({1, 2, 3}) == {1: 42, 2: 85, 3: 127}
+    assert layer_velocities({0, 1}) == {0: 64, 1: 127}
+    # Some of a library's: what is left out is not known, and as many as large ones have.
+    assert layer_velocities({10}) == {10: 79}
+    assert layer_velocities({1, 20}) == {1: 6, 20: 127}
+
+
+# 60v2 may count takes, and v99 is no layer.
+@pytest.mark.parametrize(
+    "stem", ["take", "take one", "Piano_60_v2", "C4v99", "sample1234", "PianoC4", "Piano_H4", ""]
 )
 def test_other_names_tell_nothing(stem):
     assert parse_name(stem) is None
+
+
+@pytest.mark.parametrize("stem", ["REC-001-003", "take-005-100", "IMG-120-001"])
+def test_numbers_that_may_count_takes_are_no_labels(stem):
+    with pytest.raises(UserError, match=r"if it is as NSynth's, or counts takes: use --pattern='{"):
+        parse_name(stem)
+    assert parse_name("bass_synthetic_033-005-003").pitch == 5
 
 
 @pytest.mark.parametrize("stem", ["2024_01_15", "take_12_60_100", "scale_C4_C5"])

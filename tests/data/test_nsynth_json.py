@@ -2,10 +2,12 @@ import fcntl
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import wave
 from pathlib import Path
 
@@ -334,6 +336,12 @@ NAME = "flute_acoustic_001-045-100"
         ("qualities", [0] * 9),
         ("qualities", [2] * 10),
         ("qualities", "0000000000"),
+        # Not what the name tells.
+        ("pitch", 46),
+        ("pitch", True),
+        ("velocity", 99),
+        ("instrument_str", "flute_acoustic_002"),
+        ("instrument_str", "half a letter: \ud800"),
     ],
 )
 def test_bad_labels_name_the_note_and_the_field(folder, field, value):
@@ -347,7 +355,52 @@ def test_bad_labels_name_the_note_and_the_field(folder, field, value):
         read_splits(folder, "by_note")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '"note"', '{"a-001-001": 3}', "\ud800"])
+def test_names_of_another_form_tell_nothing(folder):
+    def rename(entries):
+        entries["REC-001-003"] = entries.pop(NAME)
+
+    edit(folder, rename)
+    notes = nsynth_notes.parse_notes((folder / "examples.json").read_bytes(), "x")
+    assert {note.name: note.pitch for note in notes}["REC-001-003"] == 45
+
+
+def test_damaged_labels_are_read_or_refused_in_a_sentence(folder):
+    rng, whole = random.Random(0), (folder / "examples.json").read_bytes()
+    expected = nsynth_notes.parse_notes(whole, "x")
+    for case in range(200):
+        damaged = bytearray(whole)
+        for _ in range(case % 3):
+            damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+        if not case % 3:
+            del damaged[rng.randrange(len(whole)) :]
+        refusal = ""
+        try:
+            found = nsynth_notes.parse_notes(bytes(damaged), "this/examples.json")
+        except UserError as error:
+            refusal = str(error)
+        if refusal:
+            assert refusal.startswith("this/examples.json"), case
+            assert "\n" not in refusal, case
+        elif not case % 3:
+            assert found == expected, case  # no more than the last line's end is lost
+        else:
+            assert len(found) == len(expected), case
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '"note"',
+        '{"a-001-001": 3}',
+        "\ud800",
+        '{"a": {"pitch": 1, "pitch": 2}}',
+        '{"\\ud800": {}}',
+        "[" * 100_000,
+    ],
+)
 def test_broken_examples_json(folder, text):
     (folder / "examples.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(UserError, match=r"examples\.json"):
@@ -412,6 +465,17 @@ def test_too_few_to_split(tmp_path):
             read_splits(folder, "by_note")
 
 
+def test_sounds_that_no_label_names_are_counted(folder, tmp_path):
+    edit(folder, lambda entries: entries.pop(NAME))
+    (folder / "audio" / "._x.wav").touch()  # macOS
+    dataset = builds.build(folder, tmp_path / "a", "by_note")
+    assert dataset.unnamed_sounds == {folder: 1}
+    with tarfile.open(tmp_path / "notes.tar.gz", "w:gz") as file:
+        file.add(folder, "notes")
+    dataset = builds.build(tmp_path / "notes.tar.gz", tmp_path / "b", "by_note")
+    assert dataset.unnamed_sounds == {tmp_path / "notes.tar.gz": 1}
+
+
 def test_wrong_folder_names_the_way_out(folder, published_folder, tmp_path):
     data_dir = tmp_path / "data"
     with pytest.raises(UserError, match="use --split=published"):
@@ -455,7 +519,10 @@ def test_changed_notes_are_noticed_and_overwritten_on_demand(folder, tmp_path):
 
 def test_changed_notes_of_the_release_are_noticed(published_folder, tmp_path):
     builds.build(published_folder, tmp_path / "data", "published")
-    edit(published_folder / "nsynth-test", lambda e: next(iter(e.values())).update(pitch=1))
+    edit(
+        published_folder / "nsynth-test",
+        lambda e: next(iter(e.values())).update(qualities=[1] * 10),
+    )
     with pytest.raises(UserError, match="other notes"):
         builds.build(published_folder, tmp_path / "data", "published")
 

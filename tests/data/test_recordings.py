@@ -11,6 +11,7 @@ from recorded_tones import record, tone
 
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth, recordings
+from wavenet_ae.data.name_pattern import NamePattern
 from wavenet_ae.data.note_labels import Defaults
 from wavenet_ae.data.note_sound import SoundOptions
 from wavenet_ae.errors import UserError
@@ -87,6 +88,7 @@ def test_says_where_the_labels_come_from(folder, output):
     lines = import_notes(folder, output).summary.splitlines()
     assert lines == [
         f"{output}: 4 notes of 4 instruments",
+        "instrument: 3 from names, 1 from folders",
         "pitch: 5 to 62; 4 from names",
         "velocity: 50 to 100; 2 from names, 2 from --velocity",
         "family: 2 recognised by a word, 1 from names, 1 ASSUMED to be keyboard",
@@ -108,18 +110,92 @@ def test_says_where_the_labels_come_from(folder, output):
 
 def test_a_table_and_defaults(folder, output):
     table = folder / "labels.csv"
-    table.write_text("file,instrument,pitch,qualities\nD4,Clavinet,64,bright;percussive\n")
+    table.write_text("file,instrument,pitch,qualities\nD4,Clavinet,62,bright;percussive\n")
     imported = import_notes(
         folder,
         output,
         table=table,
         defaults=Defaults(velocity=70, family="organ", source="acoustic"),
     )
-    note = examples(output)["Clavinet-064-070"]
+    note = examples(output)["Clavinet-062-070"]
     assert note["qualities_str"] == ["bright", "percussive"]
     assert note["instrument_family_str"] == "organ"
     assert "passed over, as they are no sounds: 2" in imported.summary  # the table is not counted
     assert "ASSUMED" not in imported.summary
+
+
+def test_what_table_and_name_say_differently_is_refused(folder, output):
+    table = folder / "labels.csv"
+    table.write_text("file,pitch\nD4,64\n")
+    assert import_notes(folder, output, table=table).refused == 1
+    assert report(output)["refused"]["Rhodes/D4.wav"] == (
+        f"{folder / 'Rhodes/D4.wav'} has pitch 64 in {table}, line 2, and 62 in its name: correct "
+        "one of them, or use --nonames."
+    )
+
+
+def test_names_of_sample_libraries(tmp_path, output):
+    for file in (
+        "Salamander/A4v1.wav",
+        "Salamander/A4v2.wav",
+        "Salamander/A4v3.ogg",
+        "Philharmonia/violin_A4_1_mezzo-piano_arco-normal.mp3",
+        "VSCO/Vln_A4_v1_rr1.wav",
+        "VSCO/Vln_A4_v2_rr1.wav",
+        "Iowa/Piano.ff.A4.aiff",
+    ):
+        record(tmp_path / "in" / file, 69, rate_hz=44_100)
+    imported = import_notes(tmp_path / "in", output)
+    assert imported.refused == 0
+    assert set(examples(output)) == {
+        *(f"Salamander-069-{velocity:03d}" for velocity in (42, 85, 127)),
+        "violin-069-064",
+        *(f"Vln-069-{velocity:03d}" for velocity in (64, 127)),
+        "Piano-069-112",
+    }
+    lines = imported.summary.splitlines()
+    assert lines[3:7] == [
+        "velocity: 42 to 127; 2 from dynamics in names, 5 from velocity layers in names",
+        "  velocities of dynamics: mezzo-piano 64, ff 112",
+        "  velocities of layers: v1 42, v2 85, v3 127",
+        "  velocities of layers: v1 64, v2 127",
+    ]
+
+
+def test_a_pattern_is_tried_and_shown_before_anything_is_written(folder, output, capsys):
+    pattern = NamePattern("{instrument}_{pitch}_{velocity}")
+    (output / "audio").mkdir(parents=True)
+    (output / "thesis.tex").write_text("dear")
+    with pytest.raises(UserError, match=r"holds thesis\.tex"):
+        import_notes(folder, output, defaults=Defaults(pattern=pattern))
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "--pattern={instrument}_{pitch}_{velocity} fits 1 of 3 names; the first are",
+        "  Piano_C4_90.wav: Piano, pitch 60, velocity 90",
+    ]
+    with pytest.raises(UserError, match="fits none of 3 names, such as "):
+        import_notes(folder, output, defaults=Defaults(pattern=NamePattern("{pitch}v{layer}")))
+    assert capsys.readouterr().err == ""
+    with pytest.raises(UserError, match="--pattern reads names, and --nonames does not"):
+        import_notes(folder, output, defaults=Defaults(pattern=pattern, names=False))
+    (output / "thesis.tex").unlink()
+    (output / "audio").rmdir()
+    assert import_notes(folder, output, defaults=Defaults(pattern=pattern)).refused == 2
+    assert list(examples(output)) == ["Piano-060-090"]
+
+
+def test_numbers_that_count_takes_are_told(folder, output):
+    record(folder / "REC-001-003.wav")
+    assert import_notes(folder, output).refused == 1
+    assert "or counts takes" in report(output)["refused"]["REC-001-003.wav"]
+    pattern = NamePattern("{instrument}-{pitch}-{velocity}")
+    import_notes(folder, output, defaults=Defaults(pattern=pattern))
+    assert "REC-001-003" in examples(output)
+
+
+def test_a_link_that_leads_to_no_file_is_refused_by_name(folder, output, tmp_path, capsys):
+    (folder / "lost_C4.wav").symlink_to(tmp_path / "nothing.wav")
+    assert import_notes(folder, output).refused == 1
+    assert f"refused: {folder / 'lost_C4.wav'} does not exist." in capsys.readouterr().err
 
 
 def test_refuses_single_files_with_reasons(folder, output, capsys):
@@ -276,8 +352,11 @@ def test_an_interrupted_call_goes_on(folder, output, tmp_path, monkeypatch):
 def test_new_labels_do_not_mix_up_sounds(folder, output):
     import_notes(folder, output)
     table = folder / "swapped.csv"
-    table.write_text("file,instrument,pitch,velocity\nPiano_C4_90,Rhodes,D4,100\nD4,Piano,C4,90\n")
-    import_notes(folder, output, table=table)
+    table.write_text(
+        "file,instrument,pitch,velocity\nPiano_C4_90,Rhodes,D4,100\nD4,Piano,C4,90\n"
+        "bass_synthetic_033-022-050,,22,\n"
+    )
+    import_notes(folder, output, table=table, defaults=Defaults(names=False))
     for name, pitch in (("Rhodes-062-100", 60), ("Piano-060-090", 62)):
         audio, _ = soundfile.read(output / "audio" / f"{name}.wav")
         np.testing.assert_allclose(audio[:16_000], tone(pitch)[:, 0], atol=1e-4)
@@ -289,10 +368,13 @@ def test_new_labels_do_not_mix_up_sounds(folder, output):
 def test_an_interrupted_change_of_labels_does_not_either(folder, output, monkeypatch):
     import_notes(folder, output)
     table = folder / "swapped.csv"
-    table.write_text("file,instrument,pitch,velocity\nPiano_C4_90,Rhodes,D4,100\nD4,Piano,C4,90\n")
+    table.write_text(
+        "file,instrument,pitch,velocity\nPiano_C4_90,Rhodes,D4,100\nD4,Piano,C4,90\n"
+        "bass_synthetic_033-022-050,,22,\n"
+    )
     written = interrupt_second_sound(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
-        import_notes(folder, output, table=table)
+        import_notes(folder, output, table=table, defaults=Defaults(names=False))
     monkeypatch.undo()
     assert [path.stem for path in written] == ["Rhodes-062-100"]
     assert not (output / "examples.json").exists()

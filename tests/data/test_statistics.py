@@ -314,11 +314,14 @@ def test_fingerprints_see_every_change(release, what):
     before = hashes(release)
 
     def change(entries):
-        if what == "name":
-            entries["other"] = entries.pop(TRAIN[0])
-            wav(release, TRAIN[0]).rename(release / "nsynth-train" / "audio" / "other.wav")
-        else:
-            entries[TRAIN[0]][what] = {"velocity": 99, "qualities": [1] + [0] * 9}[what]
+        if what == "qualities":
+            entries[TRAIN[0]][what] = [1] + [0] * 9
+            return
+        name = {"name": "other", "velocity": TRAIN[0].replace("-100", "-099")}[what]
+        entries[name] = entries.pop(TRAIN[0])
+        wav(release, TRAIN[0]).rename(release / "nsynth-train" / "audio" / f"{name}.wav")
+        if what == "velocity":
+            entries[name][what] = 99
 
     if what == "sample":
         rewrite(release, TRAIN[0], lambda samples: samples + (np.arange(64_000) == 7))
@@ -345,6 +348,26 @@ def test_sounds_that_cannot_be_read_are_listed_and_the_others_go_on(release):
     assert found["dataset"]["labels"] == FINGERPRINT
     assert found["dataset"]["labels_and_sounds"] is None
     assert found["splits"]["test"]["labels_and_sounds"] is not None
+
+
+def test_sounds_that_no_label_names_are_counted(release):
+    edit(release / "nsynth-train", lambda entries: entries.pop(TRAIN[1]))
+    document = look(release)
+    assert document["warnings"] == ["Passed over: 1 sound that examples.json does not name."]
+    expected = [{"split": "train", "name": f"{TRAIN[1]}.wav"}]
+    assert document["findings"]["unnamed_sounds"] == expected
+    assert look(release, with_sounds=False)["warnings"] == []
+
+
+def test_archives_beside_folders_are_told(release, capsys):
+    (release / "nsynth-valid.jsonwav.tar.gz").touch()
+    (release / "nsynth-train.jsonwav.tar.gz").touch()  # the folder of it is there
+    assert [split.name for split in open_notes(release)] == ["train", "test"]
+    told = f"passed over, as it is not unpacked: {release / 'nsynth-valid.jsonwav.tar.gz'}\n"
+    assert capsys.readouterr().err == told
+    shutil.copy(release / "nsynth-train" / "examples.json", release)
+    with pytest.raises(UserError, match=r"holds examples\.json and nsynth-train, and they are not"):
+        open_notes(release)
 
 
 def test_a_damaged_dataset(data_dir, tmp_path):

@@ -196,3 +196,21 @@ def test_a_truncated_file_is_named(data_dir, tmp_path):
     truncated = open_split("nsynth_json/by_note", str(tmp_path / "copy"), "train")
     with pytest.raises(UserError, match=r"the record 0 of the split 'train' of .* is damaged"):
         _ = truncated[0]
+
+
+def test_folders_that_are_called_otherwise_than_versions(data_dir, tmp_path):
+    path = tmp_path / "nsynth_json" / "by_note"
+    shutil.copytree(data_dir / "nsynth_json" / "by_note" / "1.1.0", path / "1.1.0 copy")
+    with pytest.raises(UserError, match=r"by_note/1\.1\.0 copy is a dataset, but its folder"):
+        stored_notes.find("nsynth_json/by_note", str(tmp_path))
+    (path / "1.1.0 copy").rename(path / "1.1.0")
+    assert stored_notes.find("nsynth_json/by_note", str(tmp_path)).path.name == "1.1.0"
+    with pytest.raises(
+        UserError, match=r"no dataset 'a/b' in .*, which holds nsynth_json/by_note:"
+    ):
+        stored_notes.find("a/b", str(tmp_path))
+
+
+def test_a_path_is_no_pattern(data_dir, tmp_path):
+    folder = shutil.copytree(data_dir, tmp_path / "mine [1]* ?")
+    assert len(open_split("nsynth_json/by_note", str(folder), "train")[0]["audio"]) == 64_000

@@ -1,5 +1,6 @@
 import itertools
 import json
+import shutil
 from pathlib import Path
 
 import entry_points
@@ -460,6 +461,34 @@ def test_models_that_do_not_fit(tiny_run, spectral_run, tmp_path, folders, setti
 def test_pairs_that_are_none(sounds, given, message):
     with pytest.raises(UserError, match=message):
         interpolation.read_pairs([given.format(a=sounds / "a-060-100.wav")], listen=False)
+
+
+def test_names_with_commas(sounds, tmp_path):
+    source = sounds / "a-060-100.wav"
+    for name in ("a.wav", "flute, soft.wav", "b,,c.wav"):
+        shutil.copy(source, tmp_path / name)
+
+    def read(first, second):
+        text = f"{tmp_path / first},{tmp_path / second}"
+        (pair,) = interpolation.read_pairs([text], listen=False)
+        return pair.first.name, pair.second.name
+
+    for two in (
+        ("flute, soft.wav", "a.wav"),
+        ("a.wav", "b,,c.wav"),
+        ("b,,c.wav", "flute, soft.wav"),
+    ):
+        assert read(*two) == two
+    with pytest.raises(UserError, match=r"must be two sound files, .*, and exist"):
+        read("flute, soft.wav", "none.wav")
+
+
+def test_a_pair_that_could_be_another(sounds, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b,a", "a,b"):
+        shutil.copy(sounds / "a-060-100.wav", name)
+    with pytest.raises(UserError, match="could be a and b,a, or a,b and a: rename one of them"):
+        interpolation.read_pairs(["a,b,a"], listen=False)
 
 
 def test_splits_without_a_pair(models):

@@ -161,7 +161,7 @@ def test_generate_from_embeddings_blends_and_stretches(tiny_run, sounds, tmp_pat
     assert lengths(output)["tone_0.25_tone_2_0.75.wav"] == 2 * 5 * HOP
 
     result = entry_points.run(
-        "generate", checkpoint, *good, "--blend=1,0", f"--output={tmp_path / 'blend'}"
+        "generate", checkpoint, *good, good[0], "--blend=1,0,0", f"--output={tmp_path / 'blend'}"
     )
     assert result.returncode == 0
     assert list(lengths(tmp_path / "blend").values()) == [300]

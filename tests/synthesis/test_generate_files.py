@@ -5,8 +5,17 @@ import numpy as np
 import pytest
 import soundfile
 
+from wavenet_ae.audio import files
+from wavenet_ae.errors import UserError
+from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.embeddings import EncodedSound
-from wavenet_ae.synthesis.generate_files import Job, _Manifest, generate_files
+from wavenet_ae.synthesis.generate_files import (
+    Job,
+    _Manifest,
+    check_pitch,
+    generate_files,
+    read_sounds,
+)
 
 
 @pytest.fixture
@@ -52,6 +61,38 @@ def test_damaged_sounds_are_not_held(tmp_path, damage):
     else:
         soundfile.write(path, np.zeros(3), 16_000)
     assert not manifest.holds("a", "1")
+
+
+def test_a_pitch_that_is_asked_for_goes_before_an_embeddings_and_is_told(tmp_path, capsys):
+    trained = SimpleNamespace(fingerprint="")
+    codec = SimpleNamespace(num_pitches=128, hop_length=2, embedding_size=1, trained=trained)
+    sound = EncodedSound(np.zeros((3, 1), np.float32), 2, 6, "a.wav", "", 60)
+    embeddings.save(tmp_path / "a.npz", sound)
+    sources = files.find([tmp_path / "a.npz"])
+    for wished, expected, told in (
+        (None, 60, []),
+        (60, 60, []),
+        (62, 62, ["a.npz: --pitch=62 instead of its own, C4, MIDI pitch 60"]),
+    ):
+        capsys.readouterr()
+        [job], refused = read_sounds(codec, sources, wished)
+        assert (job.sound.pitch, refused) == (expected, 0)
+        lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+        assert [line for line in lines if "pitch" in line] == told
+
+
+@pytest.mark.parametrize(
+    ("pitch", "reason"),
+    [
+        (128, r"^x\.wav: the model knows the pitches 0\.\.127, not 128: give --pitch=0\.\.127\.$"),
+        (-1, r"^the pitch of x\.wav is not known.*give --pitch=0\.\.127, or name"),
+    ],
+)
+def test_a_pitch_that_the_model_does_not_know(pitch, reason):
+    sound = EncodedSound(np.zeros((3, 1), np.float32), 2, 6, "x.wav", "", pitch)
+    with pytest.raises(UserError, match=reason):
+        check_pitch(SimpleNamespace(num_pitches=128), sound)
+    check_pitch(SimpleNamespace(num_pitches=0), sound)
 
 
 def test_batches_have_the_same_rows_for_every_share_and_after_an_interruption(tmp_path):

@@ -1,17 +1,21 @@
 """What an import of recordings came to, in sentences."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from wavenet_ae.data import note_labels, nsynth
+from wavenet_ae.data.name_pattern import NamePattern
 from wavenet_ae.data.note_labels import Labels
 
 _ORIGINS = {
     "table": "from the table",
     "name": "from names",
     "number": "from names",
+    "dynamic": "from dynamics in names",
+    "layer": "from velocity layers in names",
     "tracker": "by the pitch tracker",
     "folder": "from folders",
     "default": "from --{label}",
@@ -19,6 +23,8 @@ _ORIGINS = {
     "assumed": "ASSUMED to be {assumed}",
 }
 _ASSUMED = {"family": note_labels.ASSUMED_FAMILY, "source": note_labels.ASSUMED_SOURCE}
+
+_SHOWN = 3  # files, of a pattern
 
 
 def describe(
@@ -40,9 +46,11 @@ def describe(
     lines = [
         f"{output}: {_count(len(labels), 'note')} of {_count(instruments, 'instrument')}{kept}"
     ]
+    lines.append(f"instrument: {_origins(labels, 'instrument')}")
     for name in ("pitch", "velocity"):
         values = [getattr(it, name) for it in labels]
         lines.append(f"{name}: {min(values)} to {max(values)}; {_origins(labels, name)}")
+    lines += [f"  {line}" for line in _loudness(labels)]
     for name in ("family", "source"):
         lines.append(f"{name}: {_origins(labels, name)}")
     if any(it.origins[name] == "assumed" for it in labels for name in _ASSUMED):
@@ -55,6 +63,39 @@ def describe(
         )
     lines.append(f"sounds: {_sounds([it['sound'] for it in facts])}")
     return lines
+
+
+def describe_pattern(
+    pattern: NamePattern, fitting: int, total: int, labels: Mapping[str, Labels]
+) -> list[str]:
+    """Returns lines on what a pattern makes of the first files' names.
+
+    Args:
+        pattern: of the names.
+        fitting: how many fit.
+        total: how many there are.
+        labels: by file, of those that were not refused.
+    """
+    lines = [f"--pattern={pattern.text} fits {fitting} of {total} names; the first are"]
+    for file, it in islice(labels.items(), _SHOWN):
+        pitch = "to be tracked" if it.pitch is None else it.pitch
+        lines.append(f"  {file}: {it.instrument}, pitch {pitch}, velocity {it.velocity}")
+    return lines
+
+
+def _loudness(labels: Collection[Labels]) -> Iterator[str]:
+    """Yields what dynamics and velocity layers have been taken for."""
+    dynamics = {it.dynamic: it.velocity for it in labels if it.dynamic}
+    if dynamics:
+        louder = sorted(dynamics.items(), key=lambda it: it[1])
+        yield "velocities of dynamics: " + ", ".join(f"{text} {level}" for text, level in louder)
+    layers: dict[str, dict[int, int]] = defaultdict(dict)
+    for it in labels:
+        if it.layer is not None:
+            layers[it.instrument][it.layer] = it.velocity
+    # Instruments with the same layers share a line.
+    for velocities in sorted({tuple(sorted(of.items())) for of in layers.values()}):
+        yield "velocities of layers: " + ", ".join(f"v{n} {level}" for n, level in velocities)
 
 
 def _count(number: int, singular: str, plural: str | None = None) -> str:

@@ -17,6 +17,7 @@ HELD_SAMPLES = SAMPLE_RATE_HZ * HELD_SECONDS
 NUM_PITCHES = 128
 PITCHES = range(21, 109)  # MIDI numbers: the keys of a piano
 VELOCITIES = (25, 50, 75, 100, 127)
+MOST_VELOCITY = 127  # MIDI
 
 FAMILIES = (
     "bass",
@@ -86,3 +87,12 @@ def parse_note_name(note_str: str) -> NoteName:
     if match is None:
         raise ValueError(f"{note_str!r} is not of the form instrument-pitch-velocity")
     return NoteName(match["instrument"], int(match["pitch"]), int(match["velocity"]))
+
+
+def is_note_name(name: NoteName) -> bool:
+    """Tells whether a name of NSynth's form surely is one: a recorder's REC-001-003 has it, too.
+
+    Where the instrument is not called as NSynth's are, the pitch must be one of a piano's keys.
+    """
+    is_known = parse_instrument_name(name.instrument) is not None or name.pitch in PITCHES
+    return is_known and name.pitch < NUM_PITCHES and 1 <= name.velocity <= MOST_VELOCITY

@@ -98,22 +98,14 @@ def import_notes(
             the folder cannot be written or holds something else, which is left as it is.
     """
     sound.check()
+    if defaults.pattern is not None and not defaults.names:
+        raise UserError("--pattern reads names, and --nonames does not: leave out one of them.")
     names, others = _find(folder, output, table)
-    rows = {} if table is None else label_table.read_table(table, names)
+    rows = {} if table is None else label_table.read_table(table, names, folder)
     job = _Import(folder, processes or worker_pool.num_cores())
+    _label(job, names, rows, defaults, track_pitch)
     notes = ImportFolder(output, _request(folder, sound), overwrite=overwrite)
     try:
-        for file in names:
-            try:
-                job.labels[file] = note_labels.label(
-                    PurePosixPath(file),
-                    folder.resolve().name,
-                    rows.get(file),
-                    defaults,
-                    track=track_pitch,
-                )
-            except UserError as error:
-                job.refuse(file, f"{folder / file} {error}.")
         _track_pitches(job, notes, sound)
         made = _make_sounds(job, notes, sound)
         if not job.labels:
@@ -133,8 +125,38 @@ def import_notes(
     return Imported("\n".join(lines), len(job.refused))
 
 
+def _label(
+    job: _Import,
+    names: Sequence[str],
+    rows: Mapping[str, label_table.Row],
+    defaults: Defaults,
+    track: bool,
+) -> None:
+    """Gives the files their labels, and shows what a pattern makes of the first."""
+    if defaults.pattern is not None:
+        fitting = defaults.pattern.check_fits(names)
+    for file in names:
+        try:
+            job.labels[file] = note_labels.label(
+                PurePosixPath(file),
+                job.folder.resolve().name,
+                rows.get(file),
+                defaults,
+                track=track,
+            )
+        except UserError as error:
+            job.refuse(file, f"{job.folder / file} {error}.")
+    spread, uncertain = note_labels.spread_layers(job.labels)
+    for file, reason in uncertain.items():
+        job.refuse(file, f"{job.folder / file} {reason}.")
+    job.labels = spread
+    if defaults.pattern is not None:
+        lines = import_summary.describe_pattern(defaults.pattern, fitting, len(names), job.labels)
+        tqdm.write("\n".join(lines), file=sys.stderr)
+
+
 def _find(folder: Path, output: Path, table: Path | None) -> tuple[tuple[str, ...], int]:
-    """Returns the sound files in a stable order, and how many files are no sounds."""
+    """Returns the sound files in a stable order, and how many other files there are."""
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise UserError(f"{folder} {what}: see --input.")

@@ -21,6 +21,7 @@ from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
 
+_INFO = "dataset_info.json"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 # What array_record and protobuf raise for a damaged record, and what `_parse` does.
 _DAMAGE = (RuntimeError, TypeError, ValueError, LookupError, DecodeError)
@@ -45,8 +46,15 @@ def find(name: str, data_dir: str) -> StoredDataset:
     """
     folder = epath.Path(data_dir).expanduser()
     prefix, _, version = name.partition(":")
-    found = [p.parent for p in (folder / prefix).glob(f"{version or '*'}/dataset_info.json")]
-    versions = {match.groups(): p for p in found if (match := _VERSION.fullmatch(p.name))}
+    built = [path for path in _folders(folder / prefix) if (path / _INFO).exists()]
+    versions = {match.groups(): p for p in built if (match := _VERSION.fullmatch(p.name))}
+    if built and not versions:
+        raise UserError(
+            f"{built[0]} is a dataset, but its folder is not called as a version: rename it "
+            "to such a name as 1.1.0."
+        )
+    if version:
+        versions = {numbers: p for numbers, p in versions.items() if p.name == version}
     if not versions:
         tool = "prepare_nsynth" if prefix.partition("/")[0] == "nsynth" else "build_dataset"
         raise UserError(
@@ -68,9 +76,18 @@ def find(name: str, data_dir: str) -> StoredDataset:
     return StoredDataset(path, dataset_infos.get_split_dict_from_proto(info, path))
 
 
+def _folders(path: epath.Path) -> list[epath.Path]:
+    # Not a glob: the path may hold brackets.
+    return sorted(p for p in path.iterdir() if p.is_dir()) if path.is_dir() else []
+
+
 def _what_there_is(folder: epath.Path) -> str:
-    paths = folder.glob("*/*/*/dataset_info.json")
-    names = sorted({"/".join(path.parts[-4:-2]) for path in paths})
+    configs = [config for dataset in _folders(folder) for config in _folders(dataset)]
+    names = [
+        f"{config.parent.name}/{config.name}"
+        for config in configs
+        if any((version / _INFO).exists() for version in _folders(config))
+    ]
     return f", which holds {', '.join(names)}" if names else ""
 
 

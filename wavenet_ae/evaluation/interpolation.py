@@ -21,7 +21,12 @@ from wavenet_ae.evaluation import interpolation_scores, page
 from wavenet_ae.evaluation.notes import Note, choose_pairs, read_audio, read_labels
 from wavenet_ae.synthesis import codec, embeddings
 from wavenet_ae.synthesis.codec import Codec
-from wavenet_ae.synthesis.encode_files import encode_sound, find_pitch, pitch_in_name
+from wavenet_ae.synthesis.encode_files import (
+    encode_sound,
+    find_pitch,
+    pitch_in_name,
+    tell_other_pitch,
+)
 from wavenet_ae.synthesis.generate_files import Job, check_pitch, generate_files
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
@@ -117,21 +122,36 @@ def read_pairs(given: Sequence[str], listen: bool) -> list[Pair]:
     """Reads pairs of sound files.
 
     Args:
-        given: each two paths with a comma between them.
+        given: each two paths with a comma between them, which may hold commas themselves.
         listen: for the pitch of sounds whose names do not tell it.
 
     Raises:
-        UserError: there are not two, or a file cannot be read.
+        UserError: there are not two, or it is not clear which, or a file cannot be read.
     """
     pairs = []
     find = find_pitch if listen else lambda path, _: pitch_in_name(path)
     for text in given:
-        paths = [Path(part.strip()).expanduser() for part in text.split(",") if part.strip()]
-        if len(paths) != 2:
-            raise UserError(f"--pair={text} must be two sound files, as --pair=a.wav,b.wav.")
-        sounds = [(path, files.load(path)) for path in paths]
-        pairs.append(Pair(*(End(path, audio, find(path, audio)) for path, audio in sounds)))
+        sounds = [(path, files.load(path)) for path in _two_paths(text)]
+        ends = [End(path, audio, find(path, audio)) for path, audio in sounds]
+        pairs.append(Pair(*ends))
     return pairs
+
+
+def _two_paths(text: str) -> list[Path]:
+    """Divides two paths at the comma that has files on both sides."""
+    parts = text.split(",")
+    sides = ((",".join(parts[:i]), ",".join(parts[i:])) for i in range(1, len(parts)))
+    ways = [[Path(side.strip()).expanduser() for side in two] for two in sides if all(two)]
+    there = [paths for paths in ways if all(path.is_file() for path in paths)]
+    if len(there) > 1:
+        raise UserError(
+            f"--pair={text} could be {there[0][0]} and {there[0][1]}, or {there[1][0]} and "
+            f"{there[1][1]}: rename one of them."
+        )
+    # Of a single way it is told which file does not exist.
+    if not there and len(ways) != 1:
+        raise UserError(f"--pair={text} must be two sound files, as --pair=a.wav,b.wav, and exist.")
+    return (there or ways)[0]
 
 
 def choose_notes(
@@ -217,6 +237,8 @@ def write_interpolation(
         )
     weights = [i / (num_weights - 1) for i in range(num_weights)]
     rows = []
+    for end in (end for pair in pairs for end in pair if pitch is not None):
+        tell_other_pitch(end.name, pitch, end.pitch)
     for number, pair in enumerate(tqdm(pairs, unit="pair", desc="encoding"), start=1):
         name = f"{number:02d}_{_safe(pair.first.name)}_{_safe(pair.second.name)}"
         jobs = {

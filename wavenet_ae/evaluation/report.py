@@ -27,7 +27,12 @@ from wavenet_ae.evaluation.notes import (
 from wavenet_ae.synthesis import codec, embeddings
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
-from wavenet_ae.synthesis.encode_files import encode_sound, find_pitch
+from wavenet_ae.synthesis.encode_files import (
+    encode_sound,
+    find_pitch,
+    pitch_in_name,
+    tell_other_pitch,
+)
 from wavenet_ae.synthesis.generate_files import Job, check_pitch, generate_files
 from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE, read_metrics
 from wavenet_ae.training.trained import TrainedModel, load_trained
@@ -155,6 +160,9 @@ def _sounds_in_box(inputs: Sequence[Path], pitch: int | None, num_samples: int) 
         for number, source in enumerate(files.find(inputs) if inputs else (), start=1)
     }
     sounds = {stem: files.load(path) for stem, path in own.items()}
+    if pitch is not None:
+        for path in own.values():
+            tell_other_pitch(path.name, pitch, pitch_in_name(path))
     pitches = {
         stem: find_pitch(own[stem], audio) if pitch is None else pitch
         for stem, audio in sounds.items()

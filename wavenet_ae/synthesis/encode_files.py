@@ -45,43 +45,66 @@ def encode_file(codec: Codec, path: Path, pitch: int | None = None) -> EncodedSo
     Args:
         codec: the model.
         path: of the file.
-        pitch: MIDI; None for what the name tells or, where the model wants one, `find_pitch` finds.
+        pitch: MIDI; None for what `find_pitch` finds, which listens where the model wants one.
 
     Raises:
         UserError: the file cannot be read.
     """
     audio = files.load(path)
-    if pitch is None:
-        pitch = find_pitch(path, audio) if codec.num_pitches else pitch_in_name(path)
+    if pitch is not None:
+        tell_other_pitch(path.name, pitch, pitch_in_name(path))
+    else:
+        pitch = find_pitch(path, audio, listen=codec.num_pitches > 0)
     return encode_sound(codec, audio, source=path.name, pitch=pitch)
 
 
-def find_pitch(path: Path, audio: np.ndarray) -> int:
+def tell_other_pitch(name: str, pitch: int, own: int) -> None:
+    """Says that a sound is played at another pitch than its own, if that is known.
+
+    Args:
+        name: the sound's.
+        pitch: MIDI, that was asked for.
+        own: MIDI, or -1.
+    """
+    if own not in (-1, pitch):
+        tqdm.write(f"{name}: --pitch={pitch} instead of its own, {_spell(own)}", file=sys.stderr)
+
+
+def find_pitch(path: Path, audio: np.ndarray, *, listen: bool = True) -> int:
     """Returns the MIDI pitch of a note: as its file's name tells, else as it is heard, else -1.
+
+    What it is, and how it is known, is said on standard error.
 
     Args:
         path: of the file.
         audio: float32 `[samples]` at 16 kHz; of a long sound the beginning is listened to.
+        listen: whether to.
     """
     pitch = pitch_in_name(path)
     if pitch >= 0:
+        tqdm.write(f"{path.name}: its name tells {_spell(pitch)}", file=sys.stderr)
+    if pitch >= 0 or not listen:
         return pitch
     try:
         heard = pitch_tracker.track(audio[: _HEARD_SECONDS * files.SAMPLE_RATE_HZ])
     except PitchError as error:
         tqdm.write(f"{path.name} {error}", file=sys.stderr)
         return -1
-    note = librosa.midi_to_note(heard.midi, unicode=False)
-    tqdm.write(f"{path.name}: heard {note}, MIDI pitch {heard.midi}", file=sys.stderr)
+    tqdm.write(f"{path.name}: heard {_spell(heard.midi)}", file=sys.stderr)
     return heard.midi
 
 
+def _spell(pitch: int) -> str:
+    return f"{librosa.midi_to_note(pitch, unicode=False)}, MIDI pitch {pitch}"
+
+
 def pitch_in_name(path: Path) -> int:
-    """Returns the MIDI pitch that a file's name tells if it is as NSynth's, else -1."""
+    """Returns the MIDI pitch that a file's name tells if it surely is as NSynth's, else -1."""
     try:
-        return nsynth.parse_note_name(path.stem).pitch
+        name = nsynth.parse_note_name(path.stem)
     except ValueError:
         return -1
+    return name.pitch if nsynth.is_note_name(name) else -1
 
 
 def encode_files(codec: Codec, sources: Iterable[files.Source], output: Path) -> int:

@@ -20,7 +20,7 @@ from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import embeddings, sampler
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
-from wavenet_ae.synthesis.encode_files import encode_file
+from wavenet_ae.synthesis.encode_files import encode_file, tell_other_pitch
 
 # What was generated from what, so that an interrupted command goes on where it stopped.
 MANIFEST_FILE = "generated.json"
@@ -57,10 +57,11 @@ def read_sounds(
         try:
             if source.path.suffix.lower() in embeddings.SUFFIXES:
                 sound = embeddings.load(source.path, codec)
+                if pitch is not None:
+                    tell_other_pitch(source.path.name, pitch, sound.pitch)
+                    sound = sound._replace(pitch=pitch)
             else:
                 sound = encode_file(codec, source.path, pitch)
-            if pitch is not None:
-                sound = sound._replace(pitch=pitch)
             check_pitch(codec, sound)
         except UserError as error:
             tqdm.write(f"refused: {error}", file=sys.stderr)
@@ -72,13 +73,16 @@ def read_sounds(
 
 def check_pitch(codec: Codec, sound: EncodedSound) -> None:
     """Raises a UserError if the model is conditioned on pitch and cannot play the sound's."""
-    num_pitches = codec.num_pitches
-    if num_pitches and sound.pitch >= num_pitches:
-        raise UserError(f"the model knows the pitches 0..{num_pitches - 1}, not {sound.pitch}.")
-    if num_pitches and sound.pitch < 0:
+    highest = codec.num_pitches - 1
+    if codec.num_pitches and sound.pitch > highest:
+        raise UserError(
+            f"{sound.source}: the model knows the pitches 0..{highest}, not {sound.pitch}: give "
+            f"--pitch=0..{highest}."
+        )
+    if codec.num_pitches and sound.pitch < 0:
         raise UserError(
             f"the pitch of {sound.source} is not known, and the model is conditioned on it: give "
-            f"--pitch=0..{num_pitches - 1}, or name the file like flute_acoustic_000-060-100."
+            f"--pitch=0..{highest}, or name the file like flute_acoustic_000-060-100."
         )
 
 

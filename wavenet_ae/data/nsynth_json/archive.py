@@ -39,6 +39,7 @@ class Archive:
     def __init__(self, path: Path):
         self.path = path
         self.labels_name = f"examples.json in {path}"
+        self._others: set[str] = set()  # whose sounds were passed over
 
     def read_labels(self) -> bytes:
         """Returns the content of `examples.json`, for which it may have to read the whole archive.
@@ -80,7 +81,10 @@ class Archive:
         found = set()
         with _reporting_damage(self.path):
             for member in _members(self.path):
-                note = by_name.get(_name_of_sound(member.name))
+                name = _name_of_sound(member.name)
+                note = by_name.get(name)
+                if name and not note:
+                    self._others.add(name)
                 key = note.name if note else posixpath.basename(member.name)
                 if not note and key != _LABELS:
                     continue
@@ -100,12 +104,16 @@ class Archive:
                 f" {len(notes)} notes of the split have no sound): download or pack it again."
             )
 
+    def unnamed_sounds(self, notes: Sequence[Note]) -> list[str]:
+        """Returns the names of sounds that were passed over and belong to none of all the notes."""
+        return sorted(self._others - {note.name for note in notes})
+
 
 def _name_of_sound(member: str) -> str | None:
     """Returns the name of the note whose sound a member's name tells it to be; None for others."""
     folder, file = posixpath.split(member)
     is_sound = posixpath.basename(folder) == "audio" and file.endswith(".wav")
-    return file.removesuffix(".wav") if is_sound else None
+    return file.removesuffix(".wav") if is_sound and not file.startswith(".") else None
 
 
 def _members(path: Path) -> Iterator[_Member]:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +41,8 @@ class Dataset(NamedTuple):
     path: Path  # for tfds.builder_from_directory
     is_new: bool  # built by this call
     splits: dict[str, SplitSize]
+    # How many sounds were passed over since no label tells of them, by folder or archive.
+    unnamed_sounds: Mapping[Path, int] = {}
 
 
 def dataset_dir(data_dir: str | os.PathLike[str], config: str) -> Path:
@@ -89,7 +91,7 @@ def build(
             return Dataset(path, is_new=False, splits=_split_sizes(path))
         with _set_aside(path):
             _build(collection, data_dir, config)
-        return Dataset(path, is_new=True, splits=_split_sizes(path))
+        return Dataset(path, True, _split_sizes(path), collection.unnamed_sounds())
 
 
 def _build(collection: Collection, data_dir: str | os.PathLike[str], config: str) -> None:

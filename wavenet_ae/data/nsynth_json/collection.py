@@ -32,10 +32,20 @@ class Collection(NamedTuple):
         splits: by name.
         fingerprint: a hash of each `examples.json`. It tells other notes or labels, not whether
             they are packed; it does not see sounds that change under the same names.
+        sources: folders and archives, each with its notes.
     """
 
     splits: dict[str, Split]
     fingerprint: str
+    sources: list[tuple[Folder | Archive, list[Note]]]
+
+    def unnamed_sounds(self) -> dict[Path, int]:
+        """Returns how many sounds no label tells of, by folder or archive, where there are some.
+
+        An archive knows of them once its sounds have been read.
+        """
+        counts = {source.path: len(source.unnamed_sounds(notes)) for source, notes in self.sources}
+        return {path: count for path, count in counts.items() if count}
 
 
 def read_collection(paths: Sequence[Path], config: str) -> Collection:
@@ -62,6 +72,7 @@ def read_collection(paths: Sequence[Path], config: str) -> Collection:
             raise UserError("--split=published takes one folder, of NSynth's three: name that.")
         sources = {split: _published_source(paths[0], split) for split in nsynth.SPLITS}
     else:
+        _check_different(paths)
         sources = {f"{path}": _source(path) for path in paths}
     digest, notes = hashlib.sha256(), {}
     for key, source in sources.items():
@@ -71,18 +82,27 @@ def read_collection(paths: Sequence[Path], config: str) -> Collection:
         if config == "published" and not notes[key]:
             raise UserError(f"{source.path} holds no notes: download or unpack it again.")
         _check_names(notes[key], source.labels_name)
+    named = [(source, notes[key]) for key, source in sources.items()]
     if config != "published":
         where = " and ".join(notes)
         if len(sources) == 1:
             (source,), (every,) = sources.values(), notes.values()
             kinds = {note.instrument: note.instrument for note in every}
         else:
-            source = Joined([(sources[key], notes[key]) for key in sources])
+            source = Joined(named)
             every, kinds = source.notes, source.kinds
         notes = _split(every, kinds, config, where)
         sources = dict.fromkeys(notes, source)
     splits = {split: Split(_ordered(notes[split], split), sources[split]) for split in notes}
-    return Collection(splits, digest.hexdigest())
+    return Collection(splits, digest.hexdigest(), named)
+
+
+def _check_different(paths: Sequence[Path]) -> None:
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        first = seen.setdefault(path.resolve(), path)
+        if first is not path:
+            raise UserError(f"--notes={path} is the same as --notes={first}: name it once.")
 
 
 def _check_names(notes: Iterable[Note], where: str) -> None:

@@ -53,16 +53,24 @@ class Folder:
         Raises:
             UserError: a note's sound is not there.
         """
-        try:
-            present = set(os.listdir(self.path / "audio"))  # one call, not one for each note
-        except OSError as error:
-            raise UserError(f"{self.path / 'audio'} cannot be read: {error.strerror}.") from error
+        present = self._present()
         missing = [wav for wav in map(self._wav, notes) if wav.name not in present]
         if missing:
             raise UserError(
                 f"{missing[0]} does not exist ({len(missing)} of {len(notes)} notes have no"
                 " sound): add it or remove the note from examples.json."
             )
+
+    def unnamed_sounds(self, notes: Sequence[Note]) -> list[str]:
+        """Returns the files of sounds that belong to none of all the folder's notes."""
+        sounds = {name for name in self._present() if name.endswith(".wav") and name[0] != "."}
+        return sorted(sounds - {self._wav(note).name for note in notes})
+
+    def _present(self) -> set[str]:
+        try:
+            return set(os.listdir(self.path / "audio"))  # one call, not one for each note
+        except OSError as error:
+            raise UserError(f"{self.path / 'audio'} cannot be read: {error.strerror}.") from error
 
     def read_audio(self, note: Note) -> np.ndarray:
         """Returns a note's sound as `notes.read_audio` does."""

@@ -5,6 +5,8 @@
 
 import io
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -16,6 +18,9 @@ from wavenet_ae.audio import containers
 from wavenet_ae.audio.damage import DamageError
 from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
+
+# JSON can spell halves of characters, which no file's name holds, and line feeds.
+_NO_TEXT = re.compile("[\0-\x1f\ud800-\udfff]")
 
 
 class Note(NamedTuple):
@@ -31,7 +36,12 @@ class Note(NamedTuple):
 
 
 def _is_midi_number(value: Any) -> bool:
-    return isinstance(value, int) and 0 <= value < nsynth.NUM_PITCHES
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return is_whole and 0 <= value < nsynth.NUM_PITCHES
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and not _NO_TEXT.search(value)
 
 
 def _is_qualities(value: Any) -> bool:
@@ -40,7 +50,7 @@ def _is_qualities(value: Any) -> bool:
 
 
 _FIELDS: dict[str, Callable[[Any], bool]] = {
-    "instrument_str": lambda value: isinstance(value, str) and bool(value),
+    "instrument_str": _is_name,
     "pitch": _is_midi_number,
     "velocity": _is_midi_number,
     "instrument_family_str": lambda value: value in nsynth.FAMILIES,
@@ -64,7 +74,7 @@ def parse_notes(examples_json: bytes, where: str) -> list[Note]:
     """
     try:
         entries = json.loads(examples_json, object_pairs_hook=_keep_repeated)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise UserError(f"{where} is not valid JSON ({error}): get or write it again.") from error
     if not isinstance(entries, dict | tuple):
         raise UserError(f"{where} must map the notes' names to their labels, as NSynth's does.")
@@ -80,8 +90,11 @@ def _keep_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any] | tuple[tuple
 
 def _parse(name: str, entry: Any, where: str) -> Note:
     """Checks one entry of `examples.json`."""
+    if not _is_name(name):
+        raise UserError(f"{where} has the note {name!r}, which cannot be a file's name: rename it.")
     if isinstance(entry, tuple):
-        entry = dict(entry)
+        repeated = next(field for field, count in Counter(f for f, _ in entry).items() if count > 1)
+        raise UserError(f"{where}: note {name} has {repeated} twice; remove one of them.")
     if not isinstance(entry, dict):
         raise UserError(f"{where}: note {name} has no labels; write them or remove the note.")
     for field, is_valid in _FIELDS.items():
@@ -92,6 +105,7 @@ def _parse(name: str, entry: Any, where: str) -> Note:
                 f"{where}: note {name} has {field} {entry[field]!r}, which NSynth does not know;"
                 " correct it or remove the note."
             )
+    _check_name(name, entry, where)
     return Note(
         name=name,
         instrument=entry["instrument_str"],
@@ -101,6 +115,24 @@ def _parse(name: str, entry: Any, where: str) -> Note:
         source=entry["instrument_source_str"],
         qualities=tuple(map(bool, entry["qualities"])),
     )
+
+
+def _check_name(name: str, entry: dict[str, Any], where: str) -> None:
+    """Holds a name of NSynth's form against its labels; names of other forms tell nothing."""
+    try:
+        told = nsynth.parse_note_name(name)
+    except ValueError:
+        return
+    is_nsynths = nsynth.parse_instrument_name(told.instrument) is not None
+    if not is_nsynths and told.instrument != entry["instrument_str"]:
+        return
+    fields = {"instrument_str": told.instrument, "pitch": told.pitch, "velocity": told.velocity}
+    for field, value in fields.items():
+        if entry[field] != value:
+            raise UserError(
+                f"{where}: note {name} has {field} {entry[field]!r}, which is not what its name "
+                "tells; correct it or rename the note and its sound."
+            )
 
 
 def read_audio(wav: Path | BinaryIO, where: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """One pass over the notes of a dataset, that keeps their labels and a few numbers of each sound."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -50,6 +50,7 @@ class Notes(NamedTuple):
         digest: str `[notes]`, of the sound; empty where it was not measured.
         unreadable: notes without labels, which have no row, and sounds that were not measured.
         with_sounds: whether the sounds were looked at.
+        unnamed_sounds: by split, the files of sounds that belong to no note.
     """
 
     splits: tuple[str, ...]
@@ -69,6 +70,7 @@ class Notes(NamedTuple):
     digest: np.ndarray
     unreadable: tuple[Unreadable, ...]
     with_sounds: bool
+    unnamed_sounds: Mapping[str, Sequence[str]] = {}
 
 
 _Columns = tuple[np.ndarray, ...]
@@ -112,7 +114,8 @@ def collect(splits: Sequence[Split], *, with_sounds: bool = True) -> Notes:
     finally:
         pool.shutdown(cancel_futures=True)
     joined = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
-    return Notes(tuple(s.name for s in splits), *joined, tuple(unreadable), with_sounds)
+    unnamed = {split.name: split.unnamed_sounds for split in splits}
+    return Notes(tuple(s.name for s in splits), *joined, tuple(unreadable), with_sounds, unnamed)
 
 
 def _read(

@@ -41,6 +41,7 @@ def find(notes: Notes) -> Findings:
     - `same_sounds`: groups of notes with different names and the same samples, and whether they
       lie in different splits. Digital silence is left out.
     - `unreadable`: notes by their place, and by name where the labels could be read, and why.
+    - `unnamed_sounds`: files of a folder that belong to no note and were not looked at.
     - `silent`, `clipped`, `dc_offset`: notes, with the number that tells.
     """
     found: Findings = {
@@ -48,11 +49,17 @@ def find(notes: Notes) -> Findings:
         "repeated_names": sorted(_repeated_names(notes), key=_leaks_first),
         "same_sounds": None,
         "unreadable": [note._asdict() for note in notes.unreadable],
+        "unnamed_sounds": None,
         "silent": None,
         "clipped": None,
         "dc_offset": None,
     }
     if notes.with_sounds:
+        found["unnamed_sounds"] = [
+            {"split": split, "name": name}
+            for split, names in notes.unnamed_sounds.items()
+            for name in names
+        ]
         found["same_sounds"] = sorted(_same_sounds(notes), key=_leaks_first)
         found["silent"] = _list(notes, is_silent(notes), "peak")
         found["clipped"] = _list(notes, is_clipped(notes), "longest_run")
@@ -147,6 +154,9 @@ def sentences(found: Findings) -> list[str]:
             for pair in found["shared_instruments"]
         ],
         "Unreadable": [(len(found["unreadable"]), "note", "")],
+        "Passed over": [
+            (len(found.get("unnamed_sounds") or []), "sound", "that examples.json does not name")
+        ],
         "Silent": [(len(found["silent"] or []), "note", f"not above {sounds.SILENT_DBFS:g} dBFS")],
         "Clipped": [
             (

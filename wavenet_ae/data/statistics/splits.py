@@ -1,16 +1,19 @@
 """Notes from wherever they lie: a TFDS dataset, or a folder in NSynth's json/wav layout."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.data.nsynth_json.folder import Folder
 from wavenet_ae.data.nsynth_json.notes import Note, parse_notes
 from wavenet_ae.errors import UserError
 
+_PACKED = ".jsonwav.tar.gz"  # how the archives of NSynth's splits end
 LONE_FOLDER = "notes"  # what stands for the split's name where a folder has none
 
 
@@ -34,11 +37,13 @@ class Split(NamedTuple):
         num_notes: at least one.
         read: of a place in it returns the labels, and a function that returns the sound, int16 or
             float32 `[samples]`. Both raise a UserError for what cannot be read.
+        unnamed_sounds: the files of sounds that belong to no note.
     """
 
     name: str
     num_notes: int
     read: Callable[[int], tuple[Labels, Callable[[], np.ndarray]]]
+    unnamed_sounds: Sequence[str] = ()
 
 
 def open_dataset(name: str, data_dir: str, wanted: Sequence[str] = ()) -> list[Split]:
@@ -104,23 +109,33 @@ def open_notes(
         notes = parse_notes(source.read_labels(), source.labels_name)
         if not notes:
             raise UserError(f"{source.labels_name} holds no notes.")
+        unnamed = []
         if with_sounds:
             source.check_sounds_exist(notes)
-        splits.append(Split(split, len(notes), _reader_of_files(source, notes)))
+            unnamed = source.unnamed_sounds(notes)
+        splits.append(Split(split, len(notes), _reader_of_files(source, notes), unnamed))
     return splits
 
 
 def _folders_of_notes(folder: Path) -> dict[str, Path]:
-    if (folder / "examples.json").is_file():
-        return {LONE_FOLDER: folder}
     published = {split: folder / f"nsynth-{split}" for split in nsynth.SPLITS}
     found = {s: path for s, path in published.items() if (path / "examples.json").is_file()}
+    if (folder / "examples.json").is_file():
+        if found:
+            raise UserError(
+                f"{folder} holds examples.json and {next(iter(found.values())).name}, and they are "
+                "not looked at together: move one of them elsewhere."
+            )
+        return {LONE_FOLDER: folder}
     if not found:
         raise UserError(
             f"{folder} holds neither examples.json nor a folder nsynth-train, nsynth-valid or "
             "nsynth-test with one: name the folder of the notes, or build a dataset of archives "
             "(experiments/build_dataset.py) and name that as --dataset."
         )
+    for split, path in published.items():
+        if split not in found and (archive := path.with_name(f"{path.name}{_PACKED}")).exists():
+            tqdm.write(f"passed over, as it is not unpacked: {archive}", file=sys.stderr)
     return found
 
 

@@ -1,5 +1,8 @@
 """Settings that every training has, whatever the model."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from ml_collections import ConfigDict, config_dict
 
 from wavenet_ae.errors import UserError
@@ -42,23 +45,44 @@ def training(task: str) -> ConfigDict:
     return config
 
 
-def small(config: ConfigDict) -> None:
-    """Changes what all variants for one GPU have in common."""
-    config.dataset.name = "nsynth_json/by_instrument"
-    config.eval_every_steps = 2_500
-    config.checkpoint_every_steps = 2_500
+# What all variants for one GPU, and for two CPU cores, have in common.
+ON_ONE_GPU = {
+    "dataset": {"name": "nsynth_json/by_instrument"},
+    "eval_every_steps": 2_500,
+    "checkpoint_every_steps": 2_500,
+}
+ON_TWO_CORES = {
+    "model": {"dtype": "float32"},
+    "dataset": {"num_workers": 0},
+    "log_every_steps": 10,
+    "eval_every_steps": 100,
+    "eval_batches": 8,
+    "checkpoint_every_steps": 100,
+    "checkpoint_every_minutes": 2.0,
+    "summarize_every_steps": 0,
+}
 
 
-def demo(config: ConfigDict) -> None:
-    """Changes what all variants for 2 CPU cores have in common."""
-    config.model.dtype = "float32"
-    config.dataset.num_workers = 0
-    config.log_every_steps = 10
-    config.eval_every_steps = 100
-    config.eval_batches = 8
-    config.checkpoint_every_steps = 100
-    config.checkpoint_every_minutes = 2.0
-    config.summarize_every_steps = 0
+def changed(config: ConfigDict, *changes: Mapping[str, Any]) -> ConfigDict:
+    """Returns the configuration with other values of settings that it has."""
+    for change in changes:
+        config.update(change)
+    return config
+
+
+def choose(variant: str, variants: Mapping[str, Callable[[], ConfigDict]]) -> ConfigDict:
+    """Returns the configuration of a variant, locked.
+
+    Args:
+        variant: what stands behind the colon of `--config=FILE:variant`, or nothing.
+        variants: makes each; that of "" is the default.
+
+    Raises:
+        UserError: there is no such variant.
+    """
+    if variant not in variants:
+        raise unknown_variant(variant, *filter(None, variants))
+    return variants[variant]().lock()
 
 
 def unknown_variant(variant: str, *known: str) -> UserError:

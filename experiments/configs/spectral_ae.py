@@ -1,14 +1,14 @@
 r"""The baseline of Engel et al. 2017: an autoencoder of whole notes' spectrograms.
 
-| variant | what | command |
-| --- | --- | --- |
-| (default) | the paper: section 2.2 and Table 1's baseline | see below |
-| `:z64` to `:z1984` | 64, 128, 256, 512, 1024 or 1984 numbers a note | `--config=FILE:z64` |
-| `:small` | a quarter of the width, for one GPU | `--config=FILE:small` |
-| `:pretrained` | half an hour on 2 CPU cores: the weights in the box | `make pretrained` |
-| `:demo` | minutes on 2 CPU cores | `--config=FILE:demo` |
+| variant | parameters | what | result |
+| --- | ---: | --- | --- |
+| (default) | 36,761,665 | the paper: section 2.2, Table 1's baseline | its Table 1: 46.9 % pitch |
+| `:z64` to `:z1984` | | 64, 128, 256, 512, 1024 or 1984 numbers a note | - |
+| `:small` | 2,348,065 | a quarter of the width, for one GPU | not run yet |
+| `:demo` | 519,433 | minutes on 2 CPU cores: `make table1` | README, "The paper's Table 1" |
+| `:pretrained` | 519,433 | half an hour on 2 CPU cores: `make pretrained` | the model card |
 
-Variants can be joined: `FILE:demo,z64`.
+A size joins another variant after a comma: `FILE:demo,z64`.
 
     python experiments/train.py --config=experiments/configs/spectral_ae.py \
         --config.dataset.data_dir=DIR --workdir=WORKDIR
@@ -23,11 +23,30 @@ Without pitch: `--config.model.num_pitches=0`. Another representation:
 from configs import common
 from ml_collections import ConfigDict
 
-_SIZE_VARIANTS = {f"z{size}": size for size in (64, 128, 256, 512, 1024, 1984)}
+from wavenet_ae.errors import UserError
+
+_EMBEDDING_SIZES = {f"z{size}": size for size in (64, 128, 256, 512, 1024, 1984)}
 
 
 def get_config(variants: str = "") -> ConfigDict:
-    """Returns the configuration of a variant, or of several joined by commas."""
+    """Returns the configuration of a variant, of a size, or of both joined by a comma."""
+    names = [name for name in variants.split(",") if name]
+    sizes = [_EMBEDDING_SIZES[name] for name in names if name in _EMBEDDING_SIZES]
+    others = [name for name in names if name not in _EMBEDDING_SIZES] or [""]
+    known = {"small": small, "pretrained": pretrained, "demo": demo}
+    for name in others:
+        if name not in {"": paper, **known}:
+            raise common.unknown_variant(name, *known, *_EMBEDDING_SIZES)
+    if len(others) > 1 or len(sizes) > 1:
+        raise UserError(f"--config=FILE:{variants} joins more than one variant and one size.")
+    config = {"": paper, **known}[others[0]]()
+    if sizes:
+        config.model.embedding_size = sizes[0]
+    return config.lock()
+
+
+def paper() -> ConfigDict:
+    """Returns the paper's: section 2.2, and the authors' code."""
     config = common.training("spectral")
 
     config.model.narrow_channels = 128
@@ -47,63 +66,68 @@ def get_config(variants: str = "") -> ConfigDict:
     config.optimizer.learning_rates = (1e-4,)
     config.optimizer.b1 = 0.5
     config.summarize_every_steps = 50_000
-
-    # The size of the embedding last, since the other variants have one of their own.
-    for variant in sorted(filter(None, variants.split(",")), key=_SIZE_VARIANTS.__contains__):
-        match variant:
-            case "small":
-                _make_small(config)
-            case "pretrained":
-                _make_demo(config)
-                _make_pretrained(config)
-            case "demo":
-                _make_demo(config)
-            case _ if variant in _SIZE_VARIANTS:
-                config.model.embedding_size = _SIZE_VARIANTS[variant]
-            case _:
-                raise common.unknown_variant(
-                    variant, "small", "pretrained", "demo", *_SIZE_VARIANTS
-                )
-    return config.lock()
+    return config
 
 
-def _make_small(config: ConfigDict) -> None:
-    common.small(config)
-    config.model.narrow_channels = 32
-    config.model.middle_channels = 64
-    config.model.wide_channels = 128
-    config.model.bottleneck_channels = 256
-    config.model.embedding_size = 512
-    config.num_steps = 50_000
-    config.batch_size = 32
-    config.optimizer.learning_rates = (5e-4, 2e-4, 5e-5)
-    config.optimizer.boundaries = (25_000, 40_000)
-    config.summarize_every_steps = 25_000
+def small() -> ConfigDict:
+    """Returns the paper's with a quarter of the width."""
+    return common.changed(
+        paper(),
+        common.ON_ONE_GPU,
+        {
+            "model": {
+                "narrow_channels": 32,
+                "middle_channels": 64,
+                "wide_channels": 128,
+                "bottleneck_channels": 256,
+                "embedding_size": 512,
+            },
+            "num_steps": 50_000,
+            "batch_size": 32,
+            "optimizer": {"learning_rates": (5e-4, 2e-4, 5e-5), "boundaries": (25_000, 40_000)},
+            "summarize_every_steps": 25_000,
+        },
+    )
 
 
-def _make_demo(config: ConfigDict) -> None:
-    common.demo(config)
-    config.model.narrow_channels = 8
-    config.model.middle_channels = 32
-    config.model.wide_channels = 64
-    config.model.bottleneck_channels = 128
-    config.model.embedding_size = 128
-    config.model.pitch_embedding_size = 16
-    config.model.batch_norm_decay = 0.95
-    config.dataset.name = "nsynth_json/by_instrument"
-    config.num_steps = 1_000
-    config.averaging_decay = 0.99
-    config.optimizer.learning_rates = (3e-3, 1e-3, 3e-4)
-    config.optimizer.boundaries = (600, 850)
+def demo() -> ConfigDict:
+    """Returns the paper's, small enough for minutes on two CPU cores."""
+    return common.changed(
+        paper(),
+        common.ON_TWO_CORES,
+        {
+            "model": {
+                "narrow_channels": 8,
+                "middle_channels": 32,
+                "wide_channels": 64,
+                "bottleneck_channels": 128,
+                "embedding_size": 128,
+                "pitch_embedding_size": 16,
+                "batch_norm_decay": 0.95,
+            },
+            "dataset": {"name": "nsynth_json/by_instrument"},
+            "num_steps": 1_000,
+            "averaging_decay": 0.99,
+            "optimizer": {"learning_rates": (3e-3, 1e-3, 3e-4), "boundaries": (600, 850)},
+        },
+    )
 
 
-def _make_pretrained(config: ConfigDict) -> None:
-    config.model.batch_norm_decay = 0.98
-    config.num_steps = 2_000
-    config.optimizer.name = "muon"
-    config.optimizer.b1 = 0.95
-    config.optimizer.learning_rates = (3e-3, 1e-3, 3e-4)
-    config.optimizer.boundaries = (1_300, 1_750)
-    config.eval_batches = 32
-    config.eval_every_steps = 250
-    config.checkpoint_every_steps = 250
+def pretrained() -> ConfigDict:
+    """Returns the demo's model, trained for longer."""
+    return common.changed(
+        demo(),
+        {
+            "model": {"batch_norm_decay": 0.98},
+            "num_steps": 2_000,
+            "optimizer": {
+                "name": "muon",
+                "b1": 0.95,
+                "learning_rates": (3e-3, 1e-3, 3e-4),
+                "boundaries": (1_300, 1_750),
+            },
+            "eval_batches": 32,
+            "eval_every_steps": 250,
+            "checkpoint_every_steps": 250,
+        },
+    )

@@ -1,13 +1,13 @@
 r"""The WaveNet autoencoder of Engel et al. 2017.
 
-| variant | what | command |
-| --- | --- | --- |
-| (default) | the paper: section 3 and Table 1's WaveNet | see below |
-| `:small` | a quarter of the width, for one GPU | `--config=FILE:small` |
-| `:pretrained` | an hour on 2 CPU cores: what comes before | `make pretrained` |
-| `:pretrained_noisy` | an hour more, from there: the weights in the box | `make pretrained` |
-| `:demo` | minutes on 2 CPU cores | `--config=FILE:demo` |
-| `:table1` | the demo's model, trained for longer: `make table1` | `--config=FILE:table1` |
+| variant | parameters | what | result |
+| --- | ---: | --- | --- |
+| (default) | 61,541,392 | the paper: section 3 and Table 1's WaveNet | its Table 1: 79.6 % pitch |
+| `:small` | 4,626,960 | a quarter of the width, for one GPU | not run yet |
+| `:demo` | 274,608 | minutes on 2 CPU cores: `make demo` | about 3.8 bits a sample |
+| `:table1` | 446,640 | the demo's model, longer: `make table1` | README, "The paper's Table 1" |
+| `:pretrained` | 446,640 | an hour on 2 CPU cores: `make pretrained` begins with it | - |
+| `:pretrained_noisy` | 446,640 | its later stages, in longer crops each | the model card |
 
     python experiments/train.py --config=experiments/configs/wavenet_ae.py \
         --config.dataset.data_dir=DIR --workdir=WORKDIR
@@ -24,6 +24,21 @@ from ml_collections import ConfigDict
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the configuration of a variant."""
+    return common.choose(
+        variant,
+        {
+            "": paper,
+            "small": small,
+            "pretrained": pretrained,
+            "pretrained_noisy": pretrained_noisy,
+            "demo": demo,
+            "table1": table1,
+        },
+    )
+
+
+def paper() -> ConfigDict:
+    """Returns the paper's: section 3, and the authors' code."""
     config = common.training("wavenet")
 
     config.model.encoder_channels = 128
@@ -50,94 +65,113 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optimizer.boundaries = (90_000, 120_000, 150_000, 180_000, 210_000, 240_000)
     config.optimizer.b1 = 0.9
     config.summarize_every_steps = 50_000
-
-    match variant:
-        case "":
-            pass
-        case "small":
-            _make_small(config)
-        case "pretrained" | "pretrained_noisy":
-            _make_demo(config)
-            _make_pretrained(config)
-            if variant == "pretrained_noisy":
-                _make_noisy(config)
-        case "demo":
-            _make_demo(config)
-        case "table1":
-            _make_demo(config)
-            _make_longer(config)
-        case _:
-            raise common.unknown_variant(
-                variant, "small", "pretrained", "pretrained_noisy", "demo", "table1"
-            )
-    return config.lock()
+    return config
 
 
-def _make_small(config: ConfigDict) -> None:
-    common.small(config)
-    config.model.encoder_channels = 64
-    config.model.decoder_channels = 128
-    config.model.skip_channels = 128
-    config.num_steps = 50_000
-    config.optimizer.learning_rates = (1e-3, 5e-4, 2e-4, 5e-5)
-    config.optimizer.boundaries = (20_000, 35_000, 45_000)
-    config.summarize_every_steps = 25_000
+def small() -> ConfigDict:
+    """Returns the paper's with a quarter of the width."""
+    return common.changed(
+        paper(),
+        common.ON_ONE_GPU,
+        {
+            "model": {"encoder_channels": 64, "decoder_channels": 128, "skip_channels": 128},
+            "num_steps": 50_000,
+            "optimizer": {
+                "learning_rates": (1e-3, 5e-4, 2e-4, 5e-5),
+                "boundaries": (20_000, 35_000, 45_000),
+            },
+            "summarize_every_steps": 25_000,
+        },
+    )
 
 
-def _make_demo(config: ConfigDict) -> None:
-    common.demo(config)
-    config.model.encoder_channels = 32
-    config.model.encoder_layers = 10
-    config.model.decoder_channels = 32
-    config.model.skip_channels = 64
-    config.model.decoder_layers = 20
-    config.dataset.name = "nsynth_json/by_note"
-    config.eval_batches = None  # 32 of the demo's 45 notes would be off by half a bit
-    config.num_steps = 1_000
-    config.batch_size = 4
-    config.crop_samples = 3072
-    config.optimizer.learning_rates = (4e-3, 1e-3)
-    config.optimizer.boundaries = (800,)
-    config.optimizer.clip_norm = 1.0
-    config.averaging_decay = 0.99
+def demo() -> ConfigDict:
+    """Returns the paper's, small enough for minutes on two CPU cores."""
+    return common.changed(
+        paper(),
+        common.ON_TWO_CORES,
+        {
+            "model": {
+                "encoder_channels": 32,
+                "encoder_layers": 10,
+                "decoder_channels": 32,
+                "skip_channels": 64,
+                "decoder_layers": 20,
+            },
+            "dataset": {"name": "nsynth_json/by_note"},
+            "num_steps": 1_000,
+            "batch_size": 4,
+            "crop_samples": 3072,
+            "optimizer": {
+                "learning_rates": (4e-3, 1e-3),
+                "boundaries": (800,),
+                "clip_norm": 1.0,
+            },
+            "averaging_decay": 0.99,
+            "eval_batches": None,  # 32 of the demo's 45 notes would be off by half a bit
+        },
+    )
 
 
-def _make_longer(config: ConfigDict) -> None:
-    config.dataset.name = "nsynth_json/by_instrument"
-    # As the baseline's decoder sees it: learning to hear the pitch takes longer.
-    config.model.num_pitches = 128
-    config.num_steps = 2_500
-    config.optimizer.learning_rates = (4e-3, 1e-3, 2e-4)
-    config.optimizer.boundaries = (1_600, 2_200)
-    config.averaging_decay = 0.995
-    config.eval_batches = 8
-    config.eval_every_steps = 500
-    config.checkpoint_every_steps = 500
+def table1() -> ConfigDict:
+    """Returns the demo's model conditioned on pitch, trained for longer, for `make table1`."""
+    return common.changed(
+        demo(),
+        {
+            # As the baseline's decoder: learning the pitch from the embedding takes longer.
+            "model": {"num_pitches": 128},
+            "dataset": {"name": "nsynth_json/by_instrument"},
+            "num_steps": 2_500,
+            "optimizer": {"learning_rates": (4e-3, 1e-3, 2e-4), "boundaries": (1_600, 2_200)},
+            "averaging_decay": 0.995,
+            "eval_batches": 8,
+            "eval_every_steps": 500,
+            "checkpoint_every_steps": 500,
+        },
+    )
 
 
-def _make_pretrained(config: ConfigDict) -> None:
-    config.model.num_pitches = 128
-    config.dataset.name = "nsynth_json/by_instrument"
-    config.dataset.gain_db = 12.0  # recordings are louder than a SoundFont's notes
-    config.num_steps = 22_000
-    # Short crops begin without a past as a note does: all is up to embedding and pitch.
-    config.batch_size = 4
-    config.crop_samples = 1024
-    config.optimizer.name = "muon"
-    config.optimizer.b1 = 0.95
-    config.optimizer.learning_rates = (4e-3, 2e-3, 1e-3, 5e-4, 2e-4)
-    config.optimizer.boundaries = (10_000, 15_000, 18_500, 20_500)
-    config.averaging_decay = 0.999
-    config.log_every_steps = 100
-    config.eval_batches = 64
-    config.eval_every_steps = 2_000
-    config.checkpoint_every_steps = 2_000
-    config.checkpoint_every_minutes = 5.0
+def pretrained() -> ConfigDict:
+    """Returns the demo's model conditioned on pitch, in the first of its long trainings."""
+    return common.changed(
+        demo(),
+        {
+            "model": {"num_pitches": 128},
+            "dataset": {
+                "name": "nsynth_json/by_instrument",
+                "gain_db": 12.0,  # recordings are louder than a SoundFont's notes
+            },
+            "num_steps": 22_000,
+            # Short crops begin without a past as a note does: all is up to embedding and pitch.
+            "batch_size": 4,
+            "crop_samples": 1024,
+            "optimizer": {
+                "name": "muon",
+                "b1": 0.95,
+                "learning_rates": (4e-3, 2e-3, 1e-3, 5e-4, 2e-4),
+                "boundaries": (10_000, 15_000, 18_500, 20_500),
+            },
+            "averaging_decay": 0.999,
+            "log_every_steps": 100,
+            "eval_batches": 64,
+            "eval_every_steps": 2_000,
+            "checkpoint_every_steps": 2_000,
+            "checkpoint_every_minutes": 5.0,
+        },
+    )
 
 
-def _make_noisy(config: ConfigDict) -> None:
-    # A sampler's past is never as good as the one in training.
-    config.dataset.input_noise = 4.0
-    config.num_steps = 18_000
-    config.optimizer.learning_rates = (2e-3, 1e-3, 5e-4, 2e-4)
-    config.optimizer.boundaries = (8_000, 12_500, 16_000)
+def pretrained_noisy() -> ConfigDict:
+    """Returns the second of the long trainings, which start from the one before."""
+    return common.changed(
+        pretrained(),
+        {
+            # A sampler's past is never as good as the one in training.
+            "dataset": {"input_noise": 4.0},
+            "num_steps": 18_000,
+            "optimizer": {
+                "learning_rates": (2e-3, 1e-3, 5e-4, 2e-4),
+                "boundaries": (8_000, 12_500, 16_000),
+            },
+        },
+    )

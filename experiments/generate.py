@@ -4,10 +4,11 @@ r"""Generates sounds from sounds or embeddings: reconstructions, blends, longer 
     python experiments/generate.py --checkpoint=runs/demo --input=flute.wav --input=bass.wav \
         --blend=0.5,0.5 --output=blended
 
-The WAV files (16 kHz, 16 bits, mono) are exactly as long as the sounds they come from; an
-embedding of n frames gives n hops. An interrupted call goes on where it stopped. With --distributed
-several processes share the sounds, and the files are those of one process. The exit code of each
-tells of its own share; one that is done, or has failed, waits for the others to end.
+The WAV files (16 kHz, 16 bits, mono) are exactly as long as the sounds they come from; n frames
+without a sound's length give n hops. An interrupted call goes on where it stopped; what the folder
+holds of other settings, or of others, is not replaced. With --distributed several processes share
+the sounds, and the files are those of one process. The exit code of each tells of its own share;
+one that is done, or has failed, waits for the others to end.
 """
 
 from pathlib import Path
@@ -20,7 +21,7 @@ from wavenet_ae.audio import files
 from wavenet_ae.command_line import LARGEST_SEED, define_distributed, define_path, run
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import codec, embeddings
-from wavenet_ae.synthesis.generate_files import Job, generate_files, read_sounds
+from wavenet_ae.synthesis.generate_files import Job, check_names, generate_files, read_sounds
 from wavenet_ae.synthesis.spectral_codec import SpectralCodec
 from wavenet_ae.training.trained import load_trained
 
@@ -93,6 +94,8 @@ def main() -> int:
         known = {source.path.resolve(): source for source in sources}
         named = [files.find([path], _SUFFIXES, leave_out=output) for path in _INPUT.value]
         sources = [known[source.path.resolve()] for each in named for source in each]
+    else:
+        check_names(output, [source.stem for source in processes.share(sources)])
     if blending and jax.process_index() > 0:
         processes.say("--blend makes one sound, which is left to process 0")
         return 0
@@ -109,15 +112,10 @@ def main() -> int:
         )
     own = sources if blending else processes.share(sources)
     jobs, refused = read_sounds(model, own, _PITCH.value)
-    names = [source.stem for source in sources]
     if blending:
         if refused:
             raise UserError("nothing was blended, since an input was refused.")
         jobs = [_blend(jobs)]
-        names = [jobs[0].name]
-    inputs = {source.path.resolve() for source in sources}
-    if any((output / f"{name}.wav").resolve() in inputs for name in names):
-        raise UserError(f"the sounds in {output} would replace the inputs: use another --output.")
     jobs = [job._replace(sound=embeddings.stretch(job.sound, _STRETCH.value)) for job in jobs]
     generate_files(
         model,
@@ -125,7 +123,8 @@ def main() -> int:
         output,
         seed=_SEED.value,
         batch_size=_BATCH_SIZE.value,
-        num_sounds=len(names),
+        num_sounds=len(jobs) if blending else len(sources),
+        replace=False,
     )
     return int(refused > 0)
 

@@ -139,9 +139,13 @@ def test_missing_values_are_errors():
 
 def test_write_replaces_a_page_or_names_it(tmp_path):
     path = tmp_path / "folder" / "page.html"
-    page.write(path, "old")
-    page.write(path, "♯")
+    page.write(path, "old", "tool")
+    page.write(path, "♯", "tool")
     assert path.read_bytes() == "♯".encode()
-    assert list(path.parent.iterdir()) == [path]
-    with pytest.raises(UserError, match=r"page\.html/more\.html cannot be written"):
-        page.write(path / "more.html", "")
+    assert {p.name for p in path.parent.iterdir()} == {"page.html", "written.json"}
+    with pytest.raises(UserError, match=r"page\.html/.* cannot be written"):
+        page.write(path / "more.html", "", "tool")
+    path.write_text("mine")
+    with pytest.raises(UserError, match=r"holds page\.html, not written by this tool"):
+        page.write(path, "new", "tool")
+    assert path.read_text() == "mine"

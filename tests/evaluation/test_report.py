@@ -193,7 +193,7 @@ def test_second_call_generates_nothing_and_gives_the_same_page(output, workdir, 
     write_report([workdir], output, num_notes=3, seconds=SECONDS)
     assert contents(output) == before
     assert (output / "report.html").read_bytes() == page
-    assert {path.name for path in output.iterdir()} == {"audio", "report.html"}
+    assert {path.name for path in output.iterdir()} == {"audio", "report.html", "written.json"}
 
     *notes, blend = [job.sound for job in seen]
     assert [sound.source for sound in notes] == CHOSEN

@@ -182,6 +182,7 @@ def test_the_page_is_whole_and_holds_its_pictures(data_dir, tmp_path):
         "dataset.json",
         "dataset.md",
         "report.html",
+        "written.json",
     ]
 
 

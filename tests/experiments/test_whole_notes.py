@@ -46,7 +46,7 @@ def encode(checkpoint, sounds, output):
     result = entry_points.run("encode", *flags)
     assert result.returncode == 0, result.stderr
     arrays = {}
-    for path in output.iterdir():
+    for path in output.glob("*.npz"):
         with np.load(path) as fields:
             arrays[path.stem] = dict(fields)
     return arrays

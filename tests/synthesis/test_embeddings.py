@@ -3,6 +3,7 @@ import types
 
 import numpy as np
 import pytest
+from damaged_files import load_damaged
 
 from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import embeddings
@@ -34,8 +35,7 @@ def test_files_hold_what_was_saved(tmp_path):
         assert arrays["hop_length"] == 8
     loaded = embeddings.load(tmp_path / "deep" / "a.npz", Decoder)
     np.testing.assert_array_equal(loaded.embedding, saved.embedding)
-    # A sound from an embedding is as long as its frames.
-    assert (loaded.num_samples, loaded.pitch, loaded.source) == (32, 60, "a.wav")
+    assert (loaded.num_samples, loaded.pitch, loaded.source) == (30, 60, "a.wav")
 
 
 def test_a_bare_embedding_is_enough(tmp_path):
@@ -55,7 +55,17 @@ def test_a_bare_embedding_is_enough(tmp_path):
         ({"embedding": np.ones((0, 3))}, "holds no `embedding`"),
         ({"embedding": np.ones((2, 4))}, "has 4 channels and the checkpoint's model 3"),
         ({"embedding": np.full((2, 3), np.nan)}, "NaN or infinity"),
+        ({"embedding": np.full((2, 3), 1e300)}, "NaN or infinity"),
         ({"embedding": np.ones((2, 3)), "fingerprint": "g"}, "another model"),
+        ({"embedding": np.ones((2, 3), object)}, "is not an embedding"),
+        ({"embedding": np.ones((2, 3), complex)}, "holds no `embedding`"),
+        ({"embedding": np.ones((2, 3)), "hop_length": 16}, r"has 16 samples to a frame .* model 8"),
+        ({"embedding": np.ones((2, 3)), "hop_length": 8.5}, "its hop_length must be a whole"),
+        ({"embedding": np.ones((2, 3)), "sample_rate": 22_050}, r"has 22050 samples a second"),
+        ({"embedding": np.ones((2, 3)), "sample_rate": "fast"}, "its sample_rate must be a whole"),
+        ({"embedding": np.ones((2, 3)), "num_samples": 17}, "2 frames of 8 samples and num_sampl"),
+        ({"embedding": np.ones((2, 3)), "num_samples": 8}, "num_samples=8, which does not fit"),
+        ({"embedding": np.ones((2, 3)), "num_samples": np.nan}, "its num_samples must be a whole"),
     ],
 )
 def test_unsuitable_embeddings_are_refused(tmp_path, fields, reason):
@@ -63,6 +73,30 @@ def test_unsuitable_embeddings_are_refused(tmp_path, fields, reason):
     with pytest.raises(UserError, match=reason) as caught:
         embeddings.load(tmp_path / "x.npz", Decoder)
     assert "x.npz" in str(caught.value)
+
+
+@pytest.mark.parametrize("num_samples", [9, 16])
+def test_a_sound_is_as_long_as_its_file_tells(tmp_path, num_samples):
+    np.savez(tmp_path / "x.npz", embedding=np.ones((2, 3)), num_samples=num_samples)
+    assert embeddings.load(tmp_path / "x.npz", Decoder).num_samples == num_samples
+
+
+def test_a_folder_is_no_embedding(tmp_path):
+    (tmp_path / "x.npz").mkdir()
+    with pytest.raises(UserError, match=r"x\.npz is not an embedding .*directory"):
+        embeddings.load(tmp_path / "x.npz", Decoder)
+
+
+def test_damage_is_noticed_or_harmless(tmp_path):
+    path, embedding = tmp_path / "x.npz", np.random.default_rng(0).normal(size=(4, 3))
+    embeddings.save(path, sound(embedding, num_samples=30))
+    expected = embeddings.load(path, Decoder)
+    loaded, refused = load_damaged(path, lambda: embeddings.load(path, Decoder), 400)
+    for found in loaded:
+        np.testing.assert_array_equal(found.embedding, expected.embedding)
+        assert found[1:] == expected[1:]
+    assert len(refused) > 300
+    assert all(str(path) in message and "\n" not in message for message in refused)
 
 
 def test_the_authors_own_format_is_read(tmp_path):

@@ -1,9 +1,10 @@
+import hashlib
+import json
 from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
-import soundfile
 
 from wavenet_ae.audio import files
 from wavenet_ae.errors import UserError
@@ -11,56 +12,67 @@ from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.generate_files import (
     Job,
-    _Manifest,
+    check_names,
     check_pitch,
     generate_files,
     read_sounds,
+    save_sounds,
 )
 
 
-@pytest.fixture
-def process(monkeypatch):
-    return lambda index: monkeypatch.setattr(jax, "process_index", lambda: index)
+def noise_of(calls):
+    """A model whose sounds depend on the key alone, and which notes how many it makes together."""
+
+    def generate(embedding, keys, pitch):
+        calls.append(len(embedding))
+        values = jax.vmap(lambda key: jax.random.uniform(key, (2 * embedding.shape[1],)))(keys)
+        yield np.asarray(values)
+
+    trained = SimpleNamespace(fingerprint="", folder=None)
+    return SimpleNamespace(num_pitches=0, settings={}, trained=trained, generate=generate)
 
 
-def test_processes_of_one_folder_keep_each_others_sounds(tmp_path, process):
-    for name in ("a", "b"):
-        soundfile.write(tmp_path / f"{name}.wav", np.zeros(4), 16_000)
-    manifests = []
-    for index in (0, 1):
-        process(index)
-        manifests.append(_Manifest(tmp_path))
-    manifests[0].add({"a": "1"})
-    manifests[1].add({"b": "2"})
-    for index in (0, 1, 2):  # whichever goes on
-        process(index)
-        again = _Manifest(tmp_path)
-        assert again.holds("a", "1")
-        assert again.holds("b", "2")
-        assert not again.holds("b", "1")
-    # One of them makes another sound of that name: what the other one wrote of it is out of date.
-    process(1)
-    soundfile.write(tmp_path / "a.wav", np.ones(4) / 2, 16_000)
-    _Manifest(tmp_path).add({"a": "3"})
-    process(0)
-    assert _Manifest(tmp_path).holds("a", "3")
-    assert not _Manifest(tmp_path).holds("a", "1")
+def jobs(names="ab", **fields):
+    sound = EncodedSound(np.zeros((3, 1), np.float32), 2, 5, "", "")
+    return [Job(name, sound._replace(**fields)) for name in names]
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "short"])
-def test_damaged_sounds_are_not_held(tmp_path, damage):
-    path = tmp_path / "a.wav"
-    soundfile.write(path, np.zeros(4), 16_000)
-    manifest = _Manifest(tmp_path)
-    manifest.add({"a": "1"})
-    assert manifest.holds("a", "1")
-    if damage == "missing":
-        path.unlink()
-    elif damage == "empty":
-        path.write_bytes(b"")
-    else:
-        soundfile.write(path, np.zeros(3), 16_000)
-    assert not manifest.holds("a", "1")
+def test_folders_of_older_versions_go_on(tmp_path):
+    calls = []
+    generate_files(noise_of(calls), jobs("a"), tmp_path)
+    content = (tmp_path / "a.wav").read_bytes()
+    manifest = {"a": f"8a51da0730ab9ea0 {hashlib.sha256(content).hexdigest()[:16]}"}
+    (tmp_path / "generated.json").write_text(json.dumps(manifest))
+    generate_files(noise_of(calls), jobs("ab"), tmp_path, replace=False)
+    assert calls == [1, 2]
+    assert (tmp_path / "a.wav").read_bytes() == content
+
+
+def test_sounds_of_other_settings_are_replaced_where_that_is_wanted(tmp_path):
+    calls = []
+    generate_files(noise_of(calls), jobs(), tmp_path)
+    before = (tmp_path / "a.wav").read_bytes()
+    with pytest.raises(UserError, match=r"holds a\.wav, b\.wav, made from something else or with"):
+        generate_files(noise_of(calls), jobs(), tmp_path, seed=1, replace=False)
+    assert (tmp_path / "a.wav").read_bytes() == before
+    generate_files(noise_of(calls), jobs(), tmp_path, seed=1)
+    assert (tmp_path / "a.wav").read_bytes() != before
+    assert calls == [2, 2]
+
+
+def test_a_file_that_was_not_generated_stays(tmp_path):
+    (tmp_path / "b.wav").write_text("mine")
+    calls = []
+    for refused in (
+        lambda: generate_files(noise_of(calls), jobs(), tmp_path),
+        lambda: check_names(tmp_path, ["a", "b"]),
+        lambda: save_sounds(tmp_path, {"b": np.zeros(3)}),
+    ):
+        with pytest.raises(UserError, match=r"holds b\.wav, not written by this tool"):
+            refused()
+    assert calls == []
+    assert [path.name for path in tmp_path.iterdir()] == ["b.wav"]
+    assert (tmp_path / "b.wav").read_text() == "mine"
 
 
 def test_a_pitch_that_is_asked_for_goes_before_an_embeddings_and_is_told(tmp_path, capsys):
@@ -97,17 +109,10 @@ def test_a_pitch_that_the_model_does_not_know(pitch, reason):
 
 def test_batches_have_the_same_rows_for_every_share_and_after_an_interruption(tmp_path):
     rows = []
-
-    def generate(embedding, keys, pitch):
-        rows.append(len(embedding))
-        yield np.zeros((len(embedding), 2 * embedding.shape[1]), np.float32)
-
-    trained = SimpleNamespace(fingerprint="", folder=tmp_path)
-    codec = SimpleNamespace(num_pitches=0, settings={}, trained=trained, generate=generate)
-    jobs = [Job(name, EncodedSound(np.zeros((3, 1), np.float32), 2, 5, name, "")) for name in "abc"]
-    generate_files(codec, jobs, tmp_path / "whole", batch_size=4)
-    generate_files(codec, jobs[:1], tmp_path / "share", batch_size=4, num_sounds=3)
-    generate_files(codec, jobs, tmp_path / "share", batch_size=4)
-    generate_files(codec, jobs[:1], tmp_path / "large", batch_size=4, num_sounds=9)
+    codec, three = noise_of(rows), jobs("abc")
+    generate_files(codec, three, tmp_path / "whole", batch_size=4)
+    generate_files(codec, three[:1], tmp_path / "share", batch_size=4, num_sounds=3)
+    generate_files(codec, three, tmp_path / "share", batch_size=4)
+    generate_files(codec, three[:1], tmp_path / "large", batch_size=4, num_sounds=9)
     assert rows == [3, 3, 3, 4]
     assert len(list(tmp_path.glob("share/*.wav"))) == 3

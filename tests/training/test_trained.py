@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import jax
 import numpy as np
 import pytest
 import safetensors.numpy
+from damaged_files import load_damaged
 
 from wavenet_ae.errors import UserError
 from wavenet_ae.training.trained import export, load_trained
+from wavenet_ae.training.workdir import check_fits
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +109,87 @@ def test_damaged_exports_get_one_sentence(exported, tmp_path):
     config["crop_samples"] = 256
     (folder / "config.json").write_text(json.dumps(config))
     assert load_trained(folder).fingerprint != load_trained(exported).fingerprint
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_damage_is_noticed_or_harmless(exported, tmp_path, name):
+    folder, expected = Path(shutil.copytree(exported, tmp_path / "copy")), load_trained(exported)
+    loaded, refused = load_damaged(folder / name, lambda: load_trained(folder), 250)
+    for model in loaded:  # with a setting that leaves no trace in the weights it is another model
+        assert name == "config.json" or model.fingerprint == expected.fingerprint
+        jax.tree.map(np.testing.assert_array_equal, model.params, expected.params)
+    assert len(refused) > 150
+    assert all(str(folder) in message and "\n" not in message for message in refused)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        (["crop_samples"], None, "lacks crop_samples"),
+        (["task"], None, "lacks task"),
+        (["dataset", "name"], None, r"lacks dataset\.name"),
+        (["dataset"], "here", "is of another form"),
+        (["model"], [1], "is of another form"),
+        (["task"], "diffusion", "is of no model that this version has: .*'diffusion' is unknown"),
+        (["model", "encoder_channels"], "4", "is of no model .*encoder_channels='4' must be"),
+        (["model", "num_pitches"], [0], "is of no model .*num_pitches"),
+        (["crop_samples"], "256", "is of no model"),
+    ],
+)
+def test_a_configuration_of_another_form_names_setting_and_file(
+    exported, tmp_path, path, value, reason
+):
+    folder = Path(shutil.copytree(exported, tmp_path / "copy"))
+    config = json.loads((folder / "config.json").read_text())
+    inner = config
+    for name in path[:-1]:
+        inner = inner[name]
+    if value is None:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=rf"copy/config\.json {reason}") as caught:
+        load_trained(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "README.md"])
+def test_a_file_is_no_model_and_the_folder_is_named(exported, name):
+    folder = re.escape(str(exported)) if name != "README.md" else "its folder"
+    with pytest.raises(UserError, match=rf"{re.escape(name)} is a file: name {folder}, which"):
+        load_trained(exported / name)
+
+
+@pytest.mark.parametrize("name", ["README.md", "config.json", "model.safetensors"])
+def test_an_export_replaces_nothing(tiny_run, exported, tmp_path, name):
+    folder, model = Path(shutil.copytree(exported, tmp_path / "copy")), load_trained(tiny_run)
+    export(model, folder)  # the same
+    (folder / name).write_text("mine")
+    with pytest.raises(UserError, match=rf"{re.escape(name)} is there, and not what this export"):
+        export(model, folder)
+    assert (folder / name).read_text() == "mine"
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    with pytest.raises(UserError, match=rf"{re.escape(name)} is there"):
+        export(model, folder)
+
+
+def test_no_export_in_a_run_and_no_run_in_an_export(tiny_run, tiny_config, exported):
+    before = {path.name for path in tiny_run.iterdir()}
+    with pytest.raises(UserError, match="is a run of training: use another --output"):
+        export(load_trained(tiny_run), tiny_run)
+    assert {path.name for path in tiny_run.iterdir()} == before
+    with pytest.raises(UserError, match=r"holds model\.safetensors, an export, .*init_from="):
+        check_fits(json.loads(tiny_config), exported)
+
+
+def test_an_export_of_an_older_version_has_no_checksum(exported, tmp_path):
+    folder = Path(shutil.copytree(exported, tmp_path / "copy"))
+    tensors = safetensors.numpy.load_file(folder / "model.safetensors")
+    safetensors.numpy.save_file(tensors, folder / "model.safetensors", {"step": "4"})
+    model = load_trained(folder)
+    assert (model.step, model.fingerprint) == (4, load_trained(exported).fingerprint)
 
 
 def test_a_folder_that_cannot_be_written(tiny_run, tmp_path):

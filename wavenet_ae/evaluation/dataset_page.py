@@ -10,6 +10,7 @@ import librosa
 import numpy as np
 from markupsafe import Markup
 
+from wavenet_ae import results
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.statistics import sounds
 from wavenet_ae.data.statistics.description import Document
@@ -20,6 +21,7 @@ NUMBERS_FILE = "dataset.json"
 TABLES_FILE = "dataset.md"
 REPORT_FILE = "report.html"
 
+_TOOL = "dataset_stats"
 _TEMPLATE = "dataset.html.jinja"
 _MOST_BINS = 30
 _DEFINITIONS = {
@@ -61,6 +63,7 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise write_error(folder, error) from error
+    results.check(folder, (NUMBERS_FILE, TABLES_FILE, REPORT_FILE), _TOOL)
 
 
 def write(folder: Path, document: Document) -> Path:
@@ -74,13 +77,13 @@ def write(folder: Path, document: Document) -> Path:
         The page's path.
 
     Raises:
-        UserError: a file cannot be written.
+        UserError: a file cannot be written, or another one is in its place.
     """
     numbers = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     tables, report = _markdown(document), _report(document)
-    page.write(folder / NUMBERS_FILE, numbers)
-    page.write(folder / TABLES_FILE, tables)
-    page.write(folder / REPORT_FILE, report)
+    page.write(folder / NUMBERS_FILE, numbers, _TOOL)
+    page.write(folder / TABLES_FILE, tables, _TOOL)
+    page.write(folder / REPORT_FILE, report, _TOOL)
     return folder / REPORT_FILE
 
 

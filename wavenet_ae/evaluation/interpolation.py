@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from wavenet_ae import results
 from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline
@@ -27,7 +28,13 @@ from wavenet_ae.synthesis.encode_files import (
     pitch_in_name,
     tell_other_pitch,
 )
-from wavenet_ae.synthesis.generate_files import Job, check_pitch, generate_files
+from wavenet_ae.synthesis.generate_files import (
+    Job,
+    check_names,
+    check_pitch,
+    generate_files,
+    save_sounds,
+)
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
 PAGE_FILE = "report.html"
@@ -35,6 +42,7 @@ RECORD_FILE = "interpolation.json"
 MIX_FOLDER = "mix"
 ORIGINAL_FOLDER = "original"
 
+_TOOL = "interpolate"
 _TEMPLATE = "interpolation.html.jinja"
 # What a row of sounds is called, by its folder; the models' folders have the names of their tasks.
 _ROWS = {MIX_FOLDER: "mix", "wavenet": "WaveNet", "spectral": "spectral"}
@@ -246,9 +254,14 @@ def write_interpolation(
             for task, model in models.items()
         }
         rows.append(_Row(name, pair, jobs))
+    results.check(output, (PAGE_FILE, RECORD_FILE), _TOOL)
+    check_names(output / ORIGINAL_FOLDER, [name for row in rows for name in _originals(row)])
+    for folder in (MIX_FOLDER, *models):
+        check_names(output / folder, [_numbered(row.name, w) for row in rows for w in weights])
     # All that can be refused has been refused: only now is anything written.
     for row in rows:
-        _write_originals_and_mixes(output, row, weights)
+        save_sounds(output / ORIGINAL_FOLDER, _originals(row))
+        save_sounds(output / MIX_FOLDER, _mixes(row, weights))
     for task, model in models.items():
         jobs = [job for row in rows for job in row.jobs[task]]
         generate_files(model, jobs, output / task, seed=seed, batch_size=batch_size)
@@ -265,7 +278,7 @@ def write_interpolation(
     }
     if classifier is not None:
         record |= {"classifier": classifier.describe(), "heard": heard}
-    page.write(output / RECORD_FILE, json.dumps(record, indent=1) + "\n")
+    page.write(output / RECORD_FILE, json.dumps(record, indent=1) + "\n", _TOOL)
     return output / PAGE_FILE
 
 
@@ -308,13 +321,15 @@ def _numbered(name: str, weight: float) -> str:
     return f"{name}_{weight:.3f}"
 
 
-def _write_originals_and_mixes(output: Path, row: _Row, weights: Sequence[float]) -> None:
-    for end, place in zip(row.pair, Pair._fields, strict=True):
-        files.save(output / ORIGINAL_FOLDER / f"{row.name}_{place}.wav", end.audio)
+def _originals(row: _Row) -> dict[str, np.ndarray]:
+    """Returns a pair's sounds by the names of their files."""
+    return {f"{row.name}_{place}": end.audio for place, end in row.pair._asdict().items()}
+
+
+def _mixes(row: _Row, weights: Sequence[float]) -> dict[str, np.ndarray]:
+    """Returns a pair's mixes by the names of their files."""
     first, second = (_padded(end, row.pair.num_samples) for end in row.pair)
-    for weight in weights:
-        path = output / MIX_FOLDER / f"{_numbered(row.name, weight)}.wav"
-        files.save(path, (1 - weight) * first + weight * second)
+    return {_numbered(row.name, w): (1 - w) * first + w * second for w in weights}
 
 
 def _describe(model: Codec) -> dict[str, Any]:
@@ -372,7 +387,7 @@ def _write_page(
         heard=heard and _heard_table(heard, settings["weights"]),
         **settings,
     )
-    page.write(path, text)
+    page.write(path, text, _TOOL)
 
 
 def _show(output: Path, row: _Row, weights: Sequence[float]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import linear_classifier
 from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_share, encode_split, read_split
 from wavenet_ae.evaluation.intervals import bootstrap_interval
-from wavenet_ae.evaluation.linear_probe_page import SLOTS, draw, write
+from wavenet_ae.evaluation.linear_probe_page import SLOTS, check, draw, write
 from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.training.trained import load_trained
@@ -45,6 +45,7 @@ def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
     folder = workdir / EMBEDDINGS_FOLDER
     with processes.together():
         _check(config)
+        check(workdir)
         codecs = _load_models(config["models"])
         first = next(iter(codecs.values())).trained.config["dataset"]
         name = config["dataset"]["name"] or first["name"]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
+from wavenet_ae import results
 from wavenet_ae.evaluation import page, pictures
 from wavenet_ae.evaluation.embedded_split import SplitNotes
 
@@ -15,6 +16,7 @@ SCORES_FILE = "linear_probe.json"
 TABLE_FILE = "linear_probe.md"
 REPORT_FILE = "report.html"
 
+_TOOL = "linear_probe"
 _TEMPLATE = "linear_probe.html.jinja"
 _KINDS = {"time_averaged": "time-averaged", "full": "full"}
 
@@ -90,6 +92,11 @@ def draw(features: np.ndarray, notes: SplitNotes, slot: str, kind: str) -> Drawi
     return Drawing(instrument, velocity, len(chosen), picture)
 
 
+def check(workdir: Path) -> None:
+    """Raises a UserError where `write` would be refused because of what the folder holds."""
+    results.check(workdir, (SCORES_FILE, TABLE_FILE, REPORT_FILE), _TOOL)
+
+
 def write(
     workdir: Path,
     document: Mapping[str, Any],
@@ -106,7 +113,7 @@ def write(
         The page's path.
 
     Raises:
-        UserError: a file cannot be written.
+        UserError: a file cannot be written, or another one is in its place.
     """
     labels = document["config"]["labels"]
     score_header, score_rows = ["Embeddings of", *labels], _score_rows(document)
@@ -140,9 +147,9 @@ Data: {dataset["name"]}, {_splits_in_words(dataset)}.
 {page.markdown_table(model_header, model_rows)}
 """
     numbers = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    page.write(workdir / SCORES_FILE, numbers)
-    page.write(workdir / TABLE_FILE, markdown)
-    page.write(workdir / REPORT_FILE, text)
+    page.write(workdir / SCORES_FILE, numbers, _TOOL)
+    page.write(workdir / TABLE_FILE, markdown, _TOOL)
+    page.write(workdir / REPORT_FILE, text, _TOOL)
     return workdir / REPORT_FILE
 
 

@@ -10,7 +10,7 @@ import librosa
 import numpy as np
 from markupsafe import Markup
 
-from wavenet_ae import atomic_file
+from wavenet_ae import results
 from wavenet_ae.audio import files
 from wavenet_ae.evaluation import pictures
 
@@ -80,11 +80,16 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
 
 
-def write(path: Path, text: str) -> None:
-    """Writes a page, whole or not at all; its folders are made, an older page is replaced.
+def write(path: Path, text: str, tool: str) -> None:
+    """Writes a page, whole or not at all; its folders are made.
+
+    Args:
+        path: of the file.
+        text: its content.
+        tool: a word for who writes it, whose older page is replaced; see `results.check`.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: the file cannot be written, or another one is there.
     """
-    with atomic_file.replacing(path) as temporary:
+    with results.replacing(path, tool) as temporary:
         temporary.write_text(text, encoding="utf-8")

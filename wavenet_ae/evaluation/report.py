@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from wavenet_ae import pretrained
+from wavenet_ae import pretrained, results
 from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline, nsynth
@@ -33,14 +33,22 @@ from wavenet_ae.synthesis.encode_files import (
     pitch_in_name,
     tell_other_pitch,
 )
-from wavenet_ae.synthesis.generate_files import Job, check_pitch, generate_files
+from wavenet_ae.synthesis.generate_files import (
+    Job,
+    check_names,
+    check_pitch,
+    generate_files,
+    save_sounds,
+)
 from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE, read_metrics
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
 REPORT_FILE = "report.html"
 AUDIO_FOLDER = "audio"
 
+_ORIGINAL, _AGAIN, _BLEND = "original", "reconstruction", "blend"  # end the names of files
 _UNFIT = re.compile(r"[^\w.-]")  # for a part of a file's name that is a picture's id, too
+_TOOL = "report"
 _TEMPLATE = "report.html.jinja"
 # Engel et al. 2017, section 3: 250,000 steps of 32 crops.
 _PAPER_SAMPLES = 250_000 * 32 * 6144
@@ -110,6 +118,7 @@ def write_report(
         raise UserError("--input is for the pretrained model: add --checkpoint=pretrained.")
     num_samples = max(1, round(seconds * SAMPLE_RATE_HZ))
     # All that can be refused is refused before anything is written.
+    results.check(output, [REPORT_FILE], _TOOL)
     found = []
     for folder, is_in_box in zip(checkpoints, in_box, strict=True):
         trained = load_trained(folder, "wavenet")
@@ -123,14 +132,21 @@ def write_report(
             dataset = _open(trained, data_dir, split)
             sounds, where = _sounds_of_split(dataset, split, num_notes, num_samples), AUDIO_FOLDER
         facts |= _training_facts(trained) | {"split": None if is_in_box else split}
+        check_names(output / where, _names(sounds))
         found.append((facts, model, sounds, output / where))
     parts = [
         facts | _make_sounds(model, sounds, folder, f"part{number}", seed)
         for number, (facts, model, sounds, folder) in enumerate(found)
     ]
     settings = {"num_asked": num_notes, "temperature": temperature, "seed": seed}
-    page.write(output / REPORT_FILE, page.render(_TEMPLATE, parts=parts, **settings))
+    page.write(output / REPORT_FILE, page.render(_TEMPLATE, parts=parts, **settings), _TOOL)
     return output / REPORT_FILE
+
+
+def _names(sounds: _Sounds) -> list[str]:
+    """Returns what the files of these sounds are called, without their suffix."""
+    names = [f"{stem}_{what}" for stem in sounds.originals for what in (_ORIGINAL, _AGAIN)]
+    return [*names, f"{'_'.join(sounds.pair)}_{_BLEND}"] if sounds.pair else names
 
 
 def _open(trained: TrainedModel, data_dir: str | None, split: str) -> Sequence[dict[str, Any]]:
@@ -192,9 +208,8 @@ def _make_sounds(
     }
     for sound in encoded.values():
         check_pitch(model, sound)
-    for stem, audio in sounds.originals.items():
-        files.save(folder / f"{stem}_original.wav", audio)
-    jobs = [Job(f"{stem}_reconstruction", sound) for stem, sound in encoded.items()]
+    save_sounds(folder, {f"{stem}_{_ORIGINAL}": audio for stem, audio in sounds.originals.items()})
+    jobs = [Job(f"{stem}_{_AGAIN}", sound) for stem, sound in encoded.items()]
     blend = _blend([encoded[stem] for stem in sounds.pair]) if sounds.pair else None
     generate_files(model, [*jobs, blend] if blend else jobs, folder, seed=seed)
 
@@ -205,11 +220,11 @@ def _make_sounds(
     return {
         "stems": list(encoded),
         "notes": sounds.notes,
-        "originals": [read(f"{stem}_original", "note") for stem in encoded],
+        "originals": [read(f"{stem}_{_ORIGINAL}", "note") for stem in encoded],
         "reconstructions": [read(job.name, "note") for job in jobs],
         "embeddings": [pictures.draw_embedding(sound, limit) for sound in encoded.values()],
         "pair": [sounds.notes[stem] for stem in sounds.pair or ()],
-        "pair_originals": [read(f"{stem}_original", "pair") for stem in sounds.pair or ()],
+        "pair_originals": [read(f"{stem}_{_ORIGINAL}", "pair") for stem in sounds.pair or ()],
         "blend": read(blend.name, "pair") if blend else None,
     }
 
@@ -218,7 +233,7 @@ def _blend(pair: Sequence[EncodedSound]) -> Job:
     sound = embeddings.blend(pair, [0.5, 0.5])
     name = "_".join(one.source for one in pair)
     # A model that is conditioned on pitch can play but one.
-    return Job(f"{name}_blend", sound._replace(pitch=pair[0].pitch))
+    return Job(f"{name}_{_BLEND}", sound._replace(pitch=pair[0].pitch))
 
 
 def _read_bits(workdir: Path) -> list[dict[str, float]]:
@@ -233,8 +248,7 @@ def _read_bits(workdir: Path) -> list[dict[str, float]]:
 
 def _training_facts(trained: TrainedModel) -> dict[str, Any]:
     """Returns what the page says of the model and of the length of its training."""
-    config = trained.config
-    num_samples = trained.step * config["batch_size"] * config["crop_samples"]
+    num_samples = trained.step * trained.setting("batch_size") * trained.setting("crop_samples")
     return {
         "trained": trained,
         "model": trained.task.model,

@@ -6,7 +6,7 @@ note's scores do not depend on its neighbours.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from wavenet_ae import processes
+from wavenet_ae import processes, results
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import ProcessShare
@@ -27,7 +27,7 @@ from wavenet_ae.evaluation.scores import Scorer, log_spectral_distance
 from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
-from wavenet_ae.synthesis.generate_files import Job, generate_files
+from wavenet_ae.synthesis.generate_files import Job, check_names, generate_files, save_sounds
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
 NOTES_FILE = "notes.jsonl"
@@ -75,6 +75,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
         dataset |= {name: value for name, value in config["dataset"].items() if value is not None}
         where = (dataset["name"], dataset["data_dir"], config["split"], config["num_notes"])
         notes = read_split(*where, share)
+        _check_folder(workdir, [*codecs], notes.ids.tolist())
     with processes.together():
         for kind, model in codecs.items():
             _reconstruct(model, notes, workdir, kind, config)
@@ -83,7 +84,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
     if jax.process_index() != 0:
         return
     everything = notes if share.count == 1 else read_split(*where)
-    results = {
+    found = {
         "data": {
             "name": dataset["name"],
             "data_dir": dataset["data_dir"],
@@ -106,8 +107,8 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
         "paper": {row: PAPER[row] for row in scores},
     }
     _write_notes(workdir / NOTES_FILE, scores, everything.ids)
-    table1_pages.write_tables(workdir, results)
-    table1_pages.write_report(workdir, results, _show(notes, codecs, workdir, config["num_shown"]))
+    table1_pages.write_tables(workdir, found)
+    table1_pages.write_report(workdir, found, _show(notes, codecs, workdir, config["num_shown"]))
     print(f"{workdir / table1_pages.REPORT_FILE} tells of {len(everything.ids)} notes")
 
 
@@ -143,6 +144,14 @@ def _check_numbers(config: Mapping[str, Any]) -> None:
         value = config[name]
         if value is not None and not smallest <= value < 2**32:
             raise UserError(f"--config.{name}={value} must be {smallest} or larger.")
+
+
+def _check_folder(workdir: Path, kinds: Sequence[str], ids: Sequence[str]) -> None:
+    """Raises a UserError where the folder holds files that would be replaced and are others'."""
+    pages = (table1_pages.RESULTS_FILE, table1_pages.TABLE_FILE, table1_pages.REPORT_FILE)
+    results.check(workdir, (*pages, NOTES_FILE), table1_pages.TOOL)
+    for kind in (*kinds, ORIGINAL):
+        check_names(workdir / kind, ids)
 
 
 def _reconstruct(
@@ -259,7 +268,7 @@ def _write_notes(path: Path, scores: Scores, ids: np.ndarray) -> None:
         )
         for i, note_id in enumerate(ids.tolist())
     ]
-    page.write(path, "\n".join(lines) + "\n")
+    page.write(path, "\n".join(lines) + "\n", table1_pages.TOOL)
 
 
 def _show(
@@ -267,8 +276,7 @@ def _show(
 ) -> list[tuple[Note, dict[str, Path]]]:
     """Writes the originals of a few notes, and returns those notes with the file of each row."""
     shown = choose_notes([note_of(notes.dataset[i], i) for i in notes.indices.tolist()], count)
-    for note in shown:
-        files.save(workdir / ORIGINAL / f"{note.id}.wav", read_audio(notes.dataset, note))
+    save_sounds(workdir / ORIGINAL, {n.id: read_audio(notes.dataset, n) for n in shown})
     return [
         (note, {row: workdir / row / f"{note.id}.wav" for row in (ORIGINAL, *codecs)})
         for note in shown

@@ -12,6 +12,7 @@ RESULTS_FILE = "table1.json"
 TABLE_FILE = "table1.md"
 REPORT_FILE = "report.html"
 
+TOOL = "table1"
 _TEMPLATE = "table1.html.jinja"
 _ROWS = {"original": "original notes", "wavenet": "WaveNet", "spectral": "spectral baseline"}
 # Columns: heading, factor, digits.
@@ -35,7 +36,7 @@ def write_tables(folder: Path, results: Results) -> None:
         folder: made if it is not there.
         results: as `table1.evaluate_table1` collects them.
     """
-    page.write(folder / RESULTS_FILE, json.dumps(results, indent=2) + "\n")
+    page.write(folder / RESULTS_FILE, json.dumps(results, indent=2) + "\n", TOOL)
     data = results["data"]
     text = [
         "# Reconstruction of notes",
@@ -46,7 +47,7 @@ def write_tables(folder: Path, results: Results) -> None:
         "## Made of",
         page.markdown_table(*_checkpoint_table(results)),
     ]
-    page.write(folder / TABLE_FILE, "\n\n".join(text) + "\n")
+    page.write(folder / TABLE_FILE, "\n\n".join(text) + "\n", TOOL)
 
 
 def write_report(
@@ -71,7 +72,7 @@ def write_report(
         checkpoint_table=_checkpoint_table(results),
         sounds=sounds,
     )
-    page.write(folder / REPORT_FILE, text)
+    page.write(folder / REPORT_FILE, text, TOOL)
 
 
 def _sentence(results: Results) -> str:

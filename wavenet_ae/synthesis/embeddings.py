@@ -1,6 +1,7 @@
 """Embeddings of sounds: keeping, blending and stretching them."""
 
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,21 +58,14 @@ def load(path: Path, codec: Codec) -> EncodedSound:
         path: the file.
         codec: that will decode it.
 
+    Returns:
+        The sound, of the length that the file tells, or of whole frames where it tells none.
+
     Raises:
-        UserError: the file is missing or damaged, or its embedding belongs to another model.
+        UserError: the file is missing or damaged, its fields contradict each other, or its
+            embedding belongs to another model.
     """
-    try:
-        with path.open("rb") as file:
-            content = np.load(file)
-            if isinstance(content, np.ndarray):
-                fields = {"embedding": content}
-            else:
-                fields = {name: content[name] for name in content.files}
-        pitch = int(fields.get("pitch", -1))
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist.") from error
-    except Exception as error:  # damaged files make NumPy raise almost anything
-        raise UserError(f"{path} is not an embedding that can be read ({error}).") from error
+    fields = _read(path)
     embedding = fields.get("embedding")
     if (
         embedding is None
@@ -80,13 +74,8 @@ def load(path: Path, codec: Codec) -> EncodedSound:
         or not np.issubdtype(embedding.dtype, np.floating)
     ):
         raise UserError(f"{path} holds no `embedding` of numbers [frames, channels].")
-    if embedding.shape[1] != codec.embedding_size:
-        raise UserError(
-            f"{path} has {embedding.shape[1]} channels and the checkpoint's model "
-            f"{codec.embedding_size}: encode the sound with this checkpoint."
-        )
-    if not np.isfinite(embedding).all():
-        raise UserError(f"{path} holds an embedding with NaN or infinity.")
+    hop_length = _whole_number(path, fields, "hop_length", codec.hop_length)
+    rate_hz = _whole_number(path, fields, "sample_rate", SAMPLE_RATE_HZ)
     encoded_by = str(fields.get("fingerprint", ""))
     fingerprint = codec.trained.fingerprint
     if encoded_by not in ("", fingerprint):
@@ -94,14 +83,69 @@ def load(path: Path, codec: Codec) -> EncodedSound:
             f"{path} was encoded by another model ({encoded_by}, the checkpoint is {fingerprint}): "
             "encode the sound with this checkpoint."
         )
+    for what, its, ours in (
+        ("channels", embedding.shape[1], codec.embedding_size),
+        ("samples to a frame (hop_length)", hop_length, codec.hop_length),
+        ("samples a second (sample_rate)", rate_hz, SAMPLE_RATE_HZ),
+    ):
+        if its != ours:
+            raise UserError(
+                f"{path} has {its} {what} and the checkpoint's model {ours}: encode the sound with "
+                "this checkpoint."
+            )
+    most = len(embedding) * hop_length
+    num_samples = _whole_number(path, fields, "num_samples", most)
+    if not most - hop_length < num_samples <= most:
+        raise UserError(
+            f"{path} has {len(embedding)} frames of {hop_length} samples and num_samples="
+            f"{num_samples}, which does not fit: encode the sound again, or leave num_samples out."
+        )
+    with np.errstate(over="ignore"):  # float64 may hold what float32 cannot
+        embedding = embedding.astype(np.float32)
+    if not np.isfinite(embedding).all():
+        raise UserError(f"{path} holds an embedding with NaN or infinity.")
     return EncodedSound(
-        embedding=embedding.astype(np.float32),
-        hop_length=codec.hop_length,
-        num_samples=len(embedding) * codec.hop_length,
+        embedding=embedding,
+        hop_length=hop_length,
+        num_samples=num_samples,
         source=str(fields.get("source", path.name)),
         fingerprint=encoded_by,
-        pitch=pitch,
+        pitch=_whole_number(path, fields, "pitch", -1),
     )
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """Returns the arrays of a file, whole.
+
+    Raises:
+        UserError: it is not there, or damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            if zipfile.is_zipfile(file):
+                with zipfile.ZipFile(file) as archive:
+                    if damaged := archive.testzip():
+                        raise ValueError(f"{damaged} is damaged")
+            file.seek(0)
+            content = np.load(file)
+            if isinstance(content, np.ndarray):
+                return {"embedding": content}
+            return {name: content[name] for name in content.files}
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist.") from error
+    except Exception as error:  # damaged files make NumPy raise almost anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path} is not an embedding that can be read ({reason}).") from error
+
+
+def _whole_number(path: Path, fields: Mapping[str, np.ndarray], name: str, otherwise: int) -> int:
+    """Returns a field, or what stands for it where the file has none."""
+    value = fields.get(name)
+    if value is None:
+        return otherwise
+    if value.shape or value.dtype.kind not in "iuf" or not float(value).is_integer():
+        raise UserError(f"{path} is not an embedding: its {name} must be a whole number.")
+    return int(value)
 
 
 def blend(

@@ -1,5 +1,6 @@
 """Sound files to embeddings."""
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,11 +14,13 @@ from wavenet_ae.audio import files, pitch_tracker
 from wavenet_ae.audio.pitch_tracker import PitchError
 from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
+from wavenet_ae.results import Record, digest
 from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
 
 _HEARD_SECONDS = 10  # pyin takes a fifth of a sound's length
+_RECORDED_TOGETHER = 64  # the record is written anew each time
 
 
 def encode_sound(codec: Codec, audio: np.ndarray, *, source: str, pitch: int = -1) -> EncodedSound:
@@ -110,17 +113,49 @@ def pitch_in_name(path: Path) -> int:
 def encode_files(codec: Codec, sources: Iterable[files.Source], output: Path) -> int:
     """Writes one `.npz` file a sound; what cannot be read is named, and the others go on.
 
+    A sound whose embedding by this model the folder already holds is left alone, and no other
+    file is replaced.
+
     Returns:
         The number of files refused.
+
+    Raises:
+        UserError: files of these names are there that are something else.
     """
-    refused = 0
     sources = list(sources)
-    for source in processes.progress(sources, unit="file", desc="encoding"):
-        try:
-            sound = encode_file(codec, source.path)
-            embeddings.save(output / f"{source.stem}{embeddings.SUFFIX}", sound)
-        except UserError as error:
-            tqdm.write(f"refused: {error}", file=sys.stderr)
-            refused += 1
-    processes.say(f"{len(sources) - refused} embeddings in {output}")
+    record = Record(output, "encoded", embeddings.SUFFIX)
+    there = [s for s in sources if os.path.lexists(output / f"{s.stem}{embeddings.SUFFIX}")]
+    made_from = {source.stem: _digest(codec, source.path) for source in there}
+    record.check(made_from)
+    done = {stem for stem, whole in made_from.items() if record.holds(stem, whole)}
+    if done:
+        processes.say(f"{len(done)} of {len(sources)} embeddings are in {output} already")
+    todo, refused = [source for source in sources if source.stem not in done], 0
+    with processes.progress(total=len(todo), unit="file", desc="encoding") as bar:
+        for first in range(0, len(todo), _RECORDED_TOGETHER):
+            group = todo[first : first + _RECORDED_TOGETHER]
+            with record.writing({source.stem: _digest(codec, source.path) for source in group}):
+                for source in group:
+                    refused += not _encode(codec, source, output)
+                    bar.update()
+    processes.say(f"{len(todo) - refused} embeddings in {output}")
     return refused
+
+
+def _encode(codec: Codec, source: files.Source, output: Path) -> bool:
+    """Writes an embedding, or names the file that has none and returns False."""
+    try:
+        sound = encode_file(codec, source.path)
+        embeddings.save(output / f"{source.stem}{embeddings.SUFFIX}", sound)
+    except UserError as error:
+        tqdm.write(f"refused: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _digest(codec: Codec, path: Path) -> str:
+    """Returns what stands for all that a file's embedding is made from; its name may tell it."""
+    try:
+        return digest(codec.trained.fingerprint, path.name, path.read_bytes())
+    except OSError:  # `encode_file` names it
+        return digest("")

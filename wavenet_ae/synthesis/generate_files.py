@@ -1,29 +1,27 @@
 """Embeddings to sound files."""
 
 import contextlib
-import hashlib
 import json
 import sys
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
-from wavenet_ae import atomic_file, processes
+from wavenet_ae import processes
 from wavenet_ae.audio import files
 from wavenet_ae.errors import UserError
+from wavenet_ae.results import Record, digest
 from wavenet_ae.synthesis import embeddings, sampler
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.encode_files import encode_file, tell_other_pitch
 
-# What was generated from what, so that an interrupted command goes on where it stopped.
-MANIFEST_FILE = "generated.json"
+_SUFFIX = ".wav"
 
 
 class Job(NamedTuple):
@@ -86,6 +84,35 @@ def check_pitch(codec: Codec, sound: EncodedSound) -> None:
         )
 
 
+def sounds_in(folder: Path) -> Record:
+    """Returns the record of a folder's WAV files; it is called as it has always been."""
+    return Record(folder, "generated", _SUFFIX)
+
+
+def save_sounds(folder: Path, sounds: Mapping[str, np.ndarray]) -> None:
+    """Writes sounds that lie beside generated ones, and replaces none but such sounds.
+
+    Args:
+        folder: made if it is not there.
+        sounds: float `[samples]` at 16 kHz, by name, which is the file's without suffix.
+
+    Raises:
+        UserError: a file cannot be written or replaced.
+    """
+    with sounds_in(folder).writing(dict.fromkeys(sounds, digest("saved")), replace=True):
+        for name, audio in sounds.items():
+            files.save(folder / f"{name}{_SUFFIX}", audio)
+
+
+def check_names(folder: Path, names: Iterable[str]) -> None:
+    """Finds out before the work whether sounds of these names may be written.
+
+    Raises:
+        UserError: one of them is there and was not generated.
+    """
+    sounds_in(folder).check(dict.fromkeys(names, ""), replace=True)
+
+
 def generate_files(
     codec: Codec,
     jobs: Sequence[Job],
@@ -94,10 +121,12 @@ def generate_files(
     seed: int = 0,
     batch_size: int = 16,
     num_sounds: int | None = None,
+    replace: bool = True,
 ) -> None:
     """Writes one WAV file a sound, of exactly the sound's length.
 
-    A sound that the folder already holds, from the same embedding and settings, is left alone.
+    A sound that the folder already holds, from the same embedding and settings, is left alone;
+    a file that was not generated is never replaced.
 
     Args:
         codec: the model.
@@ -107,15 +136,18 @@ def generate_files(
         batch_size: sounds generated together.
         num_sounds: of which these jobs are a share; None where they are all. Batches have as many
             rows as these need, so that a sound's rounding does not depend on the share.
+        replace: sounds of these names that were generated from other embeddings or settings.
 
     Raises:
-        UserError: a file cannot be written, or the model needs a pitch and a sound has none.
+        UserError: a file cannot be written or replaced, or the model needs a pitch and a sound has
+            none.
     """
     for job in jobs:
         check_pitch(codec, job.sound)
-    manifest = _Manifest(output)
-    digests = {job.name: _digest(codec, job, seed) for job in jobs}
-    todo = [job for job in jobs if not manifest.holds(job.name, digests[job.name])]
+    record = sounds_in(output)
+    made_from = {job.name: _digest(codec, job, seed) for job in jobs}
+    todo = [job for job in jobs if not record.holds(job.name, made_from[job.name])]
+    record.check({job.name: made_from[job.name] for job in todo}, replace=replace)
     if len(todo) < len(jobs):
         processes.say(f"{len(jobs) - len(todo)} of {len(jobs)} sounds are in {output} already")
     if not todo:
@@ -128,8 +160,8 @@ def generate_files(
     with processes.progress(total=total, unit="sample", unit_scale=True, desc="generating") as bar:
         for first in range(0, len(todo), num_rows):
             batch = todo[first : first + num_rows]
-            _generate_batch(codec, batch, num_rows, output, seed, bar)
-            manifest.add({job.name: digests[job.name] for job in batch})
+            with record.writing({job.name: made_from[job.name] for job in batch}, replace=True):
+                _generate_batch(codec, batch, num_rows, output, seed, bar)
     rate = total / (time.monotonic() - started)
     processes.say(f"{len(todo)} sounds in {output}, {rate:,.0f} samples/s with the compilation")
 
@@ -157,7 +189,8 @@ def _generate_batch(
         pitch = np.array([job.sound.pitch for job in rows], np.int32)
     keys = sampler.note_keys(seed, np.array([_key_number(job) for job in rows], np.uint32))
     with contextlib.ExitStack() as stack:
-        writers = [stack.enter_context(files.Writer(output / f"{job.name}.wav")) for job in batch]
+        paths = [output / f"{job.name}{_SUFFIX}" for job in batch]
+        writers = [stack.enter_context(files.Writer(path)) for path in paths]
         left = [job.sound.num_samples for job in batch]
         for chunk in codec.generate(embedding, keys, pitch):
             if not np.isfinite(chunk).all():
@@ -179,46 +212,4 @@ def _key_number(job: Job) -> int:
 def _digest(codec: Codec, job: Job, seed: int) -> str:
     sound, fingerprint = job.sound, codec.trained.fingerprint
     settings = [fingerprint, dict(codec.settings), seed, sound.num_samples, sound.pitch]
-    digest = hashlib.sha256(json.dumps(settings).encode())
-    digest.update(sound.embedding.tobytes())
-    return digest.hexdigest()[:16]
-
-
-class _Manifest:
-    """What the sounds in a folder were made from, and what they hold.
-
-    Every process that writes there has a file of its own, so that none loses another's lines.
-    """
-
-    def __init__(self, output: Path):
-        self._output = output
-        index = jax.process_index()
-        self._path = output / (MANIFEST_FILE if not index else f"generated-{index}.json")
-        others = [path for path in output.glob("generated*.json") if path != self._path]
-        self._others = [self._read(path) for path in others]
-        self._own = self._read(self._path)
-
-    @staticmethod
-    def _read(path: Path) -> dict[str, str]:
-        try:
-            lines = json.loads(path.read_text())
-        except (OSError, ValueError):
-            lines = {}
-        # Where it is not there, or damaged, there is nothing to go on from.
-        return lines if isinstance(lines, dict) else {}
-
-    def _line(self, name: str, digest: str) -> str | None:
-        """Returns the line of a sound that was made from what has this digest."""
-        path = self._output / f"{name}.wav"
-        if not path.exists():
-            return None
-        return f"{digest} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
-
-    def holds(self, name: str, digest: str) -> bool:
-        lines = [lines[name] for lines in (self._own, *self._others) if name in lines]
-        return bool(lines) and self._line(name, digest) in lines
-
-    def add(self, digests: Mapping[str, str]) -> None:
-        self._own |= {name: self._line(name, digest) for name, digest in digests.items()}
-        with atomic_file.replacing(self._path) as temporary:
-            temporary.write_text(json.dumps(self._own, indent=1, sort_keys=True) + "\n")
+    return digest(json.dumps(settings), sound.embedding.tobytes())

@@ -28,6 +28,10 @@ _TRAINED, _TRAINING = "trained", "training"
 _VALID_LOSS = "valid/loss"
 # For which the processes wait for each other while one of them writes its part.
 _SAVING_S = 300
+# Orbax looks for files that it has written by patterns that begin with the folder's path. Of the
+# second kind TensorStore takes no path at all.
+_NOT_TO_WRITE = re.compile(r"[][*?]")
+_NOT_TO_READ = re.compile(r"\\|\*\*|[\ud800-\udfff]")
 
 
 class Checkpoints(contextlib.AbstractContextManager):
@@ -145,6 +149,10 @@ class Checkpoints(contextlib.AbstractContextManager):
                 f"a checkpoint cannot be written to {self._folder} ({reason}): the earlier ones "
                 "are there, and the same command goes on from the last once this is mended."
             ) from error
+
+
+def _is_not_orbax(record: logging.LogRecord) -> bool:
+    return "orbax" not in record.pathname
 
 
 def _is_no_background_error(record: logging.LogRecord) -> bool:
@@ -293,12 +301,15 @@ def _metrics_whole(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Swallows what Orbax's reads say that were under way when one of them failed."""
+    """Swallows what Orbax says of reads that fail, and of those that were under way then."""
     before = sys.unraisablehook
     sys.unraisablehook = lambda unraisable: None
+    logger = logging.getLogger("absl")
+    logger.addFilter(_is_not_orbax)
     try:
         yield
     finally:
+        logger.removeFilter(_is_not_orbax)
         sys.unraisablehook = before
 
 
@@ -316,6 +327,21 @@ def _set_aside(folders: list[Path]) -> None:
                 "away."
             ) from error
         processes.say_once(f"renamed {folder.name} to {aside}")
+
+
+def check_path(folder: Path, *, writing: bool) -> None:
+    """Raises a UserError where a folder's checkpoints suffer from what it is called.
+
+    Args:
+        folder: of a run.
+        writing: not only reading.
+    """
+    path = str(folder.absolute())
+    if found := _NOT_TO_READ.search(path) or (writing and _NOT_TO_WRITE.search(path)):
+        raise UserError(
+            f"{path!r} has {found[0]!r} in its path, with which checkpoints cannot be "
+            f"{'written' if writing else 'read'}: use a folder without."
+        )
 
 
 def has_checkpoint(workdir: Path) -> bool:
@@ -345,12 +371,13 @@ def load_weights(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device),
         {"params": params, "model_state": model_state},
     )
+    check_path(workdir, writing=False)
     step = max(_steps(workdir)) if step is None else step
     folder = (workdir / FOLDER).absolute() / str(step)
     if not folder.exists():
         raise UserError(f"there is no checkpoint {folder}: there are {_steps(workdir)}.")
     try:
-        with _alone():
+        with _quiet(), _alone():
             saved = _load(folder, {_TRAINED: abstract})[_TRAINED]
     except Exception as error:  # whatever Orbax makes of a damaged file
         raise _unreadable(folder) from error
@@ -375,5 +402,5 @@ def _unreadable(folder: Path) -> UserError:
 
 def _steps(workdir: Path) -> list[int]:
     folder = workdir / FOLDER
-    steps = [int(p.name) for p in folder.iterdir() if p.name.isdigit()] if folder.exists() else []
+    steps = [int(p.name) for p in folder.iterdir() if p.name.isdigit()] if folder.is_dir() else []
     return sorted(steps)

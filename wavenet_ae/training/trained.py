@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +24,17 @@ from wavenet_ae.training.older_layouts import as_saved, as_today, named_leaves
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 _CARD_FILE = "README.md"
+_METADATA = "wavenet_ae"  # of the weights' file
 _DATA_DIR = "~/tensorflow_datasets"  # TFDS's own default
+# What every configuration holds, by its path.
+_KINDS = {
+    (): dict,
+    ("task",): str,
+    ("model",): dict,
+    ("dataset",): dict,
+    ("dataset", "name"): str,
+    ("dataset", "data_dir"): str,
+}
 _CODEC_USE = """\
     python experiments/encode.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=EMBEDDINGS
     python experiments/generate.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=RECONSTRUCTED
@@ -55,6 +66,12 @@ class TrainedModel(NamedTuple):
     step: int
     fingerprint: str
 
+    def setting(self, name: str) -> Any:
+        """Returns a setting of the run, or raises a UserError if its configuration lacks it."""
+        if self.config.get(name) is None:
+            raise UserError(f"{self.folder / CONFIG_FILE} lacks {name}: restore it from a copy.")
+        return self.config[name]
+
     def describe(self) -> dict[str, Any]:
         """Returns what results say of the model that they were made with."""
         return {
@@ -75,20 +92,29 @@ def read_config(workdir: Path) -> dict[str, Any]:
     Raises:
         UserError: the folder holds no run, or its configuration is damaged.
     """
+    if workdir.is_file():
+        folder = workdir.parent if workdir.name in (CONFIG_FILE, WEIGHTS_FILE) else "its folder"
+        raise UserError(f"{workdir} is a file: name {folder}, which holds all of the model.")
     path = workdir / CONFIG_FILE
     try:
         config = json.loads(path.read_text())
-        missing = [key for key in ("task", "model", "dataset") if key not in config]
-        if missing:
-            raise ValueError(f"it lacks {missing[0]}")
-        return config
     except FileNotFoundError as error:
         raise UserError(
             f"{workdir} is no run of training (there is no {CONFIG_FILE} in it): name a folder "
             "that experiments/train.py, import_magenta.py or export.py wrote."
         ) from error
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}): restore it from a copy.") from error
+    for names, kind in _KINDS.items():
+        value = config
+        for name in names:
+            value = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(value, kind):
+            what = f"lacks {'.'.join(names)}" if value is None else "is of another form"
+            raise UserError(
+                f"{path} {what}: restore it from a copy, or name a folder of this package's."
+            )
+    return config
 
 
 def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,11 +146,16 @@ def load_trained(folder: Path, task: str | None = None) -> TrainedModel:
         raise UserError(f"{folder} is a model of {config['task']}: name one of {task}.")
     try:
         made = tasks.create(config)
-    except UserError as error:
+        params, model_state = jax.eval_shape(made.init, jax.random.key(0))
+    except KeyError as error:
         raise UserError(
-            f"{folder / CONFIG_FILE} is of no model that this version has: {error}"
+            f"{folder / CONFIG_FILE} lacks {error.args[0]}: restore it from a copy."
         ) from error
-    params, model_state = jax.eval_shape(made.init, jax.random.key(0))
+    except Exception as error:  # whatever Flax and JAX make of values that no model can have
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"{folder / CONFIG_FILE} is of no model that this version has: {reason}"
+        ) from error
     if (folder / WEIGHTS_FILE).exists():
         params, model_state, step = _read_safetensors(folder, params, model_state)
     elif checkpoint.has_checkpoint(folder):
@@ -148,8 +179,9 @@ def save_imported(
         step: updates done.
 
     Raises:
-        UserError: the folder is there already, or cannot be written.
+        UserError: the folder is there already, or cannot be written or hold checkpoints.
     """
+    checkpoint.check_path(workdir, writing=True)
     if workdir.exists():
         raise UserError(f"{workdir} is there already: name a new --workdir.")
     temporary = workdir.with_name(f".{workdir.name}.tmp")
@@ -181,7 +213,7 @@ def export(trained: TrainedModel, output: Path, dtype: DTypeLike = np.float32) -
         dtype: of the kernels; biases and moving statistics, which are few, stay float32.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or holds one of these files with another content.
     """
     tree = {"params": trained.params, "model_state": trained.model_state}
     tensors = {
@@ -194,17 +226,41 @@ def export(trained: TrainedModel, output: Path, dtype: DTypeLike = np.float32) -
         config=_without_paths(trained.config),
         fingerprint=_fingerprint(trained.config, rounded["params"], rounded["model_state"]),
     )
+    about = {"step": trained.step, "sha256": _checksum(tensors, trained.step)}
     # One entry alone: safetensors writes several in no fixed order.
-    metadata = {"step": str(trained.step)}
+    metadata = {_METADATA: json.dumps(about)}
     contents = {
         WEIGHTS_FILE: safetensors.numpy.save(tensors, metadata),
         _CARD_FILE: _model_card(trained, tensors, np.dtype(dtype).name).encode(),
         # The last: without it the folder is no model.
         CONFIG_FILE: _to_json(trained.config).encode(),
     }
+    _check_free(output, contents)
     for name, content in contents.items():
         with atomic_file.replacing(output / name) as temporary:
             temporary.write_bytes(content)
+
+
+def _check_free(output: Path, contents: Mapping[str, bytes]) -> None:
+    """Raises a UserError where an export would replace what is not the same."""
+    if checkpoint.has_checkpoint(output):
+        raise UserError(f"{output} is a run of training: use another --output.")
+    for name, content in contents.items():
+        path = output / name
+        if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == content):
+            raise UserError(
+                f"{path} is there, and not what this export would write: use another --output, or "
+                "move it away."
+            )
+
+
+def _checksum(tensors: Mapping[str, np.ndarray], step: int) -> str:
+    """Returns what stands for weights as they are stored; safetensors itself notices no damage."""
+    digest = hashlib.sha256(str(step).encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
+        digest.update(np.ascontiguousarray(tensors[name]).tobytes())
+    return digest.hexdigest()
 
 
 def _without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,8 +275,13 @@ def _read_safetensors(folder: Path, params: Any, model_state: Any) -> tuple[Any,
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            step = int((file.metadata() or {}).get("step", 0))
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+            metadata = file.metadata() or {}
+        # Older exports have the step alone.
+        about = json.loads(metadata.get(_METADATA, "{}")) or {"step": metadata.get("step", 0)}
+        step = int(about["step"])
+        if "sha256" in about and about["sha256"] != _checksum(tensors, step):
+            raise ValueError("its checksum differs")
+    except Exception as error:  # damaged files make safetensors and NumPy raise almost anything
         raise UserError(f"{path} cannot be read ({error}): fetch it again.") from error
     found = {name: tensor.shape for name, tensor in tensors.items()}
     expected = {name: leaf.shape for name, leaf in named_leaves(as_saved(shapes, found))}
@@ -248,6 +309,7 @@ def _model_card(trained: TrainedModel, tensors: Mapping[str, np.ndarray], dtype:
     if trained.config["task"] == "classifier":
         use, tag = _CLASSIFIER_USE, "audio-classification"
     config, crop = trained.config, trained.task.crop_samples
+    batch_size = trained.setting("batch_size")
     settings = "\n".join(f"| {k} | {v} |" for k, v in sorted(architecture(config).items()))
     return f"""---
 library_name: wavenet_ae
@@ -265,7 +327,7 @@ A model of [Engel et al. 2017](https://arxiv.org/abs/1704.01279), for 16 kHz mon
 | --- | --- |
 {settings}
 
-Data: {config["dataset"]["name"]}. Training: {trained.step:,} updates of {config["batch_size"]}
+Data: {config["dataset"]["name"]}. Training: {trained.step:,} updates of {batch_size}
 {"notes" if crop is None else f"x {crop} samples"}. Fingerprint: {trained.fingerprint}.
 Written by wavenet_ae {wavenet_ae.__version__}.
 

@@ -14,7 +14,8 @@ import jax
 
 from wavenet_ae import atomic_file, processes
 from wavenet_ae.errors import UserError, write_error
-from wavenet_ae.training import trained
+from wavenet_ae.training import checkpoint, trained
+from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE
 from wavenet_ae.training.state import ADAM
 
 _LOCK_FILE = ".lock"
@@ -25,8 +26,8 @@ def claimed(workdir: Path) -> Iterator[None]:
     """Makes the folder, and keeps other runs out of it until the block ends or the process dies.
 
     Raises:
-        UserError: the folder cannot be made, another run is in it, or it is not the same folder
-            for all processes of this one.
+        UserError: the folder cannot be made or hold checkpoints, another run is in it, or it is
+            not the same folder for all processes of this one.
     """
     with contextlib.ExitStack() as stack:
         with processes.together():
@@ -39,6 +40,7 @@ def claimed(workdir: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(workdir: Path) -> Iterator[str]:
+    checkpoint.check_path(workdir, writing=True)
     path = workdir / _LOCK_FILE
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -104,9 +106,21 @@ def check_fits(config: Mapping[str, Any], workdir: Path) -> None:
     """Refuses another model's run in the folder, and tells what else has changed in the settings.
 
     Raises:
-        UserError: the folder holds a run of another model or with another optimizer.
+        UserError: the folder holds a run of another model or with another optimizer, an export, or
+            files that a run would replace and no run wrote.
     """
+    if (workdir / trained.WEIGHTS_FILE).exists():
+        raise UserError(
+            f"{workdir} holds {trained.WEIGHTS_FILE}, an export, which a run would not change: use "
+            f"another --workdir, and --config.init_from={workdir} to start from its weights."
+        )
     if not (workdir / trained.CONFIG_FILE).exists():
+        foreign = [name for name in (METRICS_FILE, TIMING_FILE) if (workdir / name).exists()]
+        if foreign:
+            raise UserError(
+                f"{workdir} holds {foreign[0]} and no {trained.CONFIG_FILE} of a run: use another "
+                "--workdir."
+            )
         return
     saved = trained.read_config(workdir)
     check_same_model(saved, config, f"{workdir} holds a run with", "use another --workdir.")

@@ -135,6 +135,39 @@ def test_weights_alone_are_nothing_to_go_on_from(two_checkpoints, empty, tmp_pat
         restore(workdir, empty)
 
 
+@pytest.mark.parametrize("damage", ["emptied", "cut", "gone"])
+def test_damaged_weights_are_one_sentence(two_checkpoints, empty, tmp_path, capfd, caplog, damage):
+    """Every file in turn: the weights are as they were saved, or the checkpoint is named."""
+    refused = 0
+    for number, file in enumerate(files_of(two_checkpoints / "checkpoints" / "4")):
+        workdir = Path(shutil.copytree(two_checkpoints, tmp_path / str(number)))
+        victim = workdir / file.relative_to(two_checkpoints)
+        content = victim.read_bytes()
+        victim.unlink()
+        if damage != "gone":
+            victim.write_bytes(content[: len(content) // 2 * (damage == "cut")])
+        shapes = jax.eval_shape(lambda: (empty.averaged, empty.model_state))
+        try:
+            params, _, step = checkpoint.load_weights(workdir, *shapes)
+        except UserError as error:
+            refused += f"the checkpoint {workdir / 'checkpoints' / '4'} is damaged" in str(error)
+        else:
+            assert step == 4
+            jax.tree.map(lambda x, y: np.testing.assert_array_equal(x, y + 4), params, empty.params)
+    assert refused >= 3
+    assert caplog.text == ""
+    assert capfd.readouterr().err == ""
+
+
+def test_weights_whose_path_cannot_be_read_are_not_called_damaged(two_checkpoints, tmp_path):
+    for name in ("piano[1]", "a*b"):  # where a run was moved to
+        shutil.copytree(two_checkpoints, tmp_path / name)
+        assert checkpoint.has_checkpoint(tmp_path / name)
+        checkpoint.check_path(tmp_path / name, writing=False)
+    with pytest.raises(UserError, match=r"in its path, with which checkpoints cannot be read"):
+        checkpoint.load_weights(tmp_path / "back\\slash", {}, {}, 4)
+
+
 def test_a_checkpoint_that_the_first_process_sees_must_show_in_all(
     two_checkpoints, empty, monkeypatch
 ):

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from wavenet_ae.errors import UserError
@@ -23,6 +25,34 @@ def test_a_folder_that_is_not_shared_is_refused(tmp_path, monkeypatch):
         workdirs.claimed(tmp_path / "elsewhere"),
     ):
         pass
+
+
+@pytest.mark.parametrize("name", ["piano[1]", "a*", "what?", "back\\slash", "deep [2026]/run"])
+def test_paths_in_which_checkpoints_get_lost_are_refused(tmp_path, name):
+    with (
+        pytest.raises(UserError, match=r"has '.{1,3}' in its path, with which checkpoints"),
+        workdirs.claimed(tmp_path / name),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "timing.jsonl"])
+def test_files_of_no_run_are_not_replaced(tiny_config, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UserError, match=rf"holds {name} and no config\.json of a run"):
+        workdirs.check_fits(json.loads(tiny_config), tmp_path)
+
+
+def test_the_configuration_of_another_program_is_named(tiny_config, tmp_path):
+    config = json.loads(tiny_config)
+    saved = config | {"optimizer": "adam"}
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    workdirs.check_fits(config, tmp_path)
+    del saved["crop_samples"]
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    with pytest.raises(UserError, match=r"config\.json lacks crop_samples"):
+        workdirs.check_fits(config, tmp_path)
 
 
 def test_settings_by_their_full_names():

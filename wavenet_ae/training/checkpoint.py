@@ -1,15 +1,17 @@
 """The checkpoints of a run. The only importer of Orbax."""
 
 import contextlib
+import gc
 import itertools
 import json
 import logging
 import re
 import sys
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 from jax.sharding import Mesh
@@ -32,6 +34,8 @@ _SAVING_S = 300
 # second kind TensorStore takes no path at all.
 _NOT_TO_WRITE = re.compile(r"[][*?]")
 _NOT_TO_READ = re.compile(r"\\|\*\*|[\ud800-\udfff]")
+
+_Read = TypeVar("_Read")
 
 
 class Checkpoints(contextlib.AbstractContextManager):
@@ -151,8 +155,8 @@ class Checkpoints(contextlib.AbstractContextManager):
             ) from error
 
 
-def _is_not_orbax(record: logging.LogRecord) -> bool:
-    return "orbax" not in record.pathname
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name != "asyncio" and "orbax" not in record.pathname
 
 
 def _is_no_background_error(record: logging.LogRecord) -> bool:
@@ -222,31 +226,27 @@ def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Progres
     Raises:
         MachineError: it cannot be read now, which does not mean that it is damaged.
     """
-    try:
-        with _quiet(), _alone():
-            loaded = _load(
-                folder,
-                {
-                    _TRAINED: {"params": abstract.averaged, "model_state": abstract.model_state},
-                    _TRAINING: {
-                        "step": abstract.step,
-                        "params": abstract.params,
-                        "opt_state": abstract.opt_state,
-                    },
+
+    def read() -> tuple[dict[str, Any], Progress]:
+        loaded = _load(
+            folder,
+            {
+                _TRAINED: {"params": abstract.averaged, "model_state": abstract.model_state},
+                _TRAINING: {
+                    "step": abstract.step,
+                    "params": abstract.params,
+                    "opt_state": abstract.opt_state,
                 },
-            )
-            progress = _read_progress(folder)
-        if not _metrics_whole(folder):
-            return None, "its metrics cannot be read"
-    except Exception as error:  # whatever Orbax makes of a damaged file
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        machine = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
-        if machine or "RESOURCE_EXHAUSTED" in reason:
-            raise MachineError(
-                f"the checkpoint {folder} cannot be read ({reason}): start again once this is "
-                "mended."
-            ) from error
-        return None, reason
+            },
+        )
+        return loaded, _read_progress(folder)
+
+    found, damage = _attempt(folder, read)
+    if found is None:
+        return None, damage
+    if not _metrics_whole(folder):
+        return None, "its metrics cannot be read"
+    loaded, progress = found
     trained, training = loaded[_TRAINED], loaded[_TRAINING]
     state = TrainState(
         step=training["step"],
@@ -273,6 +273,27 @@ def _load(folder: Path, abstract: dict[str, Any]) -> dict[str, Any]:
     saved = ocp.checkpointables_metadata(folder).metadata
     shapes = {name: leaf.shape for name, leaf in older_layouts.named_leaves(saved)}
     return ocp.load_checkpointables(folder, older_layouts.as_saved(abstract, shapes))
+
+
+def _attempt(folder: Path, read: Callable[[], _Read]) -> tuple[_Read | None, str]:
+    """Returns what is read of a checkpoint and no text, or nothing and what is wrong with it.
+
+    Raises:
+        MachineError: it cannot be read now, which does not mean that it is damaged.
+    """
+    with _quiet():
+        try:
+            with _alone():
+                return read(), ""
+        except Exception as error:  # whatever Orbax makes of a damaged file
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+            machine = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+        gc.collect()  # reads that were under way say so when they go
+    if machine or "RESOURCE_EXHAUSTED" in reason:
+        raise MachineError(
+            f"the checkpoint {folder} cannot be read ({reason}): start again once this is mended."
+        )
+    return None, reason
 
 
 @contextlib.contextmanager
@@ -304,12 +325,16 @@ def _quiet() -> Iterator[None]:
     """Swallows what Orbax says of reads that fail, and of those that were under way then."""
     before = sys.unraisablehook
     sys.unraisablehook = lambda unraisable: None
-    logger = logging.getLogger("absl")
-    logger.addFilter(_is_not_orbax)
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    for logger in loggers:
+        logger.addFilter(_is_ours)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # coroutines that nobody awaits
+            yield
     finally:
-        logger.removeFilter(_is_not_orbax)
+        for logger in loggers:
+            logger.removeFilter(_is_ours)
         sys.unraisablehook = before
 
 
@@ -365,6 +390,7 @@ def load_weights(
 
     Raises:
         UserError: the checkpoint is not there or is damaged.
+        MachineError: it cannot be read now.
     """
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     abstract = jax.tree.map(
@@ -376,11 +402,12 @@ def load_weights(
     folder = (workdir / FOLDER).absolute() / str(step)
     if not folder.exists():
         raise UserError(f"there is no checkpoint {folder}: there are {_steps(workdir)}.")
-    try:
-        with _quiet(), _alone():
-            saved = _load(folder, {_TRAINED: abstract})[_TRAINED]
-    except Exception as error:  # whatever Orbax makes of a damaged file
-        raise _unreadable(folder) from error
+    saved, damage = _attempt(folder, lambda: _load(folder, {_TRAINED: abstract})[_TRAINED])
+    if saved is None:
+        raise UserError(
+            f"the checkpoint {folder} is damaged or not of this model ({damage}): move the folder "
+            "away to use the checkpoint before it."
+        )
     loaded = older_layouts.as_today(saved, abstract)
     return loaded["params"], loaded["model_state"], step
 
@@ -390,13 +417,6 @@ def save_weights(workdir: Path, params: Any, model_state: Any, step: int) -> Non
     ocp.save_checkpointables(
         (workdir / FOLDER).absolute() / str(step),
         {_TRAINED: {"params": params, "model_state": model_state}},
-    )
-
-
-def _unreadable(folder: Path) -> UserError:
-    return UserError(
-        f"the checkpoint {folder} is damaged or not of this model: move the folder away to use "
-        "the checkpoint before it."
     )
 
 

@@ -44,13 +44,17 @@ def read_metrics(workdir: Path, file: str = METRICS_FILE) -> list[dict[str, floa
         UserError: another line is damaged.
     """
     path = workdir / file
-    lines = path.read_text().split("\n") if path.exists() else []
+    try:
+        lines = path.read_text().split("\n") if path.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): restore it from a copy.") from error
     metrics = []
     # What follows the last newline was cut short.
     for number, line in enumerate(lines[:-1], start=1):
         try:
             metrics.append(json.loads(line) | {})
-        except (ValueError, TypeError) as error:
+            metrics[-1]["step"] + 0
+        except (KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"line {number} of {path} is damaged: delete the line, or restore the file."
             ) from error

@@ -117,6 +117,23 @@ def read_config(workdir: Path) -> dict[str, Any]:
     return config
 
 
+def create_task(folder: Path, config: Mapping[str, Any]) -> tuple[tasks.Task, Any, Any]:
+    """Returns the task of a folder's configuration, and its parameters' and model state's shapes.
+
+    Raises:
+        UserError: the configuration is of no model.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        task = tasks.create(config)
+        return task, *jax.eval_shape(task.init, jax.random.key(0))
+    except KeyError as error:
+        raise UserError(f"{path} lacks {error.args[0]}: restore it from a copy.") from error
+    except Exception as error:  # whatever Flax and JAX make of values that no model can have
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path} is of no model that this version has: {reason}") from error
+
+
 def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns all settings of the model but those of its computation and its beginning."""
     model = tasks.create(config).model
@@ -144,18 +161,7 @@ def load_trained(folder: Path, task: str | None = None) -> TrainedModel:
     config = read_config(folder)
     if task not in (None, config["task"]):
         raise UserError(f"{folder} is a model of {config['task']}: name one of {task}.")
-    try:
-        made = tasks.create(config)
-        params, model_state = jax.eval_shape(made.init, jax.random.key(0))
-    except KeyError as error:
-        raise UserError(
-            f"{folder / CONFIG_FILE} lacks {error.args[0]}: restore it from a copy."
-        ) from error
-    except Exception as error:  # whatever Flax and JAX make of values that no model can have
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(
-            f"{folder / CONFIG_FILE} is of no model that this version has: {reason}"
-        ) from error
+    made, params, model_state = create_task(folder, config)
     if (folder / WEIGHTS_FILE).exists():
         params, model_state, step = _read_safetensors(folder, params, model_state)
     elif checkpoint.has_checkpoint(folder):

@@ -123,14 +123,15 @@ def check_fits(config: Mapping[str, Any], workdir: Path) -> None:
             )
         return
     saved = trained.read_config(workdir)
+    trained.create_task(workdir, saved)  # or else a sentence
     check_same_model(saved, config, f"{workdir} holds a run with", "use another --workdir.")
-    names = [c.get("optimizer", {}).get("name", ADAM) for c in (saved, config)]
+    before, now = (flatten(c) for c in (saved, config))
+    names = [settings.get("optimizer.name", ADAM) for settings in (before, now)]
     if names[0] != names[1]:
         raise UserError(
             f"{workdir} holds a run with config.optimizer.name={names[0]}, not {names[1]}: use"
             " another --workdir, and --config.init_from to start from its weights."
         )
-    before, now = (flatten(c) for c in (saved, config))
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             processes.say_once(

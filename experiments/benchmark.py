@@ -39,7 +39,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from wavenet_ae import atomic_file
+from wavenet_ae import results
 from wavenet_ae.benchmarks import data, griffin_lim, machine, sampling, training, transposed
 from wavenet_ae.command_line import define_path, read_config, run
 from wavenet_ae.errors import UserError
@@ -120,6 +120,8 @@ def main() -> None:
     config = read_config(_CONFIG)
     if "task" not in config:
         raise UserError("the --config is of no training: take one of experiments/configs.")
+    if _OUTPUT.value:
+        results.check(_OUTPUT.value.parent, [_OUTPUT.value.name], "benchmark")
     timing = {"seconds": _SECONDS.value, "repetitions": _REPETITIONS.value}
     match _TASK.value:
         case "train":
@@ -148,7 +150,7 @@ def main() -> None:
     result = {"task": _TASK.value, **settings, "machine": machine.describe(), **timing, **result}
     print(f"{machine.sentence(result['machine'])}\n{report}", end="")
     if _OUTPUT.value:
-        with atomic_file.replacing(_OUTPUT.value) as path:
+        with results.replacing(_OUTPUT.value, "benchmark") as path:
             path.write_text(json.dumps(result, indent=2, default=str) + "\n")
 
 

@@ -374,6 +374,20 @@ def test_a_classifier_wants_pairs_of_notes(models, pairs, tmp_path, count):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["report.html", "interpolation.json", f"mix/{NAME}_0.500.wav", f"original/{NAME}_first.wav"],
+)
+def test_files_of_others_are_not_replaced(models, pairs, generated, tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(UserError, match=rf"holds {path.name}, not written by this tool"):
+        write_interpolation(models, pairs, tmp_path, num_weights=len(WEIGHTS))
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
+    assert generated == {}
+
+
 def test_long_names_and_many_pairs_of_one_name_keep_apart(models, generated, tmp_path):
     end = End(Path("n" * 200 + ".take.wav"), np.zeros(SHORT, np.float32), -1)
     wavenet = {"wavenet": models["wavenet"]}

@@ -353,7 +353,8 @@ def test_two_processes_give_what_one_gives(config, notes_dir, runs, tmp_path, en
         path.relative_to(two) for path in sorted(two.rglob("*"))
     ]
     for path in one.rglob("*.*"):
-        if path.name != "linear_probe.json":  # it says from which configuration it came
+        # It says from which configuration it came, and the record what it holds.
+        if path.name not in ("linear_probe.json", "written.json"):
             assert (two / path.relative_to(one)).read_bytes() == path.read_bytes()
     assert read(two)["models"] == read(one)["models"]
     assert "test notes have a pitch" in results[0].stdout
@@ -367,6 +368,13 @@ def test_two_processes_give_what_one_gives(config, notes_dir, runs, tmp_path, en
     assert "error: process 1: " in results[0].stderr
     assert "missing is no run of training" in results[1].stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_files_of_others_are_not_replaced(config, tmp_path):
+    (tmp_path / "linear_probe.json").write_text("mine")
+    with pytest.raises(UserError, match=r"holds linear_probe\.json, not written by this tool"):
+        run_linear_probe(config, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["linear_probe.json"]
 
 
 def test_instrument_with_the_most_pitches_is_drawn():

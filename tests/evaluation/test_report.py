@@ -241,6 +241,20 @@ def test_what_is_missing_is_named(workdir, tmp_path):
         write_report([workdir], tmp_path / "file", seconds=0.01)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["report.html", f"audio/{CHOSEN[0]}_original.wav", f"audio/{CHOSEN[1]}_reconstruction.wav"],
+)
+def test_files_of_others_are_not_replaced(workdir, tmp_path, monkeypatch, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    monkeypatch.setattr(report, "encode_sound", None)  # refused before any work
+    with pytest.raises(UserError, match=rf"holds {path.name}, not written by this tool"):
+        write_report([workdir], tmp_path, num_notes=3, seconds=SECONDS)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
+
+
 @pytest.fixture
 def box(workdir, tmp_path, monkeypatch):
     """The package with this run's weights in the place of its own."""

@@ -188,6 +188,17 @@ def test_a_second_call_goes_on_where_the_first_stopped(finished, config, monkeyp
     assert "3 of 4 sounds are in" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["notes.jsonl", "table1.md", "wavenet/{}.wav", "original/{}.wav"])
+def test_files_of_others_are_not_replaced(config, notes, tmp_path, monkeypatch, name):
+    path = tmp_path / name.format(notes[0]["id"])
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    monkeypatch.setattr(table1, "encode_split", None)  # refused before any work
+    with pytest.raises(UserError, match=rf"holds {path.name}, not written by this tool"):
+        evaluate_table1(config, tmp_path)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
+
+
 def test_three_processes_share_the_notes(monkeypatch, tiny_config):
     """Their shares, put together, are the whole split in its order."""
     dataset = json.loads(tiny_config)["dataset"]

@@ -195,6 +195,9 @@ def test_an_output_that_cannot_be_written_is_refused_before_reading(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file/out cannot be written \(Not a dir.* is a file"):
         dataset_page.check_writable(tmp_path / "file" / "out")
+    (tmp_path / "dataset.md").write_text("mine")
+    with pytest.raises(UserError, match=r"holds dataset\.md, not written by this tool"):
+        dataset_page.check_writable(tmp_path)
     dataset_page.check_writable(tmp_path / "new" / "out")
     assert not (tmp_path / "new").exists()
     assert not (tmp_path / "out").exists()

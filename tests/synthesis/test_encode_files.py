@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from recorded_tones import record, tone
 
-from wavenet_ae.synthesis.encode_files import encode_file, find_pitch, pitch_in_name
+from wavenet_ae.audio import files
+from wavenet_ae.errors import UserError
+from wavenet_ae.synthesis.encode_files import (
+    encode_file,
+    encode_files,
+    find_pitch,
+    pitch_in_name,
+)
 
 CODEC = SimpleNamespace(
     num_pitches=128,
@@ -42,6 +49,41 @@ def test_a_pitch_that_is_asked_for_counts_and_is_told(tmp_path, capsys):
 def test_a_long_sound_is_heard_at_its_beginning(tmp_path):
     low, high = (tone(pitch, seconds=12)[:, 0] for pitch in (50, 74))
     assert find_pitch(tmp_path / "a.wav", np.concatenate([low, high, high])) == 50
+
+
+def test_embeddings_are_kept_and_others_files_too(tmp_path, capsys):
+    output, calls = tmp_path / "out", []
+
+    def encode(audio):
+        calls.append(len(audio))
+        return np.zeros((1, 1, 3))
+
+    def model(fingerprint):
+        trained = SimpleNamespace(fingerprint=fingerprint)
+        return SimpleNamespace(num_pitches=0, hop_length=512, trained=trained, encode=encode)
+
+    sources = []
+    for name in ("a", "b"):
+        files.save(tmp_path / f"{name}.wav", np.full(100, 0.1))
+        sources.append(files.Source(tmp_path / f"{name}.wav", name))
+    assert encode_files(model("f"), sources[:1], output) == 0
+    before = (output / "a.npz").stat().st_mtime_ns
+    for _ in range(2):  # goes on where it stopped, and does nothing twice
+        assert encode_files(model("f"), sources, output) == 0
+    assert (output / "a.npz").stat().st_mtime_ns == before
+    assert len(calls) == 2
+    assert "1 of 2 embeddings are in" in capsys.readouterr().out
+
+    with pytest.raises(UserError, match=r"holds a\.npz, b\.npz, made from something else"):
+        encode_files(model("g"), sources, output)
+    other = [files.Source(sources[1].path, "a")]  # another sound of that name
+    with pytest.raises(UserError, match=r"holds a\.npz, made from something else"):
+        encode_files(model("f"), other, output)
+    (output / "a.npz").write_text("mine")
+    with pytest.raises(UserError, match=r"holds a\.npz, not written by this tool or changed"):
+        encode_files(model("f"), sources, output)
+    assert (output / "a.npz").read_text() == "mine"
+    assert len(calls) == 2
 
 
 def test_what_has_no_pitch_is_told_why(tmp_path, capsys):

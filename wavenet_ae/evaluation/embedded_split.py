@@ -2,7 +2,6 @@
 
 import hashlib
 import sys
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -143,7 +142,7 @@ def encode_split(codec: Codec, notes: SplitNotes, folder: Path, batch_size: int)
     with processes.progress(total=len(notes.indices), unit="note", desc=f"encoding {name}") as bar:
         for part in range(_parts(notes)):
             embeddings = _read(_path(codec, notes, part, folder), codec)
-            if embeddings is None:
+            if embeddings is None or len(embeddings) != len(notes.ids[_rows(part)]):
                 embeddings = _encode(codec, notes, part, folder, batch_size, bar)
             else:
                 bar.update(len(embeddings))
@@ -196,7 +195,8 @@ def _read(path: Path, codec: Codec) -> np.ndarray | None:
     try:
         with path.open("rb") as file:
             embeddings = np.load(file)["embeddings"]
-    except (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damaged files make NumPy raise almost anything
         tqdm.write(f"{path} cannot be read ({error}): its notes are encoded anew", file=sys.stderr)
         return None
-    return embeddings if embeddings.shape[-1] == codec.embedding_size else None
+    fits = embeddings.ndim == 3 and embeddings.shape[-1] == codec.embedding_size
+    return embeddings if fits and np.issubdtype(embeddings.dtype, np.floating) else None

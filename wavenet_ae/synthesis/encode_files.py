@@ -131,6 +131,8 @@ def encode_files(codec: Codec, sources: Iterable[files.Source], output: Path) ->
     if done:
         processes.say(f"{len(done)} of {len(sources)} embeddings are in {output} already")
     todo, refused = [source for source in sources if source.stem not in done], 0
+    if not todo:
+        return refused
     with processes.progress(total=len(todo), unit="file", desc="encoding") as bar:
         for first in range(0, len(todo), _RECORDED_TOGETHER):
             group = todo[first : first + _RECORDED_TOGETHER]

@@ -64,3 +64,26 @@ def test_one_process_meets_nobody(monkeypatch):
     monkeypatch.setattr(processes.multihost_utils, "process_allgather", None)
     with processes.together():
         assert processes.share([3, 4]) == [3, 4]
+
+
+@pytest.mark.parametrize("address", ["localhost", "localhost:", "localhost:x", ":1", "a:0"])
+def test_addresses_that_cannot_be(address):
+    with pytest.raises(UserError, match=f"--coordinator_address={address} must be HOST:PORT"):
+        processes.connect(address, 1, 0, 1)
+
+
+def test_a_process_says_for_what_it_waits(monkeypatch, capsys):
+    def initialize(*arguments, **settings):
+        while "waits for" not in said:
+            said.append(capsys.readouterr().err)
+            said[:] = ["".join(said)]
+            if "waits for 2 other(s) at localhost:9876" in said[0]:
+                break
+        raise RuntimeError("DEADLINE_EXCEEDED: nobody came\nmore")
+
+    said = []
+    monkeypatch.setattr(processes, "_QUIET_S", 0.0)
+    monkeypatch.setattr(jax.distributed, "initialize", initialize)
+    with pytest.raises(UserError, match=r"be connected \(DEADLINE_EXCEEDED: nobody came\): give"):
+        processes.connect("localhost:9876", 3, 1, 1)
+    assert said == ["process 1 waits for 2 other(s) at localhost:9876\n"]

@@ -91,7 +91,16 @@ def test_flags_that_cannot_be(arguments, reason):
     assert result.stderr.count("\n") == 1
 
 
-def test_a_device_that_is_not_there():
+@pytest.mark.parametrize(
+    "platform",
+    [
+        "abacus",
+        pytest.param(
+            "cuda", marks=pytest.mark.skipif(os.path.exists("/dev/nvidia0"), reason="it is there")
+        ),
+    ],
+)
+def test_a_device_that_is_not_there(platform):
     script = """
         from wavenet_ae import command_line
 
@@ -101,11 +110,32 @@ def test_a_device_that_is_not_there():
 
         command_line.run(main)
     """
-    result = started(script, JAX_PLATFORMS="abacus")
+    result = started(script, JAX_PLATFORMS=platform)
     assert result.returncode == 1
-    assert result.stderr.startswith("error: JAX cannot use its devices (Unable to initialize")
-    assert result.stderr.endswith("JAX_PLATFORMS=abacus must name one that is here, as cpu.\n")
+    assert result.stderr.startswith(
+        f"error: JAX_PLATFORMS={platform} names a device that JAX cannot use here"
+    )
+    assert result.stderr.endswith(": leave the variable out, or set it to cpu.\n")
     assert result.stderr.count("\n") == 1
+
+
+def test_waiting_for_other_processes_is_interrupted_at_once():
+    script = """
+        import os, signal, threading
+        from wavenet_ae import command_line
+        import jax
+
+        def initialize(*arguments, **settings):
+            os.kill(os.getpid(), signal.SIGTERM)
+            threading.Event().wait()
+
+        jax.distributed.initialize = initialize
+        command_line.define_distributed(independent=True)
+        command_line.run(lambda: print("ran"))
+    """
+    result = started(script, "--distributed", "--coordinator_address=localhost:9876")
+    assert (result.returncode, result.stdout) == (130, "")
+    assert result.stderr == "interrupted before the processes were connected\n"
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,9 @@ def _connect() -> None:
 
     try:
         processes.connect(**given, shutdown_timeout_s=_shutdown_timeout_s)
+    # JAX, which still waits, would keep this process.
+    except TimeoutError as error:
+        os._exit(_say(f"error: {error}", _LOST))
     except KeyboardInterrupt:
         os._exit(_say("interrupted before the processes were connected", 130))
 
@@ -217,17 +220,17 @@ def _is_loss(error: Exception) -> bool:
 def _known_cause(error: Exception) -> UserError | None:
     """Returns in a sentence what not the code but its surroundings have caused, if that is so."""
     text = str(error)
-    first = text.partition("\n")[0].rstrip(".")
-    if "Unable to initialize backend" in text or "Unknown backend" in text:
+    first = text.partition("\n")[0].partition(" (set JAX_PLATFORMS")[0].rstrip(".")
+    frames = traceback.extract_tb(error.__traceback__)
+    if frames and Path(frames[-1].filename).name == "xla_bridge.py":  # looking for devices
+        why = f" ({first})" if first else ""
         variable = os.environ.get("JAX_PLATFORMS")
-        return UserError(
-            f"JAX cannot use its devices ({first}): "
-            + (
-                f"JAX_PLATFORMS={variable} must name one that is here, as cpu."
-                if variable
-                else "JAX_PLATFORMS=cpu does without them."
+        if variable:
+            return UserError(
+                f"JAX_PLATFORMS={variable} names a device that JAX cannot use here{why}: leave the "
+                "variable out, or set it to cpu."
             )
-        )
+        return UserError(f"JAX cannot use its devices{why}: JAX_PLATFORMS=cpu does without them.")
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
         return UserError(
             f"the memory is too small ({first or 'out of memory'}): take a smaller batch or model."

@@ -20,8 +20,8 @@ from wavenet_ae.errors import UserError
 
 # Network file systems show a new file to other machines after a while.
 _PATIENCE_S = 60.0
-# A process that has to wait for others for longer says so.
-_QUIET_S = 2.0
+# A process that waits for the others to begin says so, and gives up in the end.
+_QUIET_S, _CONNECTED_S = 2.0, 300
 
 
 def connect(
@@ -40,6 +40,7 @@ def connect(
 
     Raises:
         UserError: an argument is wrong, or the others cannot be reached.
+        TimeoutError: they did not come.
     """
     if coordinator_address is not None:
         match = re.fullmatch(r".+:(\d{1,5})", coordinator_address)
@@ -56,6 +57,8 @@ def connect(
                 coordinator_address,
                 num_processes,
                 process_id,
+                # Longer than is waited here, since JAX would abort the process.
+                initialization_timeout=2 * _CONNECTED_S,
                 shutdown_timeout_seconds=shutdown_timeout_s,
             )
             # The first meeting waits for half a minute alone: before any work, when all are here.
@@ -74,7 +77,12 @@ def connect(
         others = "the others" if num_processes is None else f"{num_processes - 1} other(s)"
         where = f" at {coordinator_address}" if coordinator_address else ""
         print(f"{who} waits for {others}{where}", file=sys.stderr, flush=True)
-        thread.join()
+        thread.join(_CONNECTED_S)
+        if thread.is_alive():
+            raise TimeoutError(
+                f"{who} has waited {_CONNECTED_S} s for {others}{where}: start all of them within "
+                "that time, with the same --coordinator_address and --num_processes."
+            )
     if failures:
         if not isinstance(failures[0], RuntimeError | TypeError | ValueError):
             raise failures[0]

@@ -153,4 +153,8 @@ BELOW_ONE = number("0 or more and below 1", lambda x: 0 <= x < 1)
 SEED = whole(0, LARGEST_SEED)
 TRUTH = Rule("True or False", lambda x: isinstance(x, bool))
 TEXT = Rule("a text", lambda x: isinstance(x, str) and x != "")
+DATASET_NAME = Rule(
+    "a dataset's name, as nsynth_json/by_note",
+    lambda x: isinstance(x, str) and re.fullmatch(r"[\w-]+(/[\w-]+)?(:[\d.]+)?", x) is not None,
+)
 LOCAL_PATH = Rule("a path on this machine, not a URL", _is_local_path)

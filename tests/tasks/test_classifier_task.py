@@ -153,7 +153,7 @@ def test_references_do_not_look_at_the_notes(task):
         ("dtype", "float16", "config.model.dtype='float16' must be float32 or bfloat16"),
         ("batch_norm_decay", 1.0, "batch_norm_decay=1.0 must be 0 or more and below 1"),
         ("batch_norm_decay", float("nan"), "batch_norm_decay=nan must be 0 or more and below 1"),
-        ("wide_channels", 0, "config.model.wide_channels=0 must be a whole number, 1 or larger"),
+        ("wide_channels", 0, "config.model.wide_channels=0 must be a whole number from 1 to 65536"),
         (
             "embedding_size",
             9,

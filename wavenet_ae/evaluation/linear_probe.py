@@ -20,6 +20,7 @@ from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_share, encod
 from wavenet_ae.evaluation.intervals import bootstrap_interval
 from wavenet_ae.evaluation.linear_probe_page import SLOTS, draw, write
 from wavenet_ae.settings import (
+    DATASET_NAME,
     LOCAL_PATH,
     POSITIVE,
     SEED,
@@ -43,7 +44,7 @@ _RULES: Rules = {
     "experiment": TEXT,
     "seed": SEED,
     "models": dict.fromkeys(SLOTS, optional(or_none(LOCAL_PATH))),
-    "dataset": {"name": or_none(TEXT), "data_dir": or_none(LOCAL_PATH)},
+    "dataset": {"name": or_none(DATASET_NAME), "data_dir": or_none(LOCAL_PATH)},
     "train_split": TEXT,
     "test_split": TEXT,
     "num_train_notes": or_none(whole(2)),

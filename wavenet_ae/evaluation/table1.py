@@ -25,6 +25,7 @@ from wavenet_ae.evaluation.intervals import bootstrap_interval
 from wavenet_ae.evaluation.notes import Note, choose_notes, note_of, read_audio
 from wavenet_ae.evaluation.scores import Scorer, log_spectral_distance
 from wavenet_ae.settings import (
+    DATASET_NAME,
     LOCAL_PATH,
     NOT_NEGATIVE,
     SEED,
@@ -62,7 +63,7 @@ _ROWS_PER_DEVICE = 8
 _RULES: Rules = {
     "experiment": TEXT,
     **dict.fromkeys(("classifier", *MODELS), or_none(LOCAL_PATH)),
-    "dataset": {"name": or_none(TEXT), "data_dir": or_none(LOCAL_PATH)},
+    "dataset": {"name": or_none(DATASET_NAME), "data_dir": or_none(LOCAL_PATH)},
     "split": TEXT,
     "num_notes": or_none(whole(1)),
     "temperature": NOT_NEGATIVE,

@@ -3,10 +3,11 @@
 from wavenet_ae.data import nsynth
 from wavenet_ae.settings import BELOW_ONE, Rule, choice, or_none, whole
 
-SIZE = whole(1)
+# Beyond these XLA ends the process, or a compilation does not end.
+SIZE, LAYERS = whole(1, 2**16), whole(1, 1024)
 NUM_PITCHES = Rule(
     "a whole number: 0, or 128 for MIDI",
-    lambda x: type(x) is int and (x == 0 or x >= nsynth.NUM_PITCHES),
+    lambda x: type(x) is int and (x == 0 or nsynth.NUM_PITCHES <= x <= 2**16),
 )
 ARITHMETIC = {
     "dtype": choice("float32", "bfloat16"),

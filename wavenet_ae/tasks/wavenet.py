@@ -10,18 +10,19 @@ import numpy as np
 import optax
 
 from wavenet_ae.audio import mu_law
+from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.settings import TRUTH, Rules, choice, whole
-from wavenet_ae.tasks.model_rules import ARITHMETIC, NUM_PITCHES, SIZE, exactly
+from wavenet_ae.tasks.model_rules import ARITHMETIC, LAYERS, NUM_PITCHES, SIZE, exactly
 
 _LARGEST_CYCLE = 20  # the last layer's dilation is then 33 s
 _MODEL_RULES = {
     "encoder_channels": SIZE,
-    "encoder_layers": SIZE,
+    "encoder_layers": LAYERS,
     "decoder_channels": SIZE,
     "skip_channels": SIZE,
-    "decoder_layers": SIZE,
+    "decoder_layers": LAYERS,
     "dilation_cycle": whole(1, _LARGEST_CYCLE),
     "embedding_size": SIZE,
     "hop_length": SIZE,
@@ -43,7 +44,7 @@ class WaveNetTask:
     """
 
     model_class: ClassVar[type] = WaveNetAutoencoder
-    rules: ClassVar[Rules] = {"model": _MODEL_RULES, "crop_samples": SIZE}
+    rules: ClassVar[Rules] = {"model": _MODEL_RULES, "crop_samples": whole(1, nsynth.NOTE_SAMPLES)}
 
     model: WaveNetAutoencoder
     crop_samples: int

@@ -12,12 +12,12 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
 from wavenet_ae.settings import (
     BELOW_ONE,
+    DATASET_NAME,
     LOCAL_PATH,
     NOT_NEGATIVE,
     POSITIVE,
     SEED,
     SHARE,
-    TEXT,
     Rules,
     check,
     choice,
@@ -50,7 +50,7 @@ _RULES: Rules = {
     "profile_steps": whole(0),
     "init_from": or_none(LOCAL_PATH),
     "dataset": {
-        "name": TEXT,
+        "name": DATASET_NAME,
         "data_dir": LOCAL_PATH,
         "num_workers": whole(0, _MOST_WORKERS),
         "gain_db": optional(

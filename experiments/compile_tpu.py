@@ -16,6 +16,7 @@ from wavenet_ae.command_line import define_path, read_config, run
 from wavenet_ae.compilation.survey import compile_all
 from wavenet_ae.compilation.tables import NOTICE
 from wavenet_ae.errors import UserError
+from wavenet_ae.training.settings import check_training
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Of a training, FILE.py[:variant].")
 _TOPOLOGY = flags.DEFINE_list(
@@ -37,8 +38,7 @@ def main() -> None:
     # A TPU that is here stays free.
     jax.config.update("jax_platforms", "cpu")
     config = read_config(_CONFIG)
-    if "task" not in config:
-        raise UserError("the --config is of no training: take one of experiments/configs.")
+    check_training(config)
     batch_sizes, nums_sounds = [], []
     if _PROGRAM.value != "sample":
         batch_sizes = _numbers("batch_size", _BATCH_SIZE.value or [config["batch_size"]])

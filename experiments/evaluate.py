@@ -27,7 +27,7 @@ def main() -> None:
     """Runs what the flags ask for."""
     config = read_config(_CONFIG)
     name = config.get("experiment")
-    if name not in _EXPERIMENTS:
+    if name not in tuple(_EXPERIMENTS):  # a list is no key
         raise UserError(
             f"the --config is no evaluation: take one of {', '.join(_EXPERIMENTS)} in "
             "experiments/configs."

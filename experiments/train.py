@@ -9,7 +9,6 @@ from absl import flags
 from ml_collections import config_flags
 
 from wavenet_ae.command_line import define_distributed, define_path, read_config, run
-from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis.summaries import reconstruct_notes
 from wavenet_ae.training.loop import train_and_evaluate
 
@@ -21,10 +20,7 @@ flags.mark_flag_as_required("config")
 
 def main() -> None:
     """Trains what the flags ask for."""
-    config = read_config(_CONFIG)
-    if "task" not in config:
-        raise UserError("the --config is of no training: take one of experiments/configs.")
-    train_and_evaluate(config, _WORKDIR.value, reconstruct_notes)
+    train_and_evaluate(read_config(_CONFIG), _WORKDIR.value, reconstruct_notes)
 
 
 if __name__ == "__main__":

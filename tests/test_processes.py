@@ -1,3 +1,5 @@
+import threading
+
 import jax
 import numpy as np
 import pytest
@@ -64,3 +66,30 @@ def test_one_process_meets_nobody(monkeypatch):
     monkeypatch.setattr(processes.multihost_utils, "process_allgather", None)
     with processes.together():
         assert processes.share([3, 4]) == [3, 4]
+
+
+@pytest.mark.parametrize("address", ["localhost", "localhost:", "localhost:x", ":1", "a:0"])
+def test_addresses_that_cannot_be(address):
+    with pytest.raises(UserError, match=f"--coordinator_address={address} must be HOST:PORT"):
+        processes.connect(address, 1, 0, 1)
+
+
+def test_a_process_says_for_what_it_waits_and_gives_up(monkeypatch, capsys):
+    release = threading.Event()
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *args, **settings: release.wait())
+    monkeypatch.setattr(processes.multihost_utils, "sync_global_devices", lambda name: None)
+    monkeypatch.setattr(processes, "_QUIET_S", 0.0)
+    monkeypatch.setattr(processes, "_CONNECTED_S", 0.1)
+    with pytest.raises(TimeoutError, match=r"process 1 has waited 0\.1 s for 2 other"):
+        processes.connect("localhost:9876", 3, 1, 1)
+    release.set()
+    assert capsys.readouterr().err == "process 1 waits for 2 other(s) at localhost:9876\n"
+
+
+def test_why_processes_cannot_be_connected(monkeypatch):
+    def initialize(*arguments, **settings):
+        raise RuntimeError("UNKNOWN: Failed to start RPC server.\nmore")
+
+    monkeypatch.setattr(jax.distributed, "initialize", initialize)
+    with pytest.raises(UserError, match=r"connected \(UNKNOWN: Failed to start RPC server\): give"):
+        processes.connect("localhost:9876", 3, 1, 1)

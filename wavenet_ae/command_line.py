@@ -1,7 +1,10 @@
 """What all entry points in `experiments/` share: how they start and how they end."""
 
+import errno
 import json
+import math
 import os
+import re
 import signal
 import sys
 import traceback
@@ -12,8 +15,9 @@ from typing import Any
 from absl import app, flags, logging
 
 from wavenet_ae.errors import MachineError, Stopped, UserError
+from wavenet_ae.settings import LARGEST_SEED, local_path
 
-LARGEST_SEED = 2**32 - 1
+__all__ = ["LARGEST_SEED", "define_distributed", "define_path", "read_config", "run"]
 
 # EX_TEMPFAIL, EX_UNAVAILABLE, EX_SOFTWARE and EX_IOERR of sysexits.h.
 _STOPPED, _LOST, _DEFECT, _MACHINE = 75, 69, 70, 74
@@ -22,14 +26,20 @@ _STOPPED, _LOST, _DEFECT, _MACHINE = 75, 69, 70, 74
 _WEEK_S, _MINUTES_S = 7 * 24 * 3600, 300
 _shutdown_timeout_s = _MINUTES_S
 
+# What a machine lacks, not what a user has mistyped.
+_SHORTAGES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
 
 class _PathParser(flags.ArgumentParser):
-    """Paths, with `~` for the home folder."""
+    """Paths on this machine, with `~` for the home folder."""
 
     syntactic_help = "a path"
 
+    def __init__(self, name: str):
+        self._name = name
+
     def parse(self, argument: str | Path) -> Path:
-        return Path(argument).expanduser()
+        return local_path(f"--{self._name}", argument)
 
     def flag_type(self) -> str:
         return "path"
@@ -42,7 +52,7 @@ def define_path(
 
     It is listed by `--help` among those of the tool that was started.
     """
-    parser, serializer = _PathParser(), flags.ArgumentSerializer()
+    parser, serializer = _PathParser(name), flags.ArgumentSerializer()
     if multiple:
         holder = flags.DEFINE_multi(
             parser, serializer, name, None, help_text, module_name=sys.argv[0]
@@ -60,15 +70,68 @@ def read_config(flag: flags.FlagHolder) -> dict[str, Any]:
     """Returns the configuration that a flag of ml_collections holds, as JSON has it.
 
     Raises:
-        UserError: its file cannot be read.
+        UserError: its file cannot be read, or holds none.
     """
+    if flags.FLAGS[flag.name].present > 1:
+        raise UserError(f"--{flag.name} is there more than once: leave one.")
     try:
         # Through JSON, so that a resumed run compares like with like.
-        return json.loads(flag.value.to_json())
-    except OSError as error:
+        config = flag.value
+        found = json.loads(config.to_json() if hasattr(config, "to_json") else json.dumps(config))
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(_told_of_config(error)) from error
+    if not isinstance(found, dict):
         raise UserError(
-            f"the --config cannot be read: {str(error).splitlines()[-1].strip()}"
-        ) from error
+            f"get_config of the --{flag.name} returns {found!r}: let it return a ConfigDict."
+        )
+    return found
+
+
+def _told_of_flags(error: Exception) -> str:
+    """Says why the command line cannot be read."""
+    if isinstance(error, flags.Error) and "Error whilst parsing config file" not in str(error):
+        return f"{' '.join(str(error).split()).rstrip(' ?.')}; --help lists the flags."
+    return _told_of_config(error)
+
+
+def _told_of_config(error: BaseException) -> str:
+    """Says what is wrong with a configuration's file, or with a setting that it does not have."""
+    chain = [error]  # ml_collections and absl wrap what the file has raised
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(inner)
+    if own := [link for link in chain if isinstance(link, UserError)]:
+        return str(own[0])
+    *_, last = str(chain[-1]).splitlines() or [""]
+    last = last.strip().rstrip(".")
+    if isinstance(chain[-1], OSError):
+        return f"the --config cannot be read: {last}."
+    if isinstance(chain[-1], AttributeError) and "get_config" in last:
+        return "the --config has no get_config: name a file of configurations, FILE.py[:variant]."
+    frames = [frame for link in chain for frame in traceback.extract_tb(link.__traceback__)]
+    line = next((f.lineno for f in reversed(frames) if f.filename == _config_file()), None)
+    if isinstance(chain[-1], SyntaxError) and chain[-1].filename == _config_file():
+        line = chain[-1].lineno
+    if line is None and isinstance(error, AttributeError | KeyError):  # an unknown --config.x=...
+        name = last.rpartition("lookup: ")[2].strip("'\"")
+        near = re.search(r'Did you mean "(\w+)"', str(error))
+        return f"the configuration has no setting {name!r}" + (
+            f": did you mean {near[1]}?" if near else "."
+        )
+    where = f", line {line}" if line else ""
+    return f"the --config cannot be used ({_config_file()}{where}): {_named(chain[-1], last)}."
+
+
+def _named(error: BaseException, message: str) -> str:
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _config_file() -> str | None:
+    """Returns the file that --config names on the command line."""
+    for argument, following in zip(sys.argv, [*sys.argv[1:], ""], strict=True):
+        name, equals, value = argument.partition("=")
+        if name in ("--config", "-config"):
+            return (value if equals else following).partition(":")[0]
+    return None
 
 
 def define_distributed(*, independent: bool = False) -> None:
@@ -105,20 +168,24 @@ def _connect() -> None:
             if name != "coordinator_address" and not text.isdecimal():
                 raise UserError(f"JAX_{name.upper()}={text} must be a whole number.")
             given[name] = text if name == "coordinator_address" else int(text)
-    import jax  # tools that refuse their flags start without it
-    from jax.experimental import multihost_utils
+    from wavenet_ae import processes  # tools that refuse their flags start without JAX
 
-    # Its handler of SIGTERM would take the place of ours; `training.interruption` agrees on a stop.
-    jax.config.update("jax_enable_preemption_service", False)
     try:
-        jax.distributed.initialize(**given, shutdown_timeout_seconds=_shutdown_timeout_s)
-        # The first meeting waits for half a minute alone: before any work, when all are here.
-        multihost_utils.sync_global_devices("connected")
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise UserError(
-            f"the processes cannot be connected ({str(error).splitlines()[0].rstrip('.')}): give "
-            f"{', '.join(f'--{name}' for name in names)} to each."
-        ) from error
+        processes.connect(**given, shutdown_timeout_s=_shutdown_timeout_s)
+    # JAX, which still waits, would keep this process.
+    except TimeoutError as error:
+        os._exit(_say(f"error: {error}", _LOST))
+    except KeyboardInterrupt:
+        os._exit(_say("interrupted before the processes were connected", 130))
+
+
+def _check_numbers() -> None:
+    """Raises a UserError where a flag is not-a-number, which passes for in range, or infinite."""
+    for name in flags.FLAGS:
+        value = flags.FLAGS[name].value
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, float) and not math.isfinite(number):
+                raise UserError(f"--{name}={number} must be a finite number.")
 
 
 def _compile_small_loops_whole() -> None:
@@ -140,10 +207,39 @@ def _say(message: str, code: int) -> int:
     return code
 
 
+def _code(error: UserError) -> int:
+    return _MACHINE if isinstance(error, MachineError) else 1
+
+
 def _is_loss(error: Exception) -> bool:
     """Tells whether the error is how JAX or Orbax notice that another process is gone."""
     words = ("Gloo", "UNAVAILABLE", "DEADLINE_EXCEEDED", "coordination service", "Barrier")
     return any(word in str(error) for word in words)
+
+
+def _known_cause(error: Exception) -> UserError | None:
+    """Returns in a sentence what not the code but its surroundings have caused, if that is so."""
+    text = str(error)
+    first = text.partition("\n")[0].partition(" (set JAX_PLATFORMS")[0].rstrip(".")
+    frames = traceback.extract_tb(error.__traceback__)
+    if frames and Path(frames[-1].filename).name == "xla_bridge.py":  # looking for devices
+        why = f" ({first})" if first else ""
+        variable = os.environ.get("JAX_PLATFORMS")
+        if variable:
+            return UserError(
+                f"JAX_PLATFORMS={variable} names a device that JAX cannot use here{why}: leave the "
+                "variable out, or set it to cpu."
+            )
+        return UserError(f"JAX cannot use its devices{why}: JAX_PLATFORMS=cpu does without them.")
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
+        return UserError(
+            f"the memory is too small ({first or 'out of memory'}): take a smaller batch or model."
+        )
+    if isinstance(error, OSError) and error.strerror:
+        kind = MachineError if error.errno in _SHORTAGES else UserError
+        names = " to ".join(str(n) for n in (error.filename, error.filename2) if n is not None)
+        return kind(f"{names or 'a file'}: {error.strerror}.")
+    return None
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -155,7 +251,8 @@ def run(main: Callable[[], int | None]) -> None:
     A `UserError` becomes one line on standard error and exit code 1 (74 for a `MachineError`); a
     run that was `Stopped` and saved exits with code 75, another interruption with 130, and with 69
     where one of several processes was lost. Any other exception is a defect and keeps its stack
-    trace; among several processes it exits with 70.
+    trace; among several processes it exits with 70. A memory or disk that is too small, a file that
+    cannot be read or written and a device that JAX does not find are no defects.
     """
 
     def guarded_main(argv: list[str]) -> int | None:
@@ -170,27 +267,31 @@ def run(main: Callable[[], int | None]) -> None:
         _compile_small_loops_whole()
         several = "distributed" in flags.FLAGS and flags.FLAGS.distributed
         try:
+            _check_numbers()
             if "distributed" in flags.FLAGS:
                 _connect()
             return main()
         except UserError as error:
-            code = _say(f"error: {error}", _MACHINE if isinstance(error, MachineError) else 1)
+            code = _say(f"error: {error}", _code(error))
         except Stopped as stopped:
             return _say(str(stopped), _STOPPED)
         except KeyboardInterrupt:
             code = _say("interrupted", 130)
         except Exception as error:
-            if not several:
-                raise
-            if _is_loss(error):
+            if several and _is_loss(error):
                 code = _say(
                     "error: another process has ended or cannot be reached (its own messages say "
                     "why): start all of them again, and the run goes on from the last checkpoint.",
                     _LOST,
                 )
-            else:
+            elif cause := _known_cause(error):
+                logging.info("the exception was", exc_info=error)
+                code = _say(f"error: {cause}", _code(cause))
+            elif several:
                 traceback.print_exc()
                 code = _DEFECT
+            else:
+                raise
         if several and _shutdown_timeout_s == _MINUTES_S:
             # At once: JAX would wait at the exit until it has missed the others for minutes.
             sys.stderr.flush()
@@ -199,11 +300,8 @@ def run(main: Callable[[], int | None]) -> None:
 
     def guarded_parser(argv: list[str]) -> list[str]:
         try:
-            return app.parse_flags_with_usage(argv)
-        except UserError as error:  # a configuration's own
-            print(f"error: {error}", file=sys.stderr)
-        except (AttributeError, KeyError) as error:  # ml_collections': an unknown --config.x=...
-            print(f"error: the configuration has no setting {error}.", file=sys.stderr)
-        sys.exit(1)
+            return flags.FLAGS(argv)
+        except Exception as error:  # also those of a configuration's own file
+            sys.exit(_say(f"error: {_told_of_flags(error)}", 1))
 
     app.run(guarded_main, flags_parser=guarded_parser)

@@ -4,7 +4,9 @@ A process is known by `jax.process_index()`. With a single one nothing here wait
 """
 
 import contextlib
+import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -18,6 +20,76 @@ from wavenet_ae.errors import UserError
 
 # Network file systems show a new file to other machines after a while.
 _PATIENCE_S = 60.0
+# A process that waits for the others to begin says so, and gives up in the end.
+_QUIET_S, _CONNECTED_S = 2.0, 300
+
+
+def connect(
+    coordinator_address: str | None,
+    num_processes: int | None,
+    process_id: int | None,
+    shutdown_timeout_s: int,
+) -> None:
+    """Meets the other processes, and says meanwhile what it waits for.
+
+    Args:
+        coordinator_address: HOST:PORT of the first process; None, here and below, to find it out.
+        num_processes: how many there are.
+        process_id: which one this is.
+        shutdown_timeout_s: for how long one that is done waits for the others.
+
+    Raises:
+        UserError: an argument is wrong, or the others cannot be reached.
+        TimeoutError: they did not come.
+    """
+    if coordinator_address is not None:
+        match = re.fullmatch(r".+:(\d{1,5})", coordinator_address)
+        if match is None or not 0 < int(match[1]) < 2**16:
+            raise UserError(
+                f"--coordinator_address={coordinator_address} must be HOST:PORT of the first "
+                "process, as localhost:9876."
+            )
+    failures: list[Exception] = []
+
+    def meet() -> None:
+        try:
+            jax.distributed.initialize(
+                coordinator_address,
+                num_processes,
+                process_id,
+                # Longer than is waited here, since JAX would abort the process.
+                initialization_timeout=2 * _CONNECTED_S,
+                shutdown_timeout_seconds=shutdown_timeout_s,
+            )
+            # The first meeting waits for half a minute alone: before any work, when all are here.
+            multihost_utils.sync_global_devices("connected")
+        except Exception as error:
+            failures.append(error)
+
+    # Its handler of SIGTERM would take the place of ours; `training.interruption` agrees on a stop.
+    jax.config.update("jax_enable_preemption_service", False)
+    # JAX waits where no signal is heard; the main thread hears them.
+    thread = threading.Thread(target=meet, daemon=True)
+    thread.start()
+    thread.join(_QUIET_S)
+    if thread.is_alive():
+        who = "this process" if process_id is None else f"process {process_id}"
+        others = "the others" if num_processes is None else f"{num_processes - 1} other(s)"
+        where = f" at {coordinator_address}" if coordinator_address else ""
+        print(f"{who} waits for {others}{where}", file=sys.stderr, flush=True)
+        thread.join(_CONNECTED_S)
+        if thread.is_alive():
+            raise TimeoutError(
+                f"{who} has waited {_CONNECTED_S} s for {others}{where}: start all of them within "
+                "that time, with the same --coordinator_address and --num_processes."
+            )
+    if failures:
+        if not isinstance(failures[0], RuntimeError | TypeError | ValueError):
+            raise failures[0]
+        raise UserError(
+            f"the processes cannot be connected ({str(failures[0]).splitlines()[0].rstrip('.')}): "
+            "give --coordinator_address, --num_processes, --process_id to each."
+        ) from failures[0]
 
 
 def share(items: Sequence[Any]) -> Sequence[Any]:

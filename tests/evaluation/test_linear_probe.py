@@ -441,10 +441,15 @@ def test_models_of_different_data_and_known_instruments_are_told(runs, data_dir,
         ({"batch_size": 0}, "config.batch_size=0 must be a whole number, 1 or larger"),
         ({"batch_size": None}, "config.batch_size=None must be a whole number, 1 or larger"),
         ({"seed": -1}, "config.seed=-1 must be"),
-        ({"l2_penalties": []}, "config.l2_penalties=.* must be one or more numbers above 0"),
+        ({"l2_penalties": []}, "config.l2_penalties=.* each of which is a number above 0"),
         ({"l2_penalties": [0.1, 0.0]}, "config.l2_penalties=.* must be"),
+        ({"l2_penalties": [float("nan")]}, "config.l2_penalties=.* must be"),
+        ({"num_test_note": 2}, "config.num_test_note is no .*: did you mean num_test_notes?"),
         ({"l2_penalties": ["strong"]}, "config.l2_penalties=.* must be"),
-        ({"labels": ["pitch", "colour"]}, "config.labels=.* must be some of pitch, family"),
+        (
+            {"labels": ["pitch", "colour"]},
+            "config.labels=.* each of which is pitch, family, quality or source",
+        ),
     ],
 )
 def test_mistakes_get_one_sentence(config, runs, tmp_path, changes, message):

@@ -269,8 +269,11 @@ def test_distance_of_spectra():
         ({"split": "holdout"}, "has no split 'holdout'"),
         ({"split": "test"}, "split 'test' of .* there are 1 notes, and a score takes 2"),
         ({"dataset": {"name": "mnist2", "data_dir": None}}, "there is no dataset 'mnist2'"),
-        ({"batch_size": 0}, "--config.batch_size=0 must be 1 or larger"),
+        ({"batch_size": 0}, "config.batch_size=0 must be a whole number, 1 or larger"),
         ({"temperature": -1.0}, "temperature=-1.0 must be"),
+        ({"temperature": float("nan")}, "config.temperature=nan must be a number, 0 or larger"),
+        ({"num_notes": 2.5}, "config.num_notes=2.5 must be a whole number, 1 or larger, or None"),
+        ({"spectral": "gs://bucket/run"}, "must be a path on this machine, not a URL, or None"),
         ({"spectral": "missing"}, "missing is no run of training"),
     ],
 )
@@ -290,6 +293,6 @@ def test_a_classifier_of_other_labels_is_named(config, runs, tmp_path):
     other = json.loads((runs["classifier"] / "config.json").read_text())
     other["model"]["num_families"] = 5
     (folder / "config.json").write_text(json.dumps(other))
-    with pytest.raises(UserError, match="num_families=5 is of other labels") as caught:
+    with pytest.raises(UserError, match="num_families=5 must be 11, as many as") as caught:
         evaluate_table1(config | {"classifier": str(folder)}, tmp_path / "out")
     assert str(Path(folder) / "config.json") in str(caught.value)

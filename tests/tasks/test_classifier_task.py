@@ -142,15 +142,23 @@ def test_references_do_not_look_at_the_notes(task):
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("num_pitches", 88, "config.model.num_pitches=88 is of other labels than NSynth's: .* 128"),
-        ("num_qualities", 9, "num_qualities=9 is of other labels than NSynth's: notes have 10"),
-        ("num_families", 12, "num_families=12 is of other labels than NSynth's: notes have 11"),
-        ("num_sources", 2, "num_sources=2 is of other labels than NSynth's: notes have 3"),
+        (
+            "num_pitches",
+            88,
+            "config.model.num_pitches=88 must be 128, as many as NSynth's notes have",
+        ),
+        ("num_qualities", 9, "num_qualities=9 must be 10, as"),
+        ("num_families", 12, "num_families=12 must be 11, as"),
+        ("num_sources", 2, "num_sources=2 must be 3, as"),
         ("dtype", "float16", "config.model.dtype='float16' must be float32 or bfloat16"),
         ("batch_norm_decay", 1.0, "batch_norm_decay=1.0 must be 0 or more and below 1"),
         ("batch_norm_decay", float("nan"), "batch_norm_decay=nan must be 0 or more and below 1"),
-        ("wide_channels", 0, "config.model.wide_channels=0 must be a whole number above 0"),
-        ("embedding_size", 9, "config.model.embedding_size is no setting of this model"),
+        ("wide_channels", 0, "config.model.wide_channels=0 must be a whole number from 1 to 65536"),
+        (
+            "embedding_size",
+            9,
+            "config.model.embedding_size is no setting of this config.*: it has batch",
+        ),
     ],
 )
 def test_wrong_settings_are_named(field, value, reason):

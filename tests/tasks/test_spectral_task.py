@@ -80,15 +80,19 @@ def test_the_reference_is_the_loss_of_the_mean(representation):
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("representation", "raw", "config.model.representation='raw' is unknown: use one of log_"),
+        ("representation", "raw", "config.model.representation='raw' must be log_magnitude, "),
         ("dtype", "float16", "config.model.dtype='float16' must be float32 or bfloat16"),
         ("batch_norm_decay", 1.0, "config.model.batch_norm_decay=1.0 must be 0 or more and below"),
         ("batch_norm_decay", -0.1, "batch_norm_decay=-0.1 must be 0 or more and below 1"),
-        ("narrow_channels", 0, "config.model.narrow_channels=0 must be a whole number above 0"),
-        ("embedding_size", 0, "config.model.embedding_size=0 must be a whole number above 0"),
+        (
+            "narrow_channels",
+            0,
+            "config.model.narrow_channels=0 must be a whole number from 1 to",
+        ),
+        ("embedding_size", 0, "config.model.embedding_size=0 must be a whole number from 1 to"),
         ("pitch_embedding_size", 2.5, "config.model.pitch_embedding_size=2.5 must be a whole"),
         ("num_pitches", -1, "config.model.num_pitches=-1 must be a whole number: 0, or 128"),
-        ("num_families", 11, "config.model.num_families is no setting of this model"),
+        ("num_families", 11, "config.model.num_families is no setting of .*: it has batch"),
     ],
 )
 def test_wrong_settings_are_named(field, value, reason):

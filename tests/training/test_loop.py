@@ -454,7 +454,7 @@ def test_what_is_done_to_the_notes_reaches_the_training_alone(config, tmp_path, 
         ({"num_steps": 0}, r"config.num_steps=0 must be a whole number, 1 or larger"),
         ({"batch_size": 2.5}, r"config.batch_size=2.5 must be a whole number"),
         ({"seed": -1}, r"config.seed=-1"),
-        ({"seed": 2**32}, r"config.seed=4294967296 must be at most"),
+        ({"seed": 2**32}, r"config.seed=4294967296 must be a whole number from 0 to"),
         (
             {"dataset": {"name": "x", "data_dir": "y", "num_workers": 0, "gain_db": -1.0}},
             r"config.dataset.gain_db=-1.0 must be between 0 and 96 dB",
@@ -463,9 +463,12 @@ def test_what_is_done_to_the_notes_reaches_the_training_alone(config, tmp_path, 
             {"dataset": {"name": "x", "data_dir": "y", "num_workers": 0, "input_noise": 33}},
             r"config.dataset.input_noise=33 must be between 0 and 32 mu-law codes",
         ),
-        ({"eval_batches": 0}, r"config.eval_batches=0 must be 1 or more"),
-        ({"checkpoint_every_minutes": -1.0}, r"config.checkpoint_every_minutes=-1.0 must be 0"),
-        ({"task": "talk"}, r"config.task='talk' is unknown"),
+        ({"eval_batches": 0}, r"config.eval_batches=0 must be a whole number, 1 or larger"),
+        (
+            {"checkpoint_every_minutes": -1.0},
+            r"config.checkpoint_every_minutes=-1.0 must be a number, 0",
+        ),
+        ({"task": "talk"}, r"config.task='talk' must be wavenet, spectral or classifier"),
         ({"crop_samples": 100}, r"config.crop_samples=100 must be a multiple of the hop of 64"),
         ({"accumulation_steps": 3}, r"config.batch_size=4 cannot be split evenly"),
         ({"dataset": {"name": "x", "data_dir": "y", "num_workers": 0}}, r"there is no dataset"),
@@ -480,7 +483,7 @@ def test_bad_settings_leave_nothing_behind(config, tmp_path, changes, reason):
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("chanels", 4, "config.model.chanels is no setting of this model: it has decoder_channels"),
+        ("chanels", 4, "config.model.chanels is no setting of .*: it has decoder_channels"),
         ("decoder_channels", 0, "config.model.decoder_channels=0 must be a whole number"),
         ("output_init", "ones", "must be authors or zeros"),
         ("num_pitches", -1, "config.model.num_pitches=-1 must be a whole number"),
@@ -537,6 +540,21 @@ def test_damaged_configurations_are_named(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(UserError, match=r"config\.json cannot be read"):
         trained.read_config(tmp_path)
+
+
+def test_processes_that_train_together_run_the_same_code(config, tmp_path, monkeypatch):
+    def code():
+        return setup._identity(config, {})["wavenet_ae's code"]
+
+    identity = setup._identity(config, {})
+    assert {"jax", "grain", "numpy", "wavenet_ae", "config.batch_size"} <= identity.keys()
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "module.py").write_text("x = 1")
+    here = code()
+    monkeypatch.setattr(setup.wavenet_ae, "__file__", str(tmp_path / "__init__.py"))
+    other = code()
+    (tmp_path / "inner" / "module.py").write_text("x = 2")
+    assert len({here, other, code()}) == 3
 
 
 def test_a_workdir_that_cannot_be_made(config, tmp_path):

@@ -14,7 +14,7 @@ from wavenet_ae.benchmarks.interleaved import Spread
 from wavenet_ae.benchmarks.training import TrainingStep, first_batches
 from wavenet_ae.data.input_pipeline import open_split, training_batches
 from wavenet_ae.data.wav_files import open_folder
-from wavenet_ae.training.settings import check_numbers
+from wavenet_ae.training.settings import check_training
 
 _WARM_UP = 0.2  # of a measurement's time
 
@@ -60,7 +60,7 @@ def measure(
         UserError: a setting is wrong, or there is no such dataset or folder.
     """
     interleaved.check_seconds(seconds)
-    check_numbers(config)
+    check_training(config)
     task = tasks.create(config)
     name = config["dataset"]["name"]
     sources = {name: open_split(name, config["dataset"]["data_dir"], "train")}

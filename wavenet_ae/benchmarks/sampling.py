@@ -17,7 +17,7 @@ from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import sampler
 from wavenet_ae.training import sharding
-from wavenet_ae.training.settings import check_numbers
+from wavenet_ae.training.settings import check_training
 
 _VOICE_HEADS = ["one voice: samples a chunk", "ms a chunk", "times real time"]
 # A sound is so many chunks long; then another one begins.
@@ -57,7 +57,7 @@ def measure(
         UserError: a setting is wrong, or the configuration is of another model.
     """
     interleaved.check_seconds(seconds)
-    check_numbers(config)
+    check_training(config)
     model = tasks.create(config).model
     if not isinstance(model, WaveNetAutoencoder):
         raise UserError(

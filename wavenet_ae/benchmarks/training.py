@@ -15,7 +15,7 @@ from wavenet_ae.compilation.programs import batch_shapes
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import augmentations, open_split, training_batches
 from wavenet_ae.training import sharding
-from wavenet_ae.training.settings import check_numbers
+from wavenet_ae.training.settings import check_memory, check_training
 from wavenet_ae.training.step import init_state, make_train_step
 
 _NUM_BATCHES = 4
@@ -46,8 +46,9 @@ class TrainingStep:
         Raises:
             UserError: a setting is wrong.
         """
-        check_numbers(config)
+        check_training(config)
         self.task = tasks.create(config)
+        check_memory(config, self.task)
         self.mesh = sharding.data_mesh()
         sharding.check_batch_size(config["batch_size"], self.mesh, config["accumulation_steps"])
         if batches is None:
@@ -132,6 +133,7 @@ def measure(
         UserError: a setting is wrong, or there is no such dataset.
     """
     interleaved.check_seconds(seconds)
+    check_training(config)
     step = TrainingStep(config, first_batches(config) if real_data else None)
     jax.block_until_ready(step())
     # Before the ceilings' arrays are there.

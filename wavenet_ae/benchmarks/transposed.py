@@ -11,7 +11,7 @@ from wavenet_ae.benchmarks import interleaved, tables
 from wavenet_ae.errors import UserError
 from wavenet_ae.models import strided
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
-from wavenet_ae.training.settings import check_numbers
+from wavenet_ae.training.settings import check_training
 
 _WAYS = {"by_phases": strided.by_phases, "directly": strided.directly}
 
@@ -35,7 +35,7 @@ def measure(
         UserError: a setting is wrong, or the configuration is of another model.
     """
     interleaved.check_seconds(seconds)
-    check_numbers(config)
+    check_training(config)
     model = tasks.create(config).model
     if not isinstance(model, SpectralAutoencoder):
         raise UserError(

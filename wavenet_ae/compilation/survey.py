@@ -18,7 +18,7 @@ from wavenet_ae.compilation import chips, programs, tables
 from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
 from wavenet_ae.training import sharding
-from wavenet_ae.training.settings import check_numbers
+from wavenet_ae.training.settings import check_training
 
 RESULTS_FILE = "compiled.json"
 TABLES_FILE = "compiled.md"
@@ -52,7 +52,7 @@ def compile_all(
         UserError: there is no libtpu or no such topology, the configuration is wrong, or the
             folder holds another's results.
     """
-    check_numbers(config)
+    check_training(config)
     for topology in topologies:
         chips.devices_of(topology)  # all are known before the first is compiled
     saved = {} if folder is None else _read(folder, config)

@@ -20,6 +20,7 @@ from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
+from wavenet_ae.settings import local_path
 
 _INFO = "dataset_info.json"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -44,7 +45,7 @@ def find(name: str, data_dir: str) -> StoredDataset:
     Raises:
         UserError: it is not there, or stored in a way that cannot be read at random.
     """
-    folder = epath.Path(data_dir).expanduser()
+    folder = epath.Path(local_path("data_dir", data_dir))
     prefix, _, version = name.partition(":")
     built = [path for path in _folders(folder / prefix) if (path / _INFO).exists()]
     versions = {match.groups(): p for p in built if (match := _VERSION.fullmatch(p.name))}

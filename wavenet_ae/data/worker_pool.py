@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.errors import MachineError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -37,7 +37,7 @@ def run(
         done: called here for each job that is done, in the order in which they come.
 
     Raises:
-        UserError: a process was killed.
+        MachineError: a process was killed.
     """
     # Spawned, for a fork would inherit the threads of whoever called this.
     executor = ProcessPoolExecutor(
@@ -48,7 +48,7 @@ def run(
         for future in as_completed(futures):
             done(futures.pop(future), future.result())
     except BrokenProcessPool as error:
-        raise UserError(
+        raise MachineError(
             "a worker process was killed, perhaps for want of memory: run the same command "
             "again, it goes on where it stopped, or try fewer --processes."
         ) from error

@@ -15,16 +15,44 @@ from tqdm import tqdm
 
 from wavenet_ae import processes
 from wavenet_ae.errors import UserError
-from wavenet_ae.evaluation import linear_classifier
+from wavenet_ae.evaluation import linear_classifier, linear_probe_page
 from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_share, encode_split, read_split
 from wavenet_ae.evaluation.intervals import bootstrap_interval
-from wavenet_ae.evaluation.linear_probe_page import SLOTS, check, draw, write
+from wavenet_ae.evaluation.linear_probe_page import SLOTS, draw, write
+from wavenet_ae.settings import (
+    DATASET_NAME,
+    LOCAL_PATH,
+    POSITIVE,
+    SEED,
+    TEXT,
+    Rules,
+    check,
+    choice,
+    optional,
+    or_none,
+    several,
+    whole,
+)
 from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.training.trained import load_trained
 
 EMBEDDINGS_FOLDER = "embeddings"
 LABELS = ("pitch", "family", "quality", "source")
+
+_RULES: Rules = {
+    "experiment": TEXT,
+    "seed": SEED,
+    "models": dict.fromkeys(SLOTS, optional(or_none(LOCAL_PATH))),
+    "dataset": {"name": or_none(DATASET_NAME), "data_dir": or_none(LOCAL_PATH)},
+    "train_split": TEXT,
+    "test_split": TEXT,
+    "num_train_notes": or_none(whole(2)),
+    "num_test_notes": or_none(whole(2)),
+    "batch_size": whole(1),
+    "labels": several(choice(*LABELS), least=1),
+    "l2_penalties": several(POSITIVE, least=1),
+}
 
 
 def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
@@ -45,7 +73,7 @@ def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
     folder = workdir / EMBEDDINGS_FOLDER
     with processes.together():
         _check(config)
-        check(workdir)
+        linear_probe_page.check(workdir)
         codecs = _load_models(config["models"])
         first = next(iter(codecs.values())).trained.config["dataset"]
         name = config["dataset"]["name"] or first["name"]
@@ -92,25 +120,10 @@ def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
 
 
 def _check(config: Mapping[str, Any]) -> None:
-    given = [key for key in SLOTS if config["models"].get(key) is not None]
-    if not given:
-        choice = ", ".join(f"--config.models.{key}=RUN" for key in SLOTS)
-        raise UserError(f"no model is given: give one of {choice} at least.")
-    for name, least in (("num_train_notes", 2), ("num_test_notes", 2), ("batch_size", 1)):
-        value = config[name]
-        if value is None and name != "batch_size":
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise UserError(f"config.{name}={value!r} must be a whole number, {least} or larger.")
-    if not isinstance(config["seed"], int) or config["seed"] < 0:
-        raise UserError(f"config.seed={config['seed']!r} must be a whole number, 0 or larger.")
-    penalties = config["l2_penalties"]
-    if not penalties or not all(
-        isinstance(penalty, int | float) and 0 < penalty < np.inf for penalty in penalties
-    ):
-        raise UserError(f"config.l2_penalties={penalties} must be one or more numbers above 0.")
-    if not config["labels"] or not set(config["labels"]) <= set(LABELS):
-        raise UserError(f"config.labels={config['labels']} must be some of {', '.join(LABELS)}.")
+    check(config, _RULES)
+    if not any(config["models"].values()):
+        ways = ", ".join(f"--config.models.{key}=RUN" for key in SLOTS)
+        raise UserError(f"no model is given: give one of {ways} at least.")
     if config["train_split"] == config["test_split"]:
         raise UserError(
             f"config.train_split and config.test_split are both {config['test_split']!r}: "

@@ -24,6 +24,18 @@ from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_split, read_
 from wavenet_ae.evaluation.intervals import bootstrap_interval
 from wavenet_ae.evaluation.notes import Note, choose_notes, note_of, read_audio
 from wavenet_ae.evaluation.scores import Scorer, log_spectral_distance
+from wavenet_ae.settings import (
+    DATASET_NAME,
+    LOCAL_PATH,
+    NOT_NEGATIVE,
+    SEED,
+    SHARE,
+    TEXT,
+    Rules,
+    check,
+    or_none,
+    whole,
+)
 from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
@@ -48,6 +60,20 @@ _BITS = "bits_per_sample"
 # Notes that are encoded or scored at a time, on every device: a bounded memory.
 _ROWS_PER_DEVICE = 8
 
+_RULES: Rules = {
+    "experiment": TEXT,
+    **dict.fromkeys(("classifier", *MODELS), or_none(LOCAL_PATH)),
+    "dataset": {"name": or_none(DATASET_NAME), "data_dir": or_none(LOCAL_PATH)},
+    "split": TEXT,
+    "num_notes": or_none(whole(1)),
+    "temperature": NOT_NEGATIVE,
+    "griffin_lim_iterations": whole(0, 1_000_000),
+    "griffin_lim_momentum": SHARE,
+    "seed": SEED,
+    "batch_size": whole(1),
+    "num_shown": whole(0),
+}
+
 # A number for every note: by the row of the table, and by the column.
 Scores = dict[str, dict[str, np.ndarray]]
 
@@ -69,7 +95,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
     """
     share = ProcessShare(jax.process_index(), jax.process_count())
     with processes.together():
-        _check_numbers(config)
+        check(config, _RULES)
         classifier, codecs = _load_models(config)
         dataset = dict(classifier.config["dataset"])
         dataset |= {name: value for name, value in config["dataset"].items() if value is not None}
@@ -137,13 +163,6 @@ def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Cod
             griffin_lim_momentum=config["griffin_lim_momentum"],
         )
     return classifier, codecs
-
-
-def _check_numbers(config: Mapping[str, Any]) -> None:
-    for name, smallest in (("batch_size", 1), ("num_shown", 0), ("seed", 0), ("num_notes", 1)):
-        value = config[name]
-        if value is not None and not smallest <= value < 2**32:
-            raise UserError(f"--config.{name}={value} must be {smallest} or larger.")
 
 
 def _check_folder(workdir: Path, kinds: Sequence[str], ids: Sequence[str]) -> None:

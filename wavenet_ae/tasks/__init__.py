@@ -1,6 +1,5 @@
 """Tasks: a model with its input transform, its loss and its metrics."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -8,7 +7,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.settings import Rules, check, choice, optional
 from wavenet_ae.tasks.classifier import ClassifierTask
 from wavenet_ae.tasks.spectral import SpectralTask
 from wavenet_ae.tasks.wavenet import WaveNetTask
@@ -42,7 +41,20 @@ class Task(Protocol):
         ...
 
 
-_TASKS = {"wavenet": WaveNetTask, "spectral": SpectralTask, "classifier": ClassifierTask}
+TASKS = {"wavenet": WaveNetTask, "spectral": SpectralTask, "classifier": ClassifierTask}
+_TASK_RULE = {"task": choice(*TASKS)}
+
+
+def rules_of(config: Mapping[str, Any]) -> Rules:
+    """Returns the rules of what `create` reads of a configuration.
+
+    Raises:
+        UserError: there is no such task.
+    """
+    check({name: config[name] for name in _TASK_RULE if name in config}, _TASK_RULE)
+    rules = TASKS[config["task"]].rules
+    model = {name: optional(rule) for name, rule in rules["model"].items()}  # they have defaults
+    return {**_TASK_RULE, **rules, "model": model}
 
 
 def create(config: Mapping[str, Any], platform: str | None = None) -> Task:
@@ -55,22 +67,10 @@ def create(config: Mapping[str, Any], platform: str | None = None) -> Task:
     Raises:
         UserError: an unknown task or field, or a value that the model cannot have.
     """
-    if config["task"] not in _TASKS:
-        raise UserError(
-            f"config.task={config['task']!r} is unknown: use one of {', '.join(_TASKS)}."
-        )
-    task = _TASKS[config["task"]]
-    known = {field.name for field in dataclasses.fields(task.model_class)} - {
-        "name",
-        "parent",
-        "platform",
-    }
-    unknown = sorted(set(config["model"]) - known)
-    if unknown:
-        raise UserError(
-            f"config.model.{unknown[0]} is no setting of this model: "
-            f"it has {', '.join(sorted(known))}."
-        )
-    own = [field.name for field in dataclasses.fields(task) if field.name != "model"]
-    model = task.model_class(**config["model"], platform=platform or jax.default_backend())
-    return task(model, **{name: config[name] for name in own})
+    rules = rules_of(config)
+    settings = {name: config[name] for name in rules if name in config}
+    check(settings, rules)
+    task = TASKS[settings.pop("task")]
+    fields = settings.pop("model")
+    model = task.model_class(**fields, platform=platform or jax.default_backend())
+    return task(model, **settings)

@@ -11,9 +11,9 @@ import optax
 
 from wavenet_ae.audio import representations
 from wavenet_ae.data import nsynth
-from wavenet_ae.errors import UserError
 from wavenet_ae.models.classifier import Classifier, Logits
-from wavenet_ae.tasks.checks import check_spectral_layers
+from wavenet_ae.settings import Rules
+from wavenet_ae.tasks.model_rules import SPECTRAL_LAYERS, exactly
 from wavenet_ae.tasks.spectral import apply, split_variables
 
 _NUM_LABELS = {
@@ -21,6 +21,9 @@ _NUM_LABELS = {
     "num_qualities": len(nsynth.QUALITIES),
     "num_families": len(nsynth.FAMILIES),
     "num_sources": len(nsynth.SOURCES),
+}
+_MODEL_RULES = SPECTRAL_LAYERS | {
+    name: exactly(number, "as many as NSynth's notes have") for name, number in _NUM_LABELS.items()
 }
 _EXCLUSIVE = ("pitch", "family", "source")
 
@@ -36,17 +39,9 @@ class ClassifierTask:
 
     model_class: ClassVar[type] = Classifier
     crop_samples: ClassVar[None] = None
+    rules: ClassVar[Rules] = {"model": _MODEL_RULES}
 
     model: Classifier
-
-    def __post_init__(self):
-        check_spectral_layers(self.model)
-        for name, number in _NUM_LABELS.items():
-            if getattr(self.model, name) != number:
-                raise UserError(
-                    f"config.model.{name}={getattr(self.model, name)!r} is of other labels than "
-                    f"NSynth's: notes have {number}."
-                )
 
     def init(self, key: jax.Array) -> tuple[Any, Any]:
         """Returns new parameters, and moving statistics that no batch has moved."""

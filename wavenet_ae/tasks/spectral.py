@@ -10,10 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from wavenet_ae.audio import representations
-from wavenet_ae.errors import UserError
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
-from wavenet_ae.tasks.checks import check_num_pitches, check_positive, check_spectral_layers
+from wavenet_ae.settings import Rules, choice
+from wavenet_ae.tasks.model_rules import NUM_PITCHES, SIZE, SPECTRAL_LAYERS
 from wavenet_ae.tasks.spectral_loss import frequency_weights, weighted_squared_error
+
+_MODEL_RULES = {
+    **SPECTRAL_LAYERS,
+    "embedding_size": SIZE,
+    "num_pitches": NUM_PITCHES,
+    "pitch_embedding_size": SIZE,
+    "representation": choice(*representations.REPRESENTATIONS),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,18 +38,9 @@ class SpectralTask:
 
     model_class: ClassVar[type] = SpectralAutoencoder
     crop_samples: ClassVar[None] = None
+    rules: ClassVar[Rules] = {"model": _MODEL_RULES}
 
     model: SpectralAutoencoder
-
-    def __post_init__(self):
-        check_spectral_layers(self.model)
-        check_positive(self.model, ("embedding_size", "pitch_embedding_size"))
-        check_num_pitches(self.model)
-        if self.model.representation not in representations.REPRESENTATIONS:
-            raise UserError(
-                f"config.model.representation={self.model.representation!r} is unknown: use one "
-                f"of {', '.join(representations.REPRESENTATIONS)}."
-            )
 
     def init(self, key: jax.Array) -> tuple[Any, Any]:
         """Returns new parameters, and moving statistics that no batch has moved."""

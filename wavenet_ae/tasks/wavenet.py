@@ -10,20 +10,28 @@ import numpy as np
 import optax
 
 from wavenet_ae.audio import mu_law
+from wavenet_ae.data import nsynth
 from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
-from wavenet_ae.tasks.checks import check_dtype, check_num_pitches, check_positive
+from wavenet_ae.settings import TRUTH, Rules, choice, whole
+from wavenet_ae.tasks.model_rules import ARITHMETIC, LAYERS, NUM_PITCHES, SIZE, exactly
 
-_POSITIVE_FIELDS = (
-    "encoder_channels",
-    "encoder_layers",
-    "decoder_channels",
-    "skip_channels",
-    "decoder_layers",
-    "dilation_cycle",
-    "embedding_size",
-    "hop_length",
-)
+_LARGEST_CYCLE = 20  # the last layer's dilation is then 33 s
+_MODEL_RULES = {
+    "encoder_channels": SIZE,
+    "encoder_layers": LAYERS,
+    "decoder_channels": SIZE,
+    "skip_channels": SIZE,
+    "decoder_layers": LAYERS,
+    "dilation_cycle": whole(1, _LARGEST_CYCLE),
+    "embedding_size": SIZE,
+    "hop_length": SIZE,
+    "num_pitches": NUM_PITCHES,
+    "num_classes": exactly(mu_law.NUM_CLASSES, "the number of mu-law codes"),
+    "output_init": choice("authors", "zeros"),
+    "rematerialize": TRUTH,
+    **ARITHMETIC,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,20 +44,14 @@ class WaveNetTask:
     """
 
     model_class: ClassVar[type] = WaveNetAutoencoder
+    rules: ClassVar[Rules] = {"model": _MODEL_RULES, "crop_samples": whole(1, nsynth.NOTE_SAMPLES)}
 
     model: WaveNetAutoencoder
     crop_samples: int
 
     def __post_init__(self):
-        check_positive(self.model, _POSITIVE_FIELDS)
-        check_num_pitches(self.model)
-        check_dtype(self.model)
-        if self.model.output_init not in ("authors", "zeros"):
-            raise UserError(
-                f"config.model.output_init={self.model.output_init!r} must be authors or zeros."
-            )
         hop = self.model.hop_length
-        if not self.crop_samples or self.crop_samples % hop:
+        if self.crop_samples % hop:
             raise UserError(
                 f"config.crop_samples={self.crop_samples} must be a multiple of the hop of {hop} "
                 "samples."

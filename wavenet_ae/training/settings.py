@@ -1,66 +1,116 @@
 """The settings that all trainings share, checked."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from wavenet_ae.errors import UserError
+import jax
+import numpy as np
+import psutil
 
-# Settings that must be whole numbers, with the smallest value of each.
-_WHOLE_NUMBERS = {
-    "seed": 0,
-    "num_steps": 1,
-    "batch_size": 1,
-    "accumulation_steps": 1,
-    "skip_nonfinite": 0,
-    "log_every_steps": 1,
-    "eval_every_steps": 1,
-    "checkpoint_every_steps": 1,
-    "summarize_every_steps": 0,
-    "profile_steps": 0,
-    "dataset.num_workers": 0,
-}
-_LARGEST_SEED = 2**32 - 1
+from wavenet_ae import tasks
+from wavenet_ae.data import nsynth
+from wavenet_ae.errors import UserError
+from wavenet_ae.settings import (
+    BELOW_ONE,
+    DATASET_NAME,
+    LOCAL_PATH,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    SHARE,
+    Rules,
+    check,
+    choice,
+    local_path,
+    number,
+    optional,
+    or_none,
+    several,
+    whole,
+)
+from wavenet_ae.training.state import learning_rate_schedule
+
 _LARGEST_GAIN_DB = 96  # of 16 bits
 _LARGEST_NOISE = 32  # an eighth of the codes
+_MOST_WORKERS = 1024
 
-
-def check_numbers(config: Mapping[str, Any]) -> None:
-    """Raises a UserError where a number of the configuration cannot be."""
-    numbers = {**config, **{f"dataset.{k}": v for k, v in config["dataset"].items()}}
-    for name, smallest in _WHOLE_NUMBERS.items():
-        value = numbers[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
-            raise UserError(
-                f"config.{name}={value!r} must be a whole number, {smallest} or larger."
+_RULES: Rules = {
+    "seed": SEED,
+    "num_steps": whole(1),
+    "batch_size": whole(1),
+    "accumulation_steps": whole(1),
+    "averaging_decay": SHARE,
+    "skip_nonfinite": whole(0),
+    "log_every_steps": whole(1),
+    "eval_every_steps": whole(1),
+    "eval_batches": or_none(whole(1)),
+    "checkpoint_every_steps": whole(1),
+    "checkpoint_every_minutes": or_none(NOT_NEGATIVE),
+    "summarize_every_steps": whole(0),
+    "profile_steps": whole(0),
+    "init_from": or_none(LOCAL_PATH),
+    "dataset": {
+        "name": DATASET_NAME,
+        "data_dir": LOCAL_PATH,
+        "num_workers": whole(0, _MOST_WORKERS),
+        "gain_db": optional(
+            number(f"between 0 and {_LARGEST_GAIN_DB} dB", lambda x: 0 <= x <= _LARGEST_GAIN_DB)
+        ),
+        "input_noise": optional(
+            number(
+                f"between 0 and {_LARGEST_NOISE} mu-law codes", lambda x: 0 <= x <= _LARGEST_NOISE
             )
-    if config["seed"] > _LARGEST_SEED:
-        raise UserError(f"config.seed={config['seed']} must be at most {_LARGEST_SEED}.")
-    for name, smallest in (("eval_batches", 1), ("checkpoint_every_minutes", 0)):
-        if config[name] is not None and config[name] < smallest:
-            raise UserError(f"config.{name}={config[name]} must be {smallest} or more, or None.")
-    gain_db = config["dataset"].get("gain_db", 0.0)
-    if not 0 <= gain_db <= _LARGEST_GAIN_DB:
+        ),
+    },
+    "optimizer": {
+        "name": optional(choice("adam", "muon")),
+        "learning_rates": several(NOT_NEGATIVE, least=1),
+        "boundaries": several(whole(1)),
+        "b1": BELOW_ONE,
+        "b2": BELOW_ONE,
+        "eps": POSITIVE,
+        "clip_norm": or_none(POSITIVE),
+        "spike_norm": or_none(POSITIVE),
+    },
+}
+
+
+def check_training(config: Mapping[str, Any]) -> None:
+    """Checks every setting of a training, and their combinations, before anything is done.
+
+    Raises:
+        UserError: a setting is unknown, missing or wrong, or two do not fit together.
+    """
+    if "task" not in config:
+        raise UserError("the --config is of no training: take one of experiments/configs.")
+    check(config, {**tasks.rules_of(config), **_RULES})
+    learning_rate_schedule(config["optimizer"])
+    if config["dataset"].get("input_noise") and config["task"] != "wavenet":
         raise UserError(
-            f"config.dataset.gain_db={gain_db} must be between 0 and {_LARGEST_GAIN_DB} dB."
-        )
-    input_noise = config["dataset"].get("input_noise", 0.0)
-    if not 0 <= input_noise <= (_LARGEST_NOISE if config["task"] == "wavenet" else 0):
-        raise UserError(
-            f"config.dataset.input_noise={input_noise} must be between 0 and {_LARGEST_NOISE} "
-            "mu-law codes, and 0 for other models than the WaveNet."
+            f"config.dataset.input_noise={config['dataset']['input_noise']} must be 0 for other "
+            "models than the WaveNet."
         )
     spike_norm = config["optimizer"]["spike_norm"]
-    if spike_norm is not None and not (spike_norm > 0 and config["skip_nonfinite"]):
+    if spike_norm is not None and not config["skip_nonfinite"]:
         raise UserError(
-            f"config.optimizer.spike_norm={spike_norm} must be above 0, and say with "
-            "--config.skip_nonfinite=10 how many steps may be skipped."
+            f"config.optimizer.spike_norm={spike_norm} skips steps: say with "
+            "--config.skip_nonfinite=10 how many may be skipped."
+        )
+
+
+def check_memory(config: Mapping[str, Any], task: tasks.Task) -> None:
+    """Raises a UserError where this process's share of a batch is more than the machine holds."""
+    samples = task.crop_samples or nsynth.NOTE_SAMPLES
+    needed = config["batch_size"] // jax.process_count() * samples * np.float32().nbytes
+    memory = psutil.virtual_memory().total
+    if needed > memory:
+        raise UserError(
+            f"config.batch_size={config['batch_size']}: its sounds alone take "
+            f"{needed / 2**30:,.0f} GiB, and this machine has {memory / 2**30:,.0f}: lower it."
         )
 
 
 def with_absolute_paths(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the configuration with a folder of data that does not depend on the current one."""
-    data_dir = config["dataset"]["data_dir"]
-    if "://" not in data_dir:
-        data_dir = str(Path(data_dir).expanduser().absolute())
+    data_dir = str(local_path("config.dataset.data_dir", config["dataset"]["data_dir"]).absolute())
     return {**config, "dataset": {**config["dataset"], "data_dir": data_dir}}

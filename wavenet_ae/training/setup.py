@@ -1,5 +1,7 @@
 """What comes before the first step: checks, and the state to start from."""
 
+import hashlib
+import importlib.metadata
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +17,7 @@ from wavenet_ae.data import input_pipeline
 from wavenet_ae.training import checkpoint, sharding, trained
 from wavenet_ae.training import workdir as workdirs
 from wavenet_ae.training.progress import Progress, due_after
-from wavenet_ae.training.settings import check_numbers, with_absolute_paths
+from wavenet_ae.training.settings import check_memory, check_training, with_absolute_paths
 from wavenet_ae.training.state import TrainState
 from wavenet_ae.training.step import init_state
 
@@ -39,10 +41,11 @@ def check(
         UserError: a setting or the data is wrong, or not the same in all processes.
     """
     with processes.together():
-        check_numbers(config)
+        check_training(config)
         config = with_absolute_paths(config)
         sharding.check_batch_size(config["batch_size"], mesh, config["accumulation_steps"])
         task = tasks.create(config)
+        check_memory(config, task)
         where = config["dataset"]["name"], config["dataset"]["data_dir"]
         notes = {split: input_pipeline.open_split(*where, split) for split in ("train", "valid")}
         identity = _identity(config, notes) if jax.process_count() > 1 else {}
@@ -58,13 +61,23 @@ def _identity(config: Mapping[str, Any], notes: Mapping[str, Sequence[Any]]) -> 
     what = {f"config.{name}": value for name, value in workdirs.flatten(config).items()}
     # Every machine may have a copy of its own.
     del what["config.dataset.data_dir"], what["config.dataset.num_workers"]
-    what |= {"jax": jax.__version__, "wavenet_ae": wavenet_ae.__version__}
+    # Another Grain or NumPy may shuffle and crop otherwise.
+    what |= {name: importlib.metadata.version(name) for name in ("jax", "grain", "numpy")}
+    what |= {"wavenet_ae": wavenet_ae.__version__, "wavenet_ae's code": _code_digest()}
     for split, of_split in notes.items():
         what[f"{split}.notes"] = len(of_split)
         for index in range(0, len(of_split), max(1, len(of_split) // _COMPARED_NOTES)):
             note = of_split[index]
             what[f"{split}[{index}]"] = note["id"], zlib.crc32(note["audio"].tobytes())
     return what
+
+
+def _code_digest() -> str:
+    """Returns a digest of the package's modules: it changes with a commit, and with an edit."""
+    digest, folder = hashlib.sha256(), Path(wavenet_ae.__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def restore_or_init(

@@ -1,0 +1,122 @@
+import dataclasses
+import json
+
+import pytest
+from entry_points import load_config
+
+from wavenet_ae import tasks
+from wavenet_ae.errors import UserError
+from wavenet_ae.training.settings import check_training
+from wavenet_ae.training.workdir import flatten
+
+NAN = float("nan")
+CONFIGS = {
+    "wavenet": "wavenet_ae.py:demo",
+    "spectral": "spectral_ae.py:demo",
+    "classifier": "classifier.py:demo",
+}
+
+
+def changed(config, name, value):
+    *groups, last = name.split(".")
+    inner = config
+    for group in groups:
+        inner = inner[group]
+    inner[last] = value
+    return config
+
+
+@pytest.mark.parametrize("name", CONFIGS.values())
+def test_the_projects_own_configurations_pass_in_their_own_types(name):
+    check_training(load_config(name))
+
+
+@pytest.mark.parametrize("name", CONFIGS.values())
+@pytest.mark.parametrize("value", [NAN, "no such value", [[]], {"a": 1}])
+def test_no_setting_takes_everything(name, value):
+    """Whatever the setting: no number is not-a-number, no text is a list."""
+    config = json.loads(json.dumps(load_config(name)))
+    texts = ("dataset.name", "dataset.data_dir", "init_from")
+    for setting in flatten(config):
+        if isinstance(value, str) and setting in texts:
+            continue
+        with pytest.raises(UserError, match=rf"config\.{setting.partition('.')[0]}"):
+            check_training(changed(load_config(name), setting, value))
+
+
+@pytest.mark.parametrize("task", CONFIGS)
+def test_every_field_of_a_model_has_a_rule(task):
+    rules = tasks.rules_of({"task": task})
+    fields = {field.name for field in dataclasses.fields(tasks.TASKS[task].model_class)}
+    assert rules["model"].keys() == fields - {"name", "parent", "platform"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("optimizer.clip_norm", 0.0, r"clip_norm=0\.0 must be a number above 0, or None\."),
+        ("optimizer.clip_norm", -1.0, r"clip_norm=-1\.0 must be a number above 0"),
+        ("optimizer.learning_rates", [-1e-3, -1e-3], r"learning_rates=\[-0\.001, .* 0 or larger"),
+        ("optimizer.learning_rates", [NAN, NAN], r"learning_rates=\[nan, nan\] must be"),
+        ("optimizer.learning_rates", ["a", "b"], r"learning_rates=\['a', 'b'\] must be"),
+        ("optimizer.learning_rates", 1e-3, r"learning_rates=0\.001 must be a list"),
+        ("optimizer.learning_rates", [1e-3], r"has 1 learning_rates and 1 boundaries"),
+        ("optimizer.boundaries", ["abc"], r"boundaries=\['abc'\] must be a list"),
+        ("optimizer.boundaries", [-3], r"boundaries=\[-3\] must be a list"),
+        ("optimizer.b1", 1.0, r"optimizer\.b1=1\.0 must be 0 or more and below 1"),
+        ("optimizer.b2", -0.1, r"optimizer\.b2=-0\.1 must be 0 or more and below 1"),
+        ("optimizer.eps", 0.0, r"optimizer\.eps=0\.0 must be a number above 0"),
+        ("optimizer.name", "sgd", r"optimizer\.name='sgd' must be adam or muon"),
+        ("optimizer.spike_norm", 2.0, r"spike_norm=2\.0 skips steps: .*skip_nonfinite=10"),
+        ("averaging_decay", 1.5, r"averaging_decay=1\.5 must be a number from 0 to 1"),
+        ("checkpoint_every_minutes", "5", r"checkpoint_every_minutes='5' must be a number, 0"),
+        ("checkpoint_every_minutes", NAN, r"checkpoint_every_minutes=nan must be"),
+        ("crop_samples", -512, r"crop_samples=-512 must be a whole number from 1 to 64000"),
+        ("crop_samples", 64_512, r"crop_samples=64512 must be a whole number from 1 to 64000"),
+        ("dataset.name", "nsynth_json/**", r"name='nsynth_json/\*\*' must be a dataset's name"),
+        ("num_steps", 0, r"num_steps=0 must be"),
+        ("num_step", 4, r"config\.num_step is no setting of .*: did you mean num_steps\?"),
+        ("init_from", "gs://bucket/run", r"init_from='gs://bucket/run' must be a path on this"),
+        ("dataset.data_dir", "s3://bucket/d", r"data_dir='s3://bucket/d' must be a path on this"),
+        ("dataset.num_workers", 10**6, r"num_workers=1000000 must be a whole number from 0 to"),
+        ("dataset.gain_db", NAN, r"gain_db=nan must be between 0 and 96 dB"),
+        ("model.decoder_channels", -4, r"decoder_channels=-4 must be"),
+        (
+            "model.decoder_channels",
+            10**9,
+            r"decoder_channels=1000000000 must be a whole",
+        ),
+        ("model.decoder_layers", 10**6, r"decoder_layers=1000000 must be a whole number from 1 to"),
+        ("model.dilation_cycle", 100, r"dilation_cycle=100 must be a whole number from 1 to 20"),
+        ("model.num_classes", 128, r"num_classes=128 must be 256, the number of mu-law codes"),
+        ("model.rematerialize", "yes", r"rematerialize='yes' must be True or False"),
+        ("model", None, r"config\.model=None must be a group of settings"),
+        ("optimizer", [], r"config\.optimizer=\[\] must be a group of settings"),
+    ],
+)
+def test_settings_that_cannot_be(name, value, reason):
+    with pytest.raises(UserError, match=reason):
+        check_training(changed(load_config(CONFIGS["wavenet"]), name, value))
+
+
+@pytest.mark.parametrize("name", ["batch_size", "task", "dataset", "crop_samples", "optimizer"])
+def test_what_is_missing_is_named(name):
+    config = load_config(CONFIGS["wavenet"])
+    del config[name]
+    with pytest.raises(UserError, match=f"config.{name}|is of no training"):
+        check_training(config)
+
+
+def test_settings_of_other_tasks():
+    config = load_config(CONFIGS["spectral"])
+    with pytest.raises(UserError, match=r"config\.crop_samples is no setting"):
+        check_training(config | {"crop_samples": 512})
+    with pytest.raises(UserError, match=r"input_noise=4\.0 must be 0 for other models"):
+        check_training(changed(config, "dataset.input_noise", 4.0))
+
+
+def test_older_configurations_lack_some_settings():
+    config = load_config(CONFIGS["wavenet"])
+    del config["dataset"]["gain_db"], config["dataset"]["input_noise"], config["optimizer"]["name"]
+    del config["model"]["matmul_precision"]
+    check_training(config)

@@ -38,10 +38,10 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from wavenet_ae import results
 from wavenet_ae.benchmarks import data, griffin_lim, machine, sampling, training, transposed
 from wavenet_ae.command_line import define_path, read_config, run
-from wavenet_ae.errors import UserError
+from wavenet_ae.system import results
+from wavenet_ae.system.errors import UserError
 
 _PAPER = Path(__file__).parent / "configs" / "wavenet_ae.py"
 _HAS_CONFIG = any(re.match("--?config(=|$)", argument) for argument in sys.argv)

@@ -17,7 +17,7 @@ of all folders or of none.
 from absl import flags
 
 from wavenet_ae.command_line import define_path, run
-from wavenet_ae.data.nsynth_json.build import CONFIGS, build
+from wavenet_ae.prepare.nsynth_json.build import CONFIGS, build
 
 _NOTES = define_path(
     "notes",

@@ -15,7 +15,7 @@ from ml_collections import config_flags
 from wavenet_ae.command_line import define_path, read_config, run
 from wavenet_ae.compilation.survey import compile_all
 from wavenet_ae.compilation.tables import NOTICE
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.settings import check_training
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Of a training, FILE.py[:variant].")

@@ -15,11 +15,11 @@ is 0 once dataset.json, dataset.md and report.html are written.
 from absl import flags
 
 from wavenet_ae.command_line import define_path, run
-from wavenet_ae.data.statistics.collection import collect
-from wavenet_ae.data.statistics.description import describe
-from wavenet_ae.data.statistics.splits import open_dataset, open_notes
-from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import dataset_page
+from wavenet_ae.prepare.statistics.collection import collect
+from wavenet_ae.prepare.statistics.description import describe
+from wavenet_ae.prepare.statistics.splits import open_dataset, open_notes
+from wavenet_ae.system.errors import UserError
 
 _DATASET = flags.DEFINE_string("dataset", None, "TFDS's name: nsynth_json/by_note, nsynth/full.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "datasets", "TFDS's folder of datasets.")

@@ -6,11 +6,11 @@ With --distributed several processes share the sounds. The exit code of each tel
 one that is done, or has failed, waits for the others to end.
 """
 
-from wavenet_ae import processes
 from wavenet_ae.audio import files
 from wavenet_ae.command_line import define_distributed, define_path, run
 from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.encode_files import encode_files
+from wavenet_ae.system import processes
 from wavenet_ae.training.trained import load_trained
 
 _CHECKPOINT = define_path(

@@ -11,9 +11,9 @@ from absl import flags
 from ml_collections import config_flags
 
 from wavenet_ae.command_line import define_distributed, define_path, read_config, run
-from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation.linear_probe import run_linear_probe
 from wavenet_ae.evaluation.table1 import evaluate_table1
+from wavenet_ae.system.errors import UserError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment: FILE.py.")
 _WORKDIR = define_path("workdir", "The folder of the results.", required=True)

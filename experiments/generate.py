@@ -16,13 +16,13 @@ from pathlib import Path
 import jax
 from absl import flags
 
-from wavenet_ae import processes
 from wavenet_ae.audio import files
 from wavenet_ae.command_line import LARGEST_SEED, define_distributed, define_path, run
-from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import codec, embeddings
 from wavenet_ae.synthesis.generate_files import Job, check_names, generate_files, read_sounds
 from wavenet_ae.synthesis.spectral_codec import SpectralCodec
+from wavenet_ae.system import processes
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.trained import load_trained
 
 _CHECKPOINT = define_path(

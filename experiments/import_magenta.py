@@ -13,8 +13,8 @@ from absl import flags
 from configs import spectral_ae, wavenet_ae
 
 from wavenet_ae.command_line import define_path, run
-from wavenet_ae.errors import UserError
 from wavenet_ae.importers.magenta import import_checkpoint
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.trained import save_imported
 
 _CONFIGS = {"wavenet": wavenet_ae, "spectral": spectral_ae}

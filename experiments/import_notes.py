@@ -14,10 +14,11 @@ further call goes on where an interrupted one stopped, and makes what is new or 
 from absl import flags
 
 from wavenet_ae.command_line import define_path, run
-from wavenet_ae.data import nsynth, recordings
-from wavenet_ae.data.name_pattern import NamePattern
-from wavenet_ae.data.note_labels import Defaults
-from wavenet_ae.data.note_sound import SoundOptions
+from wavenet_ae.data import nsynth
+from wavenet_ae.prepare.recordings import recordings
+from wavenet_ae.prepare.recordings.name_pattern import NamePattern
+from wavenet_ae.prepare.recordings.note_labels import Defaults
+from wavenet_ae.prepare.recordings.note_sound import SoundOptions
 
 _INPUT = define_path("input", "The folder of recordings; searched recursively.", required=True)
 _OUTPUT = define_path("output", "The folder to write.", required=True)

@@ -20,7 +20,7 @@ way to the same notes: experiments/build_dataset.py.
 from absl import flags
 
 from wavenet_ae.command_line import define_path, run
-from wavenet_ae.data import official_nsynth, tfrecord
+from wavenet_ae.prepare.releases import official_nsynth, tfrecord
 
 _DATASET = flags.DEFINE_enum(
     "dataset", "nsynth/full", [f"nsynth/{c}" for c in official_nsynth.NUM_NOTES], "What to build."

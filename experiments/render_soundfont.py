@@ -11,7 +11,7 @@ from absl import flags
 
 from wavenet_ae.command_line import define_path, run
 from wavenet_ae.data import nsynth
-from wavenet_ae.data.soundfont import DEFAULT_GAIN, parse_numbers, render_soundfont
+from wavenet_ae.prepare.soundfonts.soundfont import DEFAULT_GAIN, parse_numbers, render_soundfont
 
 _SOUNDFONT = define_path("soundfont", "The sf2 or sf3 file.", required=True)
 _OUTPUT = define_path("output", "The folder to write.", required=True)

@@ -8,8 +8,8 @@ import entry_points
 import jax
 import pytest
 
-from wavenet_ae.data import nsynth_json
-from wavenet_ae.data.nsynth_json.build import build
+from wavenet_ae.prepare import nsynth_json
+from wavenet_ae.prepare.nsynth_json.build import build
 from wavenet_ae.training.loop import train_and_evaluate
 from wavenet_ae.training.metrics import Summaries
 

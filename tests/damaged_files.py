@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 
 def load_damaged(path: Path, load: Callable[[], Any], count: int) -> tuple[list[Any], list[str]]:

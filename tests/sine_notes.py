@@ -6,7 +6,7 @@ import numpy as np
 import soundfile
 
 from wavenet_ae.data import nsynth
-from wavenet_ae.data.nsynth_json.build import build
+from wavenet_ae.prepare.nsynth_json.build import build
 
 
 def write_notes(folder, names):

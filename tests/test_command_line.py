@@ -9,7 +9,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from wavenet_ae import command_line
-from wavenet_ae.errors import MachineError, UserError
+from wavenet_ae.system.errors import MachineError, UserError
 
 SCRIPT = """
     import jax

@@ -8,10 +8,10 @@ import pytest
 from wavenet_ae import pretrained
 from wavenet_ae.audio import files, pitch_tracker
 from wavenet_ae.data import nsynth
-from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation.notes import named_note
 from wavenet_ae.evaluation.scores import Scorer
 from wavenet_ae.synthesis import codec, sampler
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.trained import load_trained
 
 FOLDER = Path(pretrained.__file__).parent

@@ -14,8 +14,8 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from wavenet_ae.errors import MachineError, Stopped, UserError
-from wavenet_ae.settings import LARGEST_SEED, local_path
+from wavenet_ae.system.errors import MachineError, Stopped, UserError
+from wavenet_ae.system.settings import LARGEST_SEED, local_path
 
 __all__ = ["LARGEST_SEED", "define_distributed", "define_path", "read_config", "run"]
 
@@ -168,7 +168,7 @@ def _connect() -> None:
             if name != "coordinator_address" and not text.isdecimal():
                 raise UserError(f"JAX_{name.upper()}={text} must be a whole number.")
             given[name] = text if name == "coordinator_address" else int(text)
-    from wavenet_ae import processes  # tools that refuse their flags start without JAX
+    from wavenet_ae.system import processes  # tools that refuse their flags start without JAX
 
     try:
         processes.connect(**given, shutdown_timeout_s=_shutdown_timeout_s)

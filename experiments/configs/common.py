@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_collections import ConfigDict, config_dict
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 
 def training(task: str) -> ConfigDict:

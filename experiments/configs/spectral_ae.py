@@ -23,7 +23,7 @@ Without pitch: `--config.model.num_pitches=0`. Another representation:
 from configs import common
 from ml_collections import ConfigDict
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 _EMBEDDING_SIZES = {f"z{size}": size for size in (64, 128, 256, 512, 1024, 1984)}
 

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from wavenet_ae.audio import files
-from wavenet_ae.errors import MachineError, UserError
+from wavenet_ae.system.errors import MachineError, UserError
 
 
 def noise(shape, seed=0, scale=0.3):

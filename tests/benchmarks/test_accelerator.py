@@ -8,7 +8,7 @@ from entry_points import ROOT, assert_refused, run
 
 from wavenet_ae.benchmarks import accelerator
 from wavenet_ae.benchmarks.accelerator import Finding, Part
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 
 def script(text, share=1.0, name="part"):

@@ -4,7 +4,7 @@ import pytest
 
 from wavenet_ae.benchmarks import interleaved
 from wavenet_ae.benchmarks.interleaved import Spread
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 
 class Clock:

@@ -7,8 +7,8 @@ from entry_points import load_config
 
 from wavenet_ae import tasks
 from wavenet_ae.benchmarks import ceilings, sampling
-from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import sampler
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 
 

@@ -11,7 +11,7 @@ from wavenet_ae.benchmarks import ceilings, machine, training
 from wavenet_ae.compilation import programs
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import open_split, training_batches
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.step import init_state, make_train_step
 

@@ -2,7 +2,7 @@ import pytest
 from entry_points import load_config
 
 from wavenet_ae.benchmarks import transposed
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 SIZES = {f"model.{name}_channels": 2 for name in ("narrow", "middle", "wide", "bottleneck")} | {
     "batch_size": 2

@@ -17,8 +17,8 @@ from wavenet_ae import tasks
 from wavenet_ae.compilation import chips, programs
 from wavenet_ae.compilation.hlo import Module
 from wavenet_ae.data import input_pipeline
-from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import sampler
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 
 TOPOLOGY = "v5e:2x2"

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from wavenet_ae.compilation import chips, programs, survey, tables
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 
 OUT_OF_MEMORY = (

@@ -14,7 +14,7 @@ from conftest import DUMMY_NOTES
 
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.data.input_pipeline import ProcessShare, evaluation_batches, training_batches
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 from wavenet_ae.data import nsynth, stored_notes
 from wavenet_ae.data.input_pipeline import open_split, training_batches
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 NAME = "flute_acoustic_000-060-100"
 

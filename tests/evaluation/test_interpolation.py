@@ -14,12 +14,12 @@ from html_page import Page, wav
 from wavenet_ae import tasks
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
-from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import interpolation, interpolation_scores, pictures
 from wavenet_ae.evaluation.interpolation import End, Pair, write_interpolation
 from wavenet_ae.evaluation.interpolation_scores import Way
 from wavenet_ae.synthesis import embeddings, generate_files
 from wavenet_ae.synthesis.encode_files import encode_sound
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import trained
 
 LONG, SHORT = 1000, 700

@@ -7,10 +7,10 @@ from html_page import Page, wav
 from markupsafe import Markup
 
 from wavenet_ae.audio import files
-from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import page
 from wavenet_ae.evaluation.notes import Note
 from wavenet_ae.evaluation.page import read_sound
+from wavenet_ae.system.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from html_page import Page, wav
 from sine_notes import build_splits
 
 from wavenet_ae import pretrained
-from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import report
 from wavenet_ae.evaluation.report import write_report
 from wavenet_ae.synthesis import generate_files
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import loop
 from wavenet_ae.training.trained import export, load_trained
 

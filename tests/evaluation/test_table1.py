@@ -11,12 +11,12 @@ from wavenet_ae import tasks
 from wavenet_ae.audio import files
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.data.input_pipeline import ProcessShare
-from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import table1
 from wavenet_ae.evaluation.embedded_split import read_split
 from wavenet_ae.evaluation.scores import log_spectral_distance
 from wavenet_ae.evaluation.table1 import evaluate_table1
 from wavenet_ae.synthesis import codec, generate_files, sampler
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.trained import load_trained, save_imported
 
 CHANNELS = {

@@ -6,7 +6,7 @@ import entry_points
 import pytest
 from entry_points import assert_refused
 
-from wavenet_ae.data import nsynth_json
+from wavenet_ae.prepare import nsynth_json
 
 DUMMY_DATA = Path(nsynth_json.__file__).parent / "dummy_data"
 

@@ -7,7 +7,7 @@ from entry_points import CONFIGS, load_config
 from ml_collections import config_flags
 
 from wavenet_ae import tasks
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.state import learning_rate_schedule
 
 PARAMETERS = {

@@ -7,11 +7,11 @@ from entry_points import assert_refused
 from html_page import Page
 
 from wavenet_ae.data import nsynth
-from wavenet_ae.data.statistics.collection import collect
-from wavenet_ae.data.statistics.description import describe
-from wavenet_ae.data.statistics.splits import open_notes
-from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import dataset_page
+from wavenet_ae.prepare.statistics.collection import collect
+from wavenet_ae.prepare.statistics.description import describe
+from wavenet_ae.prepare.statistics.splits import open_notes
+from wavenet_ae.system.errors import UserError
 
 # NSynth's notes by family: acoustic, electronic, synthetic (Engel et al. 2017, appendix).
 NOTES = {

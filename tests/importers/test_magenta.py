@@ -13,8 +13,8 @@ import pytest
 import soundfile
 
 from wavenet_ae.audio import mu_law
-from wavenet_ae.errors import UserError
 from wavenet_ae.importers import magenta
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.trained import load_trained
 
 CHECKPOINT = authors.FOLDER / "wavenet_checkpoint"

@@ -8,9 +8,9 @@ import soundfile
 from first_step import assert_first_step
 
 from wavenet_ae.audio import files, representations
-from wavenet_ae.errors import UserError
 from wavenet_ae.importers import magenta
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.trained import load_trained
 
 PREFIX = authors.FOLDER / "spectral_checkpoint" / "model.ckpt-0"

@@ -7,8 +7,8 @@ import pytest
 
 from wavenet_ae import tasks
 from wavenet_ae.audio import mu_law, representations
-from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import codec, sampler, wavenet_codec
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.trained import TrainedModel
 
 WAVENET = {

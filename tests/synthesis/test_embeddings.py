@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from damaged_files import load_damaged
 
-from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.embeddings import EncodedSound
+from wavenet_ae.system.errors import UserError
 
 
 class Decoder:

@@ -5,13 +5,8 @@ import pytest
 from recorded_tones import record, tone
 
 from wavenet_ae.audio import files
-from wavenet_ae.errors import UserError
-from wavenet_ae.synthesis.encode_files import (
-    encode_file,
-    encode_files,
-    find_pitch,
-    pitch_in_name,
-)
+from wavenet_ae.synthesis.encode_files import encode_file, encode_files, find_pitch, pitch_in_name
+from wavenet_ae.system.errors import UserError
 
 CODEC = SimpleNamespace(
     num_pitches=128,

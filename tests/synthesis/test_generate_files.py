@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from wavenet_ae.audio import files
-from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.generate_files import (
@@ -18,6 +17,7 @@ from wavenet_ae.synthesis.generate_files import (
     read_sounds,
     save_sounds,
 )
+from wavenet_ae.system.errors import UserError
 
 
 def noise_of(calls):

@@ -6,8 +6,8 @@ from variables import random_variables
 
 from wavenet_ae import tasks
 from wavenet_ae.audio import representations
-from wavenet_ae.errors import UserError
 from wavenet_ae.models.classifier import Logits
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.tasks.classifier import accuracies
 
 CONFIG = {

@@ -5,7 +5,7 @@ from variables import random_variables
 
 from wavenet_ae import tasks
 from wavenet_ae.audio import representations
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.tasks.spectral_loss import frequency_weights
 
 CONFIG = {

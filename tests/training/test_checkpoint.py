@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import no_summaries
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import checkpoint, sharding
 from wavenet_ae.training.checkpoint import Checkpoints, restore
 from wavenet_ae.training.loop import train_and_evaluate

@@ -13,7 +13,7 @@ from conftest import no_summaries
 
 from wavenet_ae import tasks
 from wavenet_ae.data.input_pipeline import open_split
-from wavenet_ae.errors import Stopped, UserError
+from wavenet_ae.system.errors import Stopped, UserError
 from wavenet_ae.training import batches, loop, setup, sharding, trained
 from wavenet_ae.training.checkpoint import restore
 from wavenet_ae.training.loop import train_and_evaluate

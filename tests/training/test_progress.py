@@ -1,6 +1,6 @@
 import pytest
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.progress import Due, Progress, due_after
 
 CONFIG = {

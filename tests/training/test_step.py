@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from wavenet_ae import tasks
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.tasks.wavenet import WaveNetTask
 from wavenet_ae.training import sharding
 from wavenet_ae.training.state import TrainState, learning_rate_schedule, make_optimizer

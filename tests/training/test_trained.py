@@ -10,7 +10,7 @@ import pytest
 import safetensors.numpy
 from damaged_files import load_damaged
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import trained
 from wavenet_ae.training.trained import export, load_trained
 from wavenet_ae.training.workdir import check_fits

@@ -5,7 +5,7 @@ import pytest
 from entry_points import load_config
 
 from wavenet_ae import tasks
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.settings import check_training
 from wavenet_ae.training.workdir import flatten
 

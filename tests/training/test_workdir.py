@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import workdir as workdirs
 
 

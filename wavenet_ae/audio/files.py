@@ -19,10 +19,10 @@ import soundfile
 import soxr
 from tqdm import tqdm
 
-from wavenet_ae import atomic_file
 from wavenet_ae.audio import containers
 from wavenet_ae.audio.damage import DamageError
-from wavenet_ae.errors import UserError
+from wavenet_ae.system import atomic_file
+from wavenet_ae.system.errors import UserError
 
 SAMPLE_RATE_HZ = 16_000
 # What all tools look for in folders. The last two lines are sounds that libsndfile does not read:

@@ -7,7 +7,7 @@ import numpy as np
 import soxr
 
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 LOWEST, HIGHEST = 21, 108  # MIDI: the keys of a piano
 

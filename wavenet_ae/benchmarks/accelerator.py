@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wavenet_ae import atomic_file
 from wavenet_ae.benchmarks import machine, tables
-from wavenet_ae.data import nsynth_json
-from wavenet_ae.errors import UserError
+from wavenet_ae.prepare import nsynth_json
+from wavenet_ae.system import atomic_file
+from wavenet_ae.system.errors import UserError
 
 RESULTS = "results"
 _LEAST_S = 2.0  # of a part's time: with less left it does not begin

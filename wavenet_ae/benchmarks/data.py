@@ -13,7 +13,7 @@ from wavenet_ae.benchmarks import interleaved, tables
 from wavenet_ae.benchmarks.interleaved import Spread
 from wavenet_ae.benchmarks.training import TrainingStep, first_batches
 from wavenet_ae.data.input_pipeline import open_split, training_batches
-from wavenet_ae.data.wav_files import open_folder
+from wavenet_ae.prepare.wav_files import open_folder
 from wavenet_ae.training.settings import check_training
 
 _WARM_UP = 0.2  # of a measurement's time

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 from tqdm import tqdm
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 Name = TypeVar("Name", bound=Hashable)
 

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jaxlib
 
-from wavenet_ae.data.worker_pool import num_cores
+from wavenet_ae.system.worker_pool import num_cores
 
 
 def describe() -> dict[str, Any]:

@@ -13,9 +13,9 @@ from jax.sharding import Mesh
 from wavenet_ae import tasks
 from wavenet_ae.benchmarks import ceilings, interleaved, tables
 from wavenet_ae.data import nsynth
-from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import sampler
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.settings import check_training
 

@@ -8,9 +8,9 @@ import jax
 
 from wavenet_ae import tasks
 from wavenet_ae.benchmarks import interleaved, tables
-from wavenet_ae.errors import UserError
 from wavenet_ae.models import strided
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.settings import check_training
 
 _WAYS = {"by_phases": strided.by_phases, "directly": strided.directly}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 from jax.experimental import topologies
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 # Where `make libtpu` puts it: within the environment, JAX would look for a TPU at every start.
 LIBTPU_FOLDER = Path(sys.prefix) / "libtpu"

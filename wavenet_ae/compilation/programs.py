@@ -12,9 +12,9 @@ from wavenet_ae.compilation.chips import Chip
 from wavenet_ae.compilation.hlo import Module
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import augmentations
-from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import sampler
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.step import init_state, make_train_step
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import jax
 
-from wavenet_ae import atomic_file, tasks
+from wavenet_ae import tasks
 from wavenet_ae.compilation import chips, programs, tables
 from wavenet_ae.data import nsynth
-from wavenet_ae.errors import UserError
+from wavenet_ae.system import atomic_file
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.settings import check_training
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.stored_notes import Notes, find
-from wavenet_ae.errors import MachineError, UserError
+from wavenet_ae.system.errors import MachineError, UserError
 
 Batch = dict[str, np.ndarray]
 

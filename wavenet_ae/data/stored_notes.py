@@ -19,8 +19,8 @@ from tensorflow_datasets.core import splits as tfds_splits
 from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from wavenet_ae.data import nsynth
-from wavenet_ae.errors import UserError
-from wavenet_ae.settings import local_path
+from wavenet_ae.system.errors import UserError
+from wavenet_ae.system.settings import local_path
 
 _INFO = "dataset_info.json"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")

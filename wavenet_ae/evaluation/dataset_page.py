@@ -10,12 +10,12 @@ import librosa
 import numpy as np
 from markupsafe import Markup
 
-from wavenet_ae import results
 from wavenet_ae.data import nsynth
-from wavenet_ae.data.statistics import sounds
-from wavenet_ae.data.statistics.description import Document
-from wavenet_ae.errors import write_error
 from wavenet_ae.evaluation import dataset_tables, page, pictures
+from wavenet_ae.prepare.statistics import sounds
+from wavenet_ae.prepare.statistics.description import Document
+from wavenet_ae.system import results
+from wavenet_ae.system.errors import write_error
 
 NUMBERS_FILE = "dataset.json"
 TABLES_FILE = "dataset.md"

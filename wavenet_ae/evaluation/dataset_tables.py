@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wavenet_ae.data import nsynth
-from wavenet_ae.data.statistics.description import Document
+from wavenet_ae.prepare.statistics.description import Document
 
 Table = tuple[list[str], list[list[str]]]
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from wavenet_ae import atomic_file, processes
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.data.input_pipeline import ProcessShare
-from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis.codec import Codec
+from wavenet_ae.system import atomic_file, processes
+from wavenet_ae.system.errors import UserError
 
 # Notes whose embeddings share a file: what an interruption costs at most.
 _PART_NOTES = 256

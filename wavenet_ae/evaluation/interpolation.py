@@ -13,11 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from wavenet_ae import results
 from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline
-from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import interpolation_scores, page
 from wavenet_ae.evaluation.notes import Note, choose_pairs, read_audio, read_labels
 from wavenet_ae.synthesis import codec, embeddings
@@ -35,6 +33,8 @@ from wavenet_ae.synthesis.generate_files import (
     generate_files,
     save_sounds,
 )
+from wavenet_ae.system import results
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
 PAGE_FILE = "report.html"

@@ -13,13 +13,15 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from wavenet_ae import processes
-from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import linear_classifier, linear_probe_page
 from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_share, encode_split, read_split
 from wavenet_ae.evaluation.intervals import bootstrap_interval
 from wavenet_ae.evaluation.linear_probe_page import SLOTS, draw, write
-from wavenet_ae.settings import (
+from wavenet_ae.synthesis import codec
+from wavenet_ae.synthesis.codec import Codec
+from wavenet_ae.system import processes
+from wavenet_ae.system.errors import UserError
+from wavenet_ae.system.settings import (
     DATASET_NAME,
     LOCAL_PATH,
     POSITIVE,
@@ -33,8 +35,6 @@ from wavenet_ae.settings import (
     several,
     whole,
 )
-from wavenet_ae.synthesis import codec
-from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.training.trained import load_trained
 
 EMBEDDINGS_FOLDER = "embeddings"

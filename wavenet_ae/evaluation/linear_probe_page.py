@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from wavenet_ae import results
 from wavenet_ae.evaluation import page, pictures
 from wavenet_ae.evaluation.embedded_split import SplitNotes
+from wavenet_ae.system import results
 
 SCORES_FILE = "linear_probe.json"
 TABLE_FILE = "linear_probe.md"

@@ -10,9 +10,9 @@ import librosa
 import numpy as np
 from markupsafe import Markup
 
-from wavenet_ae import results
 from wavenet_ae.audio import files
 from wavenet_ae.evaluation import pictures
+from wavenet_ae.system import results
 
 _LOUDNESS = {37: "very soft", 62: "soft", 87: "medium", 113: "loud", 127: "very loud"}
 

@@ -10,11 +10,10 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from wavenet_ae import pretrained, results
+from wavenet_ae import pretrained
 from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline, nsynth
-from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import page, pictures
 from wavenet_ae.evaluation.notes import (
     Note,
@@ -40,6 +39,8 @@ from wavenet_ae.synthesis.generate_files import (
     generate_files,
     save_sounds,
 )
+from wavenet_ae.system import results
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE, read_metrics
 from wavenet_ae.training.trained import TrainedModel, load_trained
 

@@ -14,17 +14,21 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from wavenet_ae import processes, results
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import ProcessShare
-from wavenet_ae.errors import UserError
 from wavenet_ae.evaluation import page, table1_pages
 from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_split, read_split
 from wavenet_ae.evaluation.intervals import bootstrap_interval
 from wavenet_ae.evaluation.notes import Note, choose_notes, note_of, read_audio
 from wavenet_ae.evaluation.scores import Scorer, log_spectral_distance
-from wavenet_ae.settings import (
+from wavenet_ae.synthesis import codec
+from wavenet_ae.synthesis.codec import Codec
+from wavenet_ae.synthesis.embeddings import EncodedSound
+from wavenet_ae.synthesis.generate_files import Job, check_names, generate_files, save_sounds
+from wavenet_ae.system import processes, results
+from wavenet_ae.system.errors import UserError
+from wavenet_ae.system.settings import (
     DATASET_NAME,
     LOCAL_PATH,
     NOT_NEGATIVE,
@@ -36,10 +40,6 @@ from wavenet_ae.settings import (
     or_none,
     whole,
 )
-from wavenet_ae.synthesis import codec
-from wavenet_ae.synthesis.codec import Codec
-from wavenet_ae.synthesis.embeddings import EncodedSound
-from wavenet_ae.synthesis.generate_files import Job, check_names, generate_files, save_sounds
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
 NOTES_FILE = "notes.jsonl"

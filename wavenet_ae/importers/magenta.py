@@ -11,9 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from wavenet_ae.errors import UserError
 from wavenet_ae.importers import magenta_spectral, magenta_wavenet
 from wavenet_ae.importers.variables import Variables, sentence
+from wavenet_ae.system.errors import UserError
 
 Weights = Literal["averaged", "raw"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 
 class Variables:

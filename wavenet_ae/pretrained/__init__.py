@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 NAME = "pretrained"
 _FOLDER = Path(__file__).parent

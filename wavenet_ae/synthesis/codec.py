@@ -6,9 +6,9 @@ from typing import Protocol
 import jax
 import numpy as np
 
-from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis.spectral_codec import SpectralCodec
 from wavenet_ae.synthesis.wavenet_codec import WaveNetCodec
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.trained import TrainedModel
 
 

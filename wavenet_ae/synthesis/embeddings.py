@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wavenet_ae import atomic_file
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
-from wavenet_ae.errors import UserError
 from wavenet_ae.synthesis.codec import Codec
+from wavenet_ae.system import atomic_file
+from wavenet_ae.system.errors import UserError
 
 SUFFIX = ".npz"
 SUFFIXES = (SUFFIX, ".npy")

@@ -9,15 +9,15 @@ import librosa
 import numpy as np
 from tqdm import tqdm
 
-from wavenet_ae import processes
 from wavenet_ae.audio import files, pitch_tracker
 from wavenet_ae.audio.pitch_tracker import PitchError
 from wavenet_ae.data import nsynth
-from wavenet_ae.errors import UserError
-from wavenet_ae.results import Record, digest
 from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
+from wavenet_ae.system import processes
+from wavenet_ae.system.errors import UserError
+from wavenet_ae.system.results import Record, digest
 
 _HEARD_SECONDS = 10  # pyin takes a fifth of a sound's length
 _RECORDED_TOGETHER = 64  # the record is written anew each time

@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from wavenet_ae import processes
 from wavenet_ae.audio import files
-from wavenet_ae.errors import UserError
-from wavenet_ae.results import Record, digest
 from wavenet_ae.synthesis import embeddings, sampler
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.encode_files import encode_file, tell_other_pitch
+from wavenet_ae.system import processes
+from wavenet_ae.system.errors import UserError
+from wavenet_ae.system.results import Record, digest
 
 _SUFFIX = ".wav"
 

@@ -18,9 +18,9 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from wavenet_ae.audio import mu_law
-from wavenet_ae.data.worker_pool import num_cores
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.models.decoder import Conditioning, DecoderState
+from wavenet_ae.system.worker_pool import num_cores
 from wavenet_ae.training import sharding
 
 CHUNK_FRAMES = 8

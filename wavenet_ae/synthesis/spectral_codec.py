@@ -10,8 +10,8 @@ import numpy as np
 
 from wavenet_ae.audio import representations
 from wavenet_ae.data import nsynth
-from wavenet_ae.errors import UserError
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.trained import TrainedModel
 

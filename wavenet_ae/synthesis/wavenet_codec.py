@@ -10,9 +10,9 @@ import jax
 import numpy as np
 
 from wavenet_ae.audio import mu_law
-from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import sampler
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.trained import TrainedModel
 

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from wavenet_ae.settings import Rules, check, choice, optional
+from wavenet_ae.system.settings import Rules, check, choice, optional
 from wavenet_ae.tasks.classifier import ClassifierTask
 from wavenet_ae.tasks.spectral import SpectralTask
 from wavenet_ae.tasks.wavenet import WaveNetTask

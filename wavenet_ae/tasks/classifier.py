@@ -12,7 +12,7 @@ import optax
 from wavenet_ae.audio import representations
 from wavenet_ae.data import nsynth
 from wavenet_ae.models.classifier import Classifier, Logits
-from wavenet_ae.settings import Rules
+from wavenet_ae.system.settings import Rules
 from wavenet_ae.tasks.model_rules import SPECTRAL_LAYERS, exactly
 from wavenet_ae.tasks.spectral import apply, split_variables
 

@@ -1,7 +1,7 @@
 """The rules of model settings that several tasks share."""
 
 from wavenet_ae.data import nsynth
-from wavenet_ae.settings import BELOW_ONE, Rule, choice, or_none, whole
+from wavenet_ae.system.settings import BELOW_ONE, Rule, choice, or_none, whole
 
 # Beyond these XLA ends the process, or a compilation does not end.
 SIZE, LAYERS = whole(1, 2**16), whole(1, 1024)

@@ -11,7 +11,7 @@ import numpy as np
 
 from wavenet_ae.audio import representations
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
-from wavenet_ae.settings import Rules, choice
+from wavenet_ae.system.settings import Rules, choice
 from wavenet_ae.tasks.model_rules import NUM_PITCHES, SIZE, SPECTRAL_LAYERS
 from wavenet_ae.tasks.spectral_loss import frequency_weights, weighted_squared_error
 

@@ -11,9 +11,9 @@ import optax
 
 from wavenet_ae.audio import mu_law
 from wavenet_ae.data import nsynth
-from wavenet_ae.errors import UserError
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
-from wavenet_ae.settings import TRUTH, Rules, choice, whole
+from wavenet_ae.system.errors import UserError
+from wavenet_ae.system.settings import TRUTH, Rules, choice, whole
 from wavenet_ae.tasks.model_rules import ARITHMETIC, LAYERS, NUM_PITCHES, SIZE, exactly
 
 _LARGEST_CYCLE = 20  # the last layer's dilation is then 33 s

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 
 from wavenet_ae import tasks
 from wavenet_ae.data import input_pipeline
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.interruption import StopRequest
 from wavenet_ae.training.state import TrainState

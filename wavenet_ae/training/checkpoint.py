@@ -17,8 +17,8 @@ import jax
 from jax.sharding import Mesh
 from orbax.checkpoint import v1 as ocp
 
-from wavenet_ae import atomic_file, processes
-from wavenet_ae.errors import MachineError, UserError
+from wavenet_ae.system import atomic_file, processes
+from wavenet_ae.system.errors import MachineError, UserError
 from wavenet_ae.training import older_layouts
 from wavenet_ae.training.agreement import Agreement
 from wavenet_ae.training.progress import Progress

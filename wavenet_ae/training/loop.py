@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import jax
 
-from wavenet_ae import processes, tasks
-from wavenet_ae.errors import Stopped
+from wavenet_ae import tasks
+from wavenet_ae.system import processes
+from wavenet_ae.system.errors import Stopped
 from wavenet_ae.training import setup, sharding
 from wavenet_ae.training import workdir as workdirs
 from wavenet_ae.training.batches import make_evaluate, references, training_batches

@@ -15,8 +15,8 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tqdm import tqdm
 
-from wavenet_ae import atomic_file
-from wavenet_ae.errors import MachineError, UserError, write_error
+from wavenet_ae.system import atomic_file
+from wavenet_ae.system.errors import MachineError, UserError, write_error
 
 METRICS_FILE = "metrics.jsonl"
 # Apart from the metrics, which an interruption leaves bit for bit as they would have been.

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from wavenet_ae import processes
+from wavenet_ae.system import processes
 
 _FIRST_STEPS = 2  # left out: caches are cold
 

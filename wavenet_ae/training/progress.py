@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 
 class Due(NamedTuple):

@@ -9,8 +9,8 @@ import psutil
 
 from wavenet_ae import tasks
 from wavenet_ae.data import nsynth
-from wavenet_ae.errors import UserError
-from wavenet_ae.settings import (
+from wavenet_ae.system.errors import UserError
+from wavenet_ae.system.settings import (
     BELOW_ONE,
     DATASET_NAME,
     LOCAL_PATH,

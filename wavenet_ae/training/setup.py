@@ -12,8 +12,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 import wavenet_ae
-from wavenet_ae import pretrained, processes, tasks
+from wavenet_ae import pretrained, tasks
 from wavenet_ae.data import input_pipeline
+from wavenet_ae.system import processes
 from wavenet_ae.training import checkpoint, sharding, trained
 from wavenet_ae.training import workdir as workdirs
 from wavenet_ae.training.progress import Progress, due_after

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 DATA_AXIS = "data"
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 import optax.contrib
 
-from wavenet_ae.errors import UserError
+from wavenet_ae.system.errors import UserError
 
 ADAM = "adam"
 _ADAMS_RMS = 0.2  # the root mean square of an update of Adam's at learning rate 1, about

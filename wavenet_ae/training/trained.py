@@ -16,8 +16,9 @@ import safetensors.numpy
 from jax.typing import DTypeLike
 
 import wavenet_ae
-from wavenet_ae import atomic_file, pretrained, tasks
-from wavenet_ae.errors import UserError, write_error
+from wavenet_ae import pretrained, tasks
+from wavenet_ae.system import atomic_file
+from wavenet_ae.system.errors import UserError, write_error
 from wavenet_ae.training import checkpoint
 from wavenet_ae.training.older_layouts import as_saved, as_today, named_leaves
 

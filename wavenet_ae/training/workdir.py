@@ -12,8 +12,8 @@ from typing import Any
 
 import jax
 
-from wavenet_ae import atomic_file, processes
-from wavenet_ae.errors import UserError, write_error
+from wavenet_ae.system import atomic_file, processes
+from wavenet_ae.system.errors import UserError, write_error
 from wavenet_ae.training import checkpoint, trained
 from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE
 from wavenet_ae.training.state import ADAM

@@ -1,8 +1,0 @@
-"""A folder or an archive of notes in NSynth's json/wav layout → a TFDS dataset read at random.
-
-Importing it registers `nsynth_json` with TFDS.
-"""
-
-from wavenet_ae.data.nsynth_json.nsynth_json_dataset_builder import Builder
-
-__all__ = ["Builder"]

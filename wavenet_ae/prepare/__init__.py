@@ -1,0 +1,1 @@
+"""How datasets come to be."""

@@ -1,0 +1,146 @@
+"""A gzipped tar archive of a folder of notes, as NSynth is published; read without unpacking it."""
+
+import contextlib
+import gzip
+import io
+import posixpath
+import tarfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import tqdm
+
+from wavenet_ae.prepare.nsynth_json import notes as nsynth_notes
+from wavenet_ae.prepare.nsynth_json.notes import Note
+from wavenet_ae.system.errors import UserError
+
+_LABELS = "examples.json"
+_DRAIN_BYTES = 1 << 20
+
+
+class _Member(NamedTuple):
+    """A file in an archive; its content can be read until the next member is asked for."""
+
+    name: str
+    content: BinaryIO
+    position: int  # how many bytes of the archive have been read
+
+
+class Archive:
+    """An archive of `examples.json` and `audio/<name>.wav`, in any order and below any folder.
+
+    Its files are read in the order in which they are stored, for gzip knows no other; nothing is
+    written to the disk.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.labels_name = f"examples.json in {path}"
+        self._others: set[str] = set()  # whose sounds were passed over
+
+    def read_labels(self) -> bytes:
+        """Returns the content of `examples.json`, for which it may have to read the whole archive.
+
+        Raises:
+            UserError: the archive is damaged, cannot be read, or holds no such file.
+        """
+        with (
+            _reporting_damage(self.path),
+            tqdm.tqdm(
+                desc=f"looking for examples.json in {self.path.name}",
+                total=self.path.stat().st_size,
+                unit="B",
+                unit_scale=True,
+                disable=None,  # none where standard error is not a terminal
+                delay=1,
+                leave=False,
+            ) as bar,
+        ):
+            for member in _members(self.path):
+                bar.update(member.position - bar.n)
+                if posixpath.basename(member.name) == _LABELS:
+                    return member.content.read()
+        raise UserError(
+            f"{self.path} holds no examples.json: download it again, or name an archive of"
+            " examples.json and audio/."
+        )
+
+    def sounds(self, notes: Sequence[Note]) -> Iterator[tuple[Note, np.ndarray]]:
+        """Yields the notes in the archive's order, with what `notes.read_audio` returns.
+
+        Sounds of other notes are passed over.
+
+        Raises:
+            UserError: the archive is damaged or cannot be read, it holds a sound or
+                `examples.json` twice, a sound is of another kind; at the end: sounds are missing.
+        """
+        by_name = {note.name: note for note in notes}
+        found = set()
+        with _reporting_damage(self.path):
+            for member in _members(self.path):
+                name = _name_of_sound(member.name)
+                note = by_name.get(name)
+                if name and not note:
+                    self._others.add(name)
+                key = note.name if note else posixpath.basename(member.name)
+                if not note and key != _LABELS:
+                    continue
+                if key in found:
+                    raise UserError(
+                        f"{self.path} holds {key} twice, the second as {member.name}: download or"
+                        " pack it again."
+                    )
+                found.add(key)
+                if note:
+                    wav = io.BytesIO(member.content.read())
+                    yield note, nsynth_notes.read_audio(wav, f"{member.name} in {self.path}")
+        missing = [name for name in by_name if name not in found]
+        if missing:
+            raise UserError(
+                f"{self.path} does not hold audio/{missing[0]}.wav ({len(missing)} of"
+                f" {len(notes)} notes of the split have no sound): download or pack it again."
+            )
+
+    def unnamed_sounds(self, notes: Sequence[Note]) -> list[str]:
+        """Returns the names of sounds that were passed over and belong to none of all the notes."""
+        return sorted(self._others - {note.name for note in notes})
+
+
+def _name_of_sound(member: str) -> str | None:
+    """Returns the name of the note whose sound a member's name tells it to be; None for others."""
+    folder, file = posixpath.split(member)
+    is_sound = posixpath.basename(folder) == "audio" and file.endswith(".wav")
+    return file.removesuffix(".wav") if is_sound and not file.startswith(".") else None
+
+
+def _members(path: Path) -> Iterator[_Member]:
+    """Yields the files in an archive, and reads it to its end."""
+    with (
+        path.open("rb") as stored,
+        # Not tarfile's own gzip, which does not notice where a file was cut or changed.
+        gzip.GzipFile(fileobj=stored) as unzipped,
+        tarfile.open(fileobj=unzipped, mode="r|") as archive,
+    ):
+        while (member := archive.next()) is not None:
+            archive.members.clear()  # it would keep all
+            if member.isreg():
+                yield _Member(member.name, archive.extractfile(member), stored.tell())
+        # gzip's checksum follows; and what looks like the archive's end to tarfile may be damage.
+        while unzipped.read(_DRAIN_BYTES):
+            pass
+
+
+@contextlib.contextmanager
+def _reporting_damage(path: Path) -> Iterator[None]:
+    """Turns what an archive raises that is cut, changed or no archive into the user's error."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError) as error:
+        raise UserError(
+            f"{path} is not a whole .tar.gz archive ({error}): download it again."
+        ) from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error

@@ -1,0 +1,189 @@
+"""The notes that a dataset is built from: where they are, how they are split and ordered."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tensorflow_datasets.core import hashing
+
+from wavenet_ae.data import nsynth
+from wavenet_ae.prepare.nsynth_json import notes as nsynth_notes
+from wavenet_ae.prepare.nsynth_json.archive import Archive
+from wavenet_ae.prepare.nsynth_json.folder import Folder
+from wavenet_ae.prepare.nsynth_json.joined import Joined
+from wavenet_ae.prepare.nsynth_json.notes import Note
+from wavenet_ae.system.errors import UserError
+
+HELD_OUT_FRACTION = 0.1  # for each of valid and test
+
+
+class Split(NamedTuple):
+    """A split's notes in their order, and what holds their sounds."""
+
+    notes: list[Note]
+    source: Folder | Archive | Joined
+
+
+class Collection(NamedTuple):
+    """The notes of train, valid and test, or of test alone.
+
+    Attributes:
+        splits: by name.
+        fingerprint: a hash of each `examples.json`. It tells other notes or labels, not whether
+            they are packed; it does not see sounds that change under the same names.
+        sources: folders and archives, each with its notes.
+    """
+
+    splits: dict[str, Split]
+    fingerprint: str
+    sources: list[tuple[Folder | Archive, list[Note]]]
+
+    def unnamed_sounds(self) -> dict[Path, int]:
+        """Returns how many sounds no label tells of, by folder or archive, where there are some.
+
+        An archive knows of them once its sounds have been read.
+        """
+        counts = {source.path: len(source.unnamed_sounds(notes)) for source, notes in self.sources}
+        return {path: count for path, count in counts.items() if count}
+
+
+def read_collection(paths: Sequence[Path], config: str) -> Collection:
+    """Reads the labels of notes and splits them.
+
+    Args:
+        paths: folders that hold `examples.json` and `audio/`, or .tar.gz archives of such. For
+            `published` one folder that holds nsynth-train, nsynth-valid and nsynth-test, each as
+            such a folder or, where there is none, as `nsynth-<split>.jsonwav.tar.gz`.
+        config: `by_instrument` (valid and test hold instruments that train does not, as in
+            NSynth; a name that several folders have is held out of all of them), `by_note` (other
+            notes of the same instruments, as in GANSynth's subset), `test_only` (all notes are for
+            testing) or `published` (as the release is split).
+
+    Returns:
+        The notes of each split in the order in which TFDS's own writers would store them; the same
+        at every call and on every machine. Of several folders, `joined.Joined` tells the names.
+
+    Raises:
+        UserError: there are too few notes, or they cannot be read.
+    """
+    if config == "published":
+        if len(paths) > 1:
+            raise UserError("--split=published takes one folder, of NSynth's three: name that.")
+        sources = {split: _published_source(paths[0], split) for split in nsynth.SPLITS}
+    else:
+        _check_different(paths)
+        sources = {f"{path}": _source(path) for path in paths}
+    digest, notes = hashlib.sha256(), {}
+    for key, source in sources.items():
+        labels = source.read_labels()
+        digest.update(hashlib.sha256(labels).digest())
+        notes[key] = nsynth_notes.parse_notes(labels, source.labels_name)
+        if config == "published" and not notes[key]:
+            raise UserError(f"{source.path} holds no notes: download or unpack it again.")
+        _check_names(notes[key], source.labels_name)
+    named = [(source, notes[key]) for key, source in sources.items()]
+    if config != "published":
+        where = " and ".join(notes)
+        if len(sources) == 1:
+            (source,), (every,) = sources.values(), notes.values()
+            kinds = {note.instrument: note.instrument for note in every}
+        else:
+            source = Joined(named)
+            every, kinds = source.notes, source.kinds
+        notes = _split(every, kinds, config, where)
+        sources = dict.fromkeys(notes, source)
+    splits = {split: Split(_ordered(notes[split], split), sources[split]) for split in notes}
+    return Collection(splits, digest.hexdigest(), named)
+
+
+def _check_different(paths: Sequence[Path]) -> None:
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        first = seen.setdefault(path.resolve(), path)
+        if first is not path:
+            raise UserError(f"--notes={path} is the same as --notes={first}: name it once.")
+
+
+def _check_names(notes: Iterable[Note], where: str) -> None:
+    seen = set()
+    for note in notes:
+        if note.name in seen:
+            raise UserError(f"{where} has the note {note.name} twice: remove one of them.")
+        seen.add(note.name)
+
+
+def _published_source(folder: Path, split: str) -> Folder | Archive:
+    if folder.is_file():
+        raise UserError(
+            f"{folder} is one archive, not a folder of NSynth's three: name that, or use"
+            " --split=by_instrument or --split=by_note."
+        )
+    unpacked = folder / f"nsynth-{split}"
+    if (unpacked / "examples.json").is_file():
+        return Folder(unpacked)
+    archive = _published_archive(folder, split)
+    if archive.is_file():
+        return Archive(archive)
+    raise UserError(
+        f"neither {archive} nor {unpacked / 'examples.json'} exists: put the archive there or"
+        " unpack it there, or use --split=by_instrument or --split=by_note for one folder of notes."
+    )
+
+
+def _published_archive(folder: Path, split: str) -> Path:
+    return folder / f"nsynth-{split}.jsonwav.tar.gz"
+
+
+def _source(path: Path) -> Folder | Archive:
+    if path.is_file():
+        return Archive(path)
+    if (path / "examples.json").is_file():
+        return Folder(path)
+    if any(
+        (path / f"nsynth-{s}").is_dir() or _published_archive(path, s).is_file()
+        for s in nsynth.SPLITS
+    ):
+        way_out = "as there are NSynth's published splits, use --split=published or name one"
+    else:
+        way_out = (
+            "name the folder that holds examples.json and audio/, or a .tar.gz archive of both"
+        )
+    missing = path / "examples.json" if path.is_dir() else path
+    raise UserError(f"{missing} does not exist: {way_out}.")
+
+
+def _split(
+    notes: list[Note], kinds: Mapping[str, str], config: str, where: str
+) -> dict[str, list[Note]]:
+    """Splits notes; instruments that `kinds` maps to the same name stay together."""
+    if config == "test_only":
+        if not notes:
+            raise UserError(f"{where} holds no notes: add some.")
+        return {"test": notes}
+    if config == "by_note":
+        split_of = _assign((note.name for note in notes), "notes", where)
+        return {s: [n for n in notes if split_of[n.name] == s] for s in nsynth.SPLITS}
+    split_of = _assign({kinds[note.instrument] for note in notes}, "instruments", where)
+    return {s: [n for n in notes if split_of[kinds[n.instrument]] == s] for s in nsynth.SPLITS}
+
+
+def _assign(names: Iterable[str], what: str, where: str) -> dict[str, str]:
+    """Gives each name a split: a tenth each to valid and test, at least one, the rest to train."""
+    # A fair order, and unlike that of Python's hash() always the same.
+    ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    if len(ordered) < len(nsynth.SPLITS):
+        way_out = "add more, or use --split=by_note" if what == "instruments" else "add more"
+        raise UserError(
+            f"{where} holds {len(ordered)} {what}, too few for train, valid and test: {way_out}."
+        )
+    held_out = max(1, round(HELD_OUT_FRACTION * len(ordered)))
+    splits = ["test"] * held_out + ["valid"] * held_out
+    splits += ["train"] * (len(ordered) - len(splits))
+    return dict(zip(ordered, splits, strict=True))
+
+
+def _ordered(notes: Iterable[Note], split: str) -> list[Note]:
+    """Returns the notes as TFDS's shuffling writers order them, `nsynth/full` for one."""
+    hasher = hashing.Hasher(split)
+    return sorted(notes, key=lambda note: hasher.hash_key(note.name))

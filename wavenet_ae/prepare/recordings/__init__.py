@@ -1,0 +1,1 @@
+"""Notes imported from recordings."""

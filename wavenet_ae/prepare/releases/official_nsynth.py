@@ -1,0 +1,265 @@
+"""TFDS's own builder of NSynth, run with Beam: the authors' TFRecords → array_record.
+
+It needs TensorFlow and Apache Beam, which are imported when it is called.
+"""
+
+import contextlib
+import functools
+import importlib.util
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import tensorflow_datasets as tfds
+from etils import epath
+from tqdm import tqdm
+
+from wavenet_ae.data import nsynth
+from wavenet_ae.prepare.releases import release_archives as archives
+from wavenet_ae.prepare.writing import (
+    INCOMPLETE,
+    Prepared,
+    bar_interval_s,
+    delete_incomplete,
+    quietly,
+    reporting_failures_to_write,
+)
+from wavenet_ae.system.errors import MachineError, UserError
+from wavenet_ae.system.folder_lock import alone_in
+
+# Notes of each config, of which TFDS's catalog tells.
+NUM_NOTES = {"full": 305_979, "gansynth_subset": 86_775}
+
+_GB = 10**9
+_BYTES_PER_NOTE = 4 * nsynth.NOTE_SAMPLES + 500  # float32 sound, and labels
+# Measured with Beam 2.77: Beam's local runner holds all notes in memory, several times.
+_MEMORY_PER_NOTE = 1_100_000
+_MEMORY_BASE = 1_500_000_000
+
+# Beam's DirectRunner but for its first step, to fetch another runner from the internet.
+_LOCAL_RUNNER = "FnApiRunner"
+
+_notes_read: tqdm | None = None  # of the build that runs in this process
+
+
+def prepare(
+    config: str,
+    data_dir: str,
+    *,
+    manual_dir: Path | None = None,
+    download_dir: str | None = None,
+    beam_options: Sequence[str] = (),
+    check_resources: bool = True,
+) -> Prepared:
+    """Downloads NSynth's TFRecords and builds `nsynth/<config>` as array_record.
+
+    A failed or interrupted build leaves nothing that looks finished; finished downloads are kept,
+    what is unpacked of them is deleted at the end.
+
+    Args:
+        config: one of NUM_NOTES.
+        data_dir: TFDS's folder of datasets; for a cluster's runner a bucket.
+        manual_dir: holds files of the release under their published names, which are used instead
+            of downloads.
+        download_dir: for downloads; `data_dir`/downloads if None.
+        beam_options: flags of Beam without their dashes, as in `runner=DataflowRunner`. Without a
+            runner, Beam's local one works in this process.
+        check_resources: refuse to begin with too little disk or memory.
+
+    Raises:
+        UserError: TensorFlow or Beam is missing, a file is not the published one, there is too
+            little disk or memory, or the dataset cannot be written.
+        MachineError: a download failed.
+    """
+    # What fails is raised, too.
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    with quietly():
+        return _prepare(config, data_dir, manual_dir, download_dir, beam_options, check_resources)
+
+
+def _prepare(
+    config: str,
+    data_dir: str,
+    manual_dir: Path | None,
+    download_dir: str | None,
+    beam_options: Sequence[str],
+    check_resources: bool,
+) -> Prepared:
+    builder = _builder(config, data_dir)
+    path = os.fspath(builder.data_path)
+    if builder.is_prepared():
+        return Prepared.of(builder, is_new=False)
+    download_dir = os.path.expanduser(download_dir or os.path.join(data_dir, "downloads"))
+    options, is_local = _beam_options(beam_options)
+    manual_dir = archives.checked_manual_dir(manual_dir, builder.url_infos)
+    if check_resources:
+        archives.check_disk(builder, NUM_NOTES[config] * _BYTES_PER_NOTE, download_dir, manual_dir)
+        if is_local:
+            _check_memory(config)
+    download_config = tfds.download.DownloadConfig(
+        manual_dir=manual_dir, beam_options=options, try_download_gcs=False
+    )
+    with contextlib.ExitStack() as stack:
+        if "://" not in path:
+            folder = Path(path).parent
+            stack.enter_context(reporting_failures_to_write(Path(path)))
+            stack.enter_context(alone_in(folder))
+            delete_incomplete(folder)
+        if "://" not in download_dir:
+            # The configs share what is unpacked.
+            stack.enter_context(alone_in(Path(download_dir)))
+            archives.delete_unpacked(builder, download_dir, unfinished=True)
+        if is_local:
+            stack.enter_context(_progress(builder, NUM_NOTES[config]))
+        stack.enter_context(_reporting_failures())
+        archives.unpack_in_little_memory(builder, epath.Path(download_dir) / "extracted")
+        builder.download_and_prepare(
+            download_dir=download_dir,
+            download_config=download_config,
+            file_format=tfds.core.FileFormat.ARRAY_RECORD,
+        )
+        if "://" not in download_dir:
+            archives.delete_unpacked(builder, download_dir)
+    return Prepared.of(builder, is_new=True)
+
+
+def _builder(config: str, data_dir: str) -> tfds.core.DatasetBuilder:
+    for library in ("tensorflow", "apache_beam"):
+        if importlib.util.find_spec(library) is None:
+            raise UserError(
+                f"building nsynth/{config} needs TensorFlow and Apache Beam, and {library} is "
+                "missing: pip install -e '.[nsynth]'."
+            )
+    try:
+        return tfds.builder(f"nsynth/{config}", data_dir=os.path.expanduser(data_dir))
+    except RuntimeError as error:  # TensorFlow's, which reads buckets
+        raise UserError(f"--data_dir={data_dir} cannot be read: {_first_line(error)}") from error
+
+
+def _beam_options(given: Sequence[str]) -> tuple[Any, bool]:
+    """Returns Beam's PipelineOptions, and whether its runner works in this process."""
+    from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+    from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+    from apache_beam.runners.runner import create_runner
+
+    flags = [f"--{option.removeprefix('--')}" for option in given]
+    options = PipelineOptions(flags)
+    standard = options.view_as(StandardOptions)
+    if standard.runner in (None, "DirectRunner"):
+        standard.runner = _LOCAL_RUNNER
+    try:
+        runner = create_runner(standard.runner)
+    except (ImportError, ValueError) as error:
+        raise UserError(f"--beam_pipeline_options: {_first_line(error)}") from error
+    unknown = [f for f in flags if f.split("=")[0][2:] not in options.get_all_options()]
+    if unknown:
+        raise UserError(f"Beam knows no option {unknown[0]}: correct --beam_pipeline_options.")
+    # Beam would do so after the download.
+    if wrong := PipelineOptionsValidator(options, runner).validate():
+        raise UserError(f"--beam_pipeline_options: {' '.join(wrong)}")
+    return options, standard.runner == _LOCAL_RUNNER
+
+
+def _check_memory(config: str) -> None:
+    needed = _MEMORY_BASE + NUM_NOTES[config] * _MEMORY_PER_NOTE
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise UserError(
+            f"Beam's local runner holds the whole dataset in memory, for nsynth/{config} about "
+            f"{needed / _GB:.0f} GB, and {available / _GB:.0f} GB are available: use a cluster "
+            "(--beam_pipeline_options=runner=DataflowRunner,...), or, for the same batches as from "
+            "nsynth/full in little memory, build nsynth_json/published from the json/wav archives "
+            "(experiments/build_dataset.py)."
+        )
+
+
+@contextlib.contextmanager
+def _reporting_failures() -> Iterator[None]:
+    """Turns what TFDS says of downloads into a sentence, and Beam's interruption into Python's."""
+    import requests
+    from tensorflow_datasets.core.download import download_manager
+    from tensorflow_datasets.core.download import util as download_util
+
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error).startswith("KeyboardInterrupt"):
+            raise KeyboardInterrupt from error
+        raise
+    except download_manager.NonMatchingChecksumError as error:
+        file = re.search(r"downloaded to (.+?), has wrong checksum", str(error))
+        raise UserError(
+            f"{file[1] if file else 'a download'} is not the published file (its checksum "
+            "differs): delete it and download it again."
+        ) from error
+    except (download_util.DownloadError, requests.RequestException) as error:
+        raise MachineError(
+            f"NSynth could not be downloaded ({_first_line(error)}): try again, or download the "
+            "files with another tool and name their folder as --manual_dir."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+@contextlib.contextmanager
+def _progress(builder: tfds.core.DatasetBuilder, num_notes: int) -> Iterator[None]:
+    """Shows how many notes have been read, then how many files have been written."""
+    global _notes_read
+    build: Callable[..., Any] = builder._build_pcollection  # of TFDS's interface to builders
+
+    done = threading.Event()
+
+    def bar() -> tqdm:  # begun when the archives are unpacked
+        settings = {"unit": " notes", "desc": "reading", "mininterval": bar_interval_s()}
+        shown = stack.enter_context(tqdm(total=num_notes, **settings))
+        folder = builder.data_path.parent
+        watch = threading.Thread(target=_follow_writing, args=(folder, shown, done), daemon=True)
+        watch.start()
+        stack.callback(watch.join)
+        stack.callback(done.set)
+        return shown
+
+    @functools.wraps(build)
+    def counted(pipeline: Any, **settings: Any) -> Any:
+        global _notes_read
+        import apache_beam as beam
+
+        _notes_read = _notes_read or bar()
+        notes = build(pipeline, **settings)
+        return notes | f"count_{settings['split']}" >> beam.Map(_count)
+
+    builder._build_pcollection = counted
+    with contextlib.ExitStack() as stack:
+        try:
+            yield
+        finally:
+            builder._build_pcollection = build
+            _notes_read = None
+
+
+def _count(note: Any) -> Any:
+    if _notes_read is not None:  # it is None in processes that Beam starts
+        _notes_read.update()
+    return note
+
+
+_SHARD = re.compile(r"nsynth-(\w+)\.array_record-\d{5}-of-(\d{5})")
+
+
+def _follow_writing(folder: os.PathLike[str], bar: tqdm, done: threading.Event) -> None:
+    """Says what goes on after the last note was read, or while Beam's own processes read them."""
+    while not done.wait(1.0):
+        files = Path(folder).glob(f"*{INCOMPLETE}*/nsynth-*")
+        shards = [match for file in files if (match := _SHARD.fullmatch(file.name))]
+        total = sum({shard[1]: int(shard[2]) for shard in shards}.values())
+        if shards:
+            bar.set_postfix_str(f"{len(shards)} of {total} files written")
+        elif bar.n >= bar.total:
+            bar.set_postfix_str("sorting in memory")

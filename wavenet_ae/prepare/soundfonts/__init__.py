@@ -1,0 +1,1 @@
+"""Notes rendered from SoundFonts."""

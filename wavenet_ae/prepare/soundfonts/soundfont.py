@@ -1,0 +1,349 @@
+"""A SoundFont's melodic bank as a folder in NSynth's json/wav layout.
+
+    DIR/examples.json          {note_str: fields}, the schema of NSynth's own file
+    DIR/audio/<note_str>.wav   16 kHz, mono, 16 bits, 3 s held and 1 s released
+    DIR/rendering.json         what was rendered, from which font and how
+
+The samples of a note depend on the font, the note and the gain alone: not on the other notes that
+were asked for, nor on the number of processes. `examples.json` is there only when all is whole;
+what an interrupted call had finished is listed in `DIR/.parts` and kept by the next one.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+from tqdm import tqdm
+
+from wavenet_ae.audio import files
+from wavenet_ae.data import nsynth
+from wavenet_ae.prepare import note_folder
+from wavenet_ae.prepare.qualities import measure_qualities
+from wavenet_ae.prepare.soundfonts import synthesizer
+from wavenet_ae.prepare.soundfonts.general_midi import INSTRUMENTS, Instrument, select_instruments
+from wavenet_ae.prepare.soundfonts.synthesizer import SoundFont
+from wavenet_ae.system import atomic_file, worker_pool
+from wavenet_ae.system.errors import UserError, write_error
+
+# One gain for all notes, so that the levels between velocities and instruments stay as the font
+# has them. At this one the loudest note of FluidR3 (Mono GM) peaks at 0.75 of full scale.
+DEFAULT_GAIN = 1.0
+
+# In steps of 16 bits. Most silent notes are zero throughout, outside the keys that the program has
+# samples for.
+_SILENT_PEAK = round(note_folder.SILENT_PEAK * 32768)
+
+_RENDERING = "rendering.json"
+_PARTS = ".parts"
+_PLAN = "plan.json"  # in the parts' folder
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The notes of one instrument at one velocity."""
+
+    soundfont: Path
+    output: Path
+    instrument: Instrument
+    velocity: int
+    pitches: tuple[int, ...]
+    gain: float
+
+    @property
+    def part(self) -> Path:
+        return self.output / _PARTS / f"{self.instrument.name}-{self.velocity:03d}.json"
+
+
+def parse_numbers(words: Sequence[str], flag: str, lowest: int, highest: int) -> tuple[int, ...]:
+    """Reads numbers and ranges `first:last` or `first:last:step`, their last included.
+
+    Args:
+        words: numbers and ranges, mixed at will.
+        flag: the flag that they come from, for the message.
+        lowest: the smallest number allowed.
+        highest: the largest number allowed.
+
+    Returns:
+        The numbers in ascending order, each once.
+
+    Raises:
+        UserError: a word is something else, or there is none.
+    """
+    numbers: set[int] = set()
+    for word in words:
+        fields = word.split(":")
+        if len(fields) > 3 or not all(field.isdecimal() for field in fields):
+            raise UserError(f"--{flag}: {word!r} is neither a number nor a range first:last:step.")
+        first, last, step, *_ = [*map(int, fields), *([int(word), 1] if len(fields) == 1 else [1])]
+        if step == 0 or last < first:
+            raise UserError(f"--{flag}: the range {word!r} is empty.")
+        if first < lowest or last > highest:
+            raise UserError(f"--{flag}: {word!r} is not within {lowest} to {highest}.")
+        numbers.update(range(first, last + 1, step))
+    if not numbers:
+        raise UserError(f"--{flag}: at least one number is needed.")
+    return tuple(sorted(numbers))
+
+
+def render_soundfont(
+    soundfont: Path,
+    output: Path,
+    *,
+    instruments: Sequence[str] = (),
+    pitches: Sequence[int] = nsynth.PITCHES,
+    velocities: Sequence[int] = nsynth.VELOCITIES,
+    gain: float = DEFAULT_GAIN,
+    processes: int | None = None,
+) -> str:
+    """Renders a font's instruments into NSynth's layout, or finishes what was begun.
+
+    Args:
+        soundfont: an sf2 or sf3 file with General MIDI's programs in bank 0.
+        output: the folder; a new or an empty one, or one that this function was writing.
+        instruments: what `general_midi.select_instruments` takes; none: all that the font has.
+        pitches: MIDI numbers.
+        velocities: 1 to 127.
+        gain: FluidSynth's linear gain, 0 to 10.
+        processes: None for one a core.
+
+    Returns:
+        One sentence on what the folder holds.
+
+    Raises:
+        UserError: the font cannot be read or lacks what is asked for, or the folder cannot be
+            written or holds something else, which is left as it is.
+    """
+    if not soundfont.is_file():
+        raise UserError(f"there is no SoundFont file {soundfont}: see --soundfont.")
+    if not 0 < gain <= 10:
+        raise UserError(f"--gain: {gain} is not between 0 and 10.")
+    with SoundFont(soundfont, gain) as font:
+        presets = font.presets()
+        if font.warnings:
+            first, count = font.warnings[0], len(font.warnings)
+            more = f", and {count - 1} more of its warnings" if count > 1 else ""
+            tqdm.write(f"{soundfont}: FluidSynth says: {first}{more}", file=sys.stderr)
+    chosen = _present_instruments(soundfont, instruments, presets)
+    request = {
+        "soundfont_sha256": _sha256(soundfont),
+        "instruments": [instrument.name for instrument in chosen],
+        "pitches": list(pitches),
+        "velocities": list(velocities),
+        "gain": gain,
+    }
+    if (output / note_folder.EXAMPLES).exists():
+        return _check_finished(output, request)
+
+    plan = {"request": request, "rendered_with": _rendered_with()}
+    jobs = [
+        _Job(soundfont.resolve(), output.resolve(), instrument, velocity, tuple(pitches), gain)
+        for instrument in chosen
+        for velocity in velocities
+    ]
+    try:
+        _begin(output, plan)
+        _run(jobs, processes or worker_pool.num_cores())
+        entries, rendering = _merge(jobs, presets)
+        rendering = {"soundfont": soundfont.name, **plan, **rendering}
+        if not entries:
+            shutil.rmtree(output / _PARTS)
+            (output / note_folder.AUDIO).rmdir()
+            raise UserError(
+                f"{soundfont} is silent at all pitches that were asked for: see --pitches and "
+                "--gain."
+            )
+        _write(output / _RENDERING, json.dumps(rendering, indent=2) + "\n")
+        note_folder.write_examples(output, entries)
+        shutil.rmtree(output / _PARTS)
+    except OSError as error:
+        raise write_error(output, error) from error
+    return f"{output}: {_describe(rendering)}"
+
+
+def _present_instruments(
+    soundfont: Path, words: Sequence[str], presets: dict[int, str]
+) -> tuple[Instrument, ...]:
+    """Returns the instruments that are asked for and that the font has."""
+    present = tuple(instrument for instrument in INSTRUMENTS if instrument.program in presets)
+    if not present:
+        raise UserError(f"{soundfont} has no melodic General MIDI program in its bank 0.")
+    for word in words:
+        asked = select_instruments([word])
+        if not set(asked) & set(present):
+            names = ", ".join(f"{it.program} ({it.program_name})" for it in asked)
+            raise UserError(f"{soundfont} has no program {names}: see --instruments.")
+    return tuple(it for it in present if not words or it in select_instruments(words))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _rendered_with() -> dict[str, Any]:
+    """What else the bits may depend on."""
+    return {
+        "fluidsynth": synthesizer.fluidsynth_version(),
+        "settings": {**synthesizer.SETTINGS, "synth.sample-rate": synthesizer.RENDER_RATE_HZ},
+        "interpolation": synthesizer.INTERPOLATION,
+        "soxr": soxr.__version__,
+    }
+
+
+def _check_finished(output: Path, request: dict[str, Any]) -> str:
+    try:
+        rendering = json.loads((output / _RENDERING).read_text())
+    except FileNotFoundError:
+        raise UserError(
+            f"{output} holds a data set that was not rendered here: choose another --output."
+        ) from None
+    differences = _differences(rendering["request"], request)
+    if differences:
+        raise UserError(
+            f"{output} holds a rendering with other {differences}: choose another --output, or "
+            "remove that folder first."
+        )
+    shutil.rmtree(output / _PARTS, ignore_errors=True)  # of a call killed in its last moment
+    return f"{output} holds this rendering already, nothing to do: {_describe(rendering)}"
+
+
+def _begin(output: Path, plan: dict[str, Any]) -> None:
+    """Makes the folders, or makes sure that they were made for the same plan."""
+    parts = output / _PARTS
+    if (parts / _PLAN).exists():
+        begun = json.loads((parts / _PLAN).read_text())
+        differences = _differences(
+            begun["request"] | begun["rendered_with"], plan["request"] | plan["rendered_with"]
+        )
+        if differences:
+            raise UserError(
+                f"{output} holds an unfinished rendering with other {differences}: finish it with "
+                "the flags that it was begun with, choose another --output, or remove that folder."
+            )
+    elif output.is_dir() and any(
+        path.name not in (_PARTS, note_folder.AUDIO) for path in output.iterdir()
+    ):
+        raise UserError(f"{output} is not empty: choose another --output.")
+    (output / note_folder.AUDIO).mkdir(parents=True, exist_ok=True)
+    parts.mkdir(exist_ok=True)
+    _write(parts / _PLAN, json.dumps(plan))
+
+
+def _differences(there: dict[str, Any], asked: dict[str, Any]) -> str:
+    names = [name for name in asked if there.get(name) != asked[name]]
+    return " and ".join(names).replace("soundfont_sha256", "soundfont")
+
+
+def _run(jobs: Sequence[_Job], processes: int) -> None:
+    """Renders the jobs that have no part yet, with progress in notes."""
+    left = [job for job in jobs if not job.part.exists()]
+    if not left:
+        return
+    total = sum(len(job.pitches) for job in jobs)
+    done = total - sum(len(job.pitches) for job in left)
+    with tqdm(desc="rendering", unit="note", total=total, initial=done, mininterval=1) as progress:
+        worker_pool.run(
+            _render_job, left, processes, lambda job, _: progress.update(len(job.pitches))
+        )
+
+
+# A worker opens the font once.
+_open_font = lru_cache(maxsize=1)(SoundFont)
+
+
+def _render_job(job: _Job) -> None:
+    """Writes the wav files of a job and, when all are there, its part."""
+    font = _open_font(job.soundfont, job.gain)
+    instrument = job.instrument
+    notes, num_silent, num_clipped, peak = {}, 0, 0, 0
+    for pitch in job.pitches:
+        samples = font.render(instrument.program, pitch, job.velocity)
+        steps = np.rint(samples * 32768.0)
+        note_peak = int(np.abs(steps).max())
+        if note_peak <= _SILENT_PEAK:
+            num_silent += 1
+            continue
+        num_clipped += int(steps.max() > 32767 or steps.min() < -32768)
+        peak = max(peak, note_peak)
+        steps = np.clip(steps, -32768, 32767)
+        name = nsynth.NoteName(instrument.name, pitch, job.velocity)
+        note_str = str(name)
+        files.save(job.output / note_folder.AUDIO / f"{note_str}.wav", steps / 32768.0)
+        # Measured from what the file holds.
+        qualities = measure_qualities(
+            steps / 32768.0,
+            pitch,
+            distortion=instrument.distortion,
+            multiphonic=instrument.multiphonic,
+        )
+        notes[note_str] = note_folder.note_entry(
+            name,
+            instrument_index=instrument.index,
+            family=instrument.family,
+            source=instrument.source,
+            qualities=qualities,
+        )
+    counts = {"silent": num_silent, "clipped": num_clipped, "peak": peak / 32768.0}
+    _write(job.part, json.dumps({"notes": notes, **counts}))
+
+
+def _merge(
+    jobs: Sequence[_Job], presets: dict[int, str]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Puts the parts together.
+
+    Returns:
+        The notes' entries, and what `rendering.json` says of the instruments.
+    """
+    notes: list[dict[str, Any]] = []
+    instruments: dict[str, dict[str, Any]] = {}
+    for job in jobs:
+        part = json.loads(job.part.read_text())
+        notes.extend(part["notes"].values())
+        counts = instruments.setdefault(
+            job.instrument.name,
+            {
+                "program": job.instrument.program,
+                "program_name": job.instrument.program_name,
+                "preset_name": presets[job.instrument.program],
+                "notes": 0,
+                "silent": 0,
+                "clipped": 0,
+                "peak": 0.0,
+            },
+        )
+        counts["notes"] += len(part["notes"])
+        counts["silent"] += part["silent"]
+        counts["clipped"] += part["clipped"]
+        counts["peak"] = max(counts["peak"], part["peak"])
+    totals = {
+        name: sum(counts[name] for counts in instruments.values())
+        for name in ("notes", "silent", "clipped")
+    }
+    totals["peak"] = max(counts["peak"] for counts in instruments.values())
+    return notes, {"totals": totals, "instruments": instruments}
+
+
+def _describe(rendering: dict[str, Any]) -> str:
+    totals = rendering["totals"]
+    sounding = sum(counts["notes"] > 0 for counts in rendering["instruments"].values())
+    clipped = f"{totals['clipped']} clipped" + (" (see --gain)" if totals["clipped"] else "")
+    silent = [name for name, counts in rendering["instruments"].items() if not counts["notes"]]
+    none = f" Silent throughout: {', '.join(silent)}." if silent else ""
+    return (
+        f"{totals['notes']} notes of {sounding} instruments, "
+        f"{totals['silent']} silent ones left out, {clipped}, peak {totals['peak']:.2f}.{none}"
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_file.replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

@@ -1,0 +1,156 @@
+"""Notes from wherever they lie: a TFDS dataset, or a folder in NSynth's json/wav layout."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from wavenet_ae.data import input_pipeline, nsynth
+from wavenet_ae.prepare.nsynth_json.folder import Folder
+from wavenet_ae.prepare.nsynth_json.notes import Note, parse_notes
+from wavenet_ae.system.errors import UserError
+
+_PACKED = ".jsonwav.tar.gz"  # how the archives of NSynth's splits end
+LONE_FOLDER = "notes"  # what stands for the split's name where a folder has none
+
+
+class Labels(NamedTuple):
+    """What is told of a note; `family` and `source` are places in `nsynth.FAMILIES`, `SOURCES`."""
+
+    name: str
+    instrument: str
+    pitch: int  # MIDI
+    velocity: int  # MIDI
+    family: int
+    source: int
+    qualities: Sequence[bool]  # in the order of nsynth.QUALITIES
+
+
+class Split(NamedTuple):
+    """A split to be read.
+
+    Attributes:
+        name: of the split.
+        num_notes: at least one.
+        read: of a place in it returns the labels, and a function that returns the sound, int16 or
+            float32 `[samples]`. Both raise a UserError for what cannot be read.
+        unnamed_sounds: the files of sounds that belong to no note.
+    """
+
+    name: str
+    num_notes: int
+    read: Callable[[int], tuple[Labels, Callable[[], np.ndarray]]]
+    unnamed_sounds: Sequence[str] = ()
+
+
+def open_dataset(name: str, data_dir: str, wanted: Sequence[str] = ()) -> list[Split]:
+    """Opens a dataset that TFDS has built.
+
+    The instrument is taken from the note's name: TFDS's own `nsynth` only numbers instruments.
+
+    Args:
+        name: as `input_pipeline.open_split` takes it.
+        data_dir: where TFDS keeps its datasets.
+        wanted: the splits; all if there are none.
+
+    Raises:
+        UserError: there is no such dataset or split, or a split is empty.
+    """
+    splits = []
+    for split in wanted or input_pipeline.split_names(name, data_dir):
+        notes = input_pipeline.open_split(name, data_dir, split)
+        if not len(notes):
+            raise UserError(f"the split {split!r} of {name!r} in {data_dir} holds no notes.")
+        splits.append(Split(split, len(notes), _reader_of_records(notes)))
+    return splits
+
+
+def _reader_of_records(notes: Sequence[dict[str, Any]]) -> Callable:
+    def read(index: int) -> tuple[Labels, Callable[[], np.ndarray]]:
+        note = notes[index]
+        labels = Labels(
+            name=note["id"],
+            instrument=note["id"].rsplit("-", 2)[0],
+            pitch=int(note["pitch"]),
+            velocity=int(note["velocity"]),
+            family=int(note["family"]),
+            source=int(note["source"]),
+            qualities=note["qualities"],
+        )
+        return labels, lambda: note["audio"]
+
+    return read
+
+
+def open_notes(
+    folder: Path, wanted: Sequence[str] = (), *, with_sounds: bool = True
+) -> list[Split]:
+    """Opens notes in NSynth's json/wav layout.
+
+    Args:
+        folder: holds `examples.json` and `audio/`, then called the split `notes`; or some of
+            nsynth-train, nsynth-valid and nsynth-test, each with both.
+        wanted: the splits; all that are there if there are none.
+        with_sounds: look whether all sounds are there.
+
+    Raises:
+        UserError: there are no notes, or they or a sound cannot be found or read.
+    """
+    folders = _folders_of_notes(folder)
+    for split in wanted:
+        if split not in folders:
+            raise UserError(f"{folder} has no split {split!r}, only {', '.join(folders)}.")
+    splits = []
+    for split in wanted or folders:
+        source = Folder(folders[split])
+        notes = parse_notes(source.read_labels(), source.labels_name)
+        if not notes:
+            raise UserError(f"{source.labels_name} holds no notes.")
+        unnamed = []
+        if with_sounds:
+            source.check_sounds_exist(notes)
+            unnamed = source.unnamed_sounds(notes)
+        splits.append(Split(split, len(notes), _reader_of_files(source, notes), unnamed))
+    return splits
+
+
+def _folders_of_notes(folder: Path) -> dict[str, Path]:
+    published = {split: folder / f"nsynth-{split}" for split in nsynth.SPLITS}
+    found = {s: path for s, path in published.items() if (path / "examples.json").is_file()}
+    if (folder / "examples.json").is_file():
+        if found:
+            raise UserError(
+                f"{folder} holds examples.json and {next(iter(found.values())).name}, and they are "
+                "not looked at together: move one of them elsewhere."
+            )
+        return {LONE_FOLDER: folder}
+    if not found:
+        raise UserError(
+            f"{folder} holds neither examples.json nor a folder nsynth-train, nsynth-valid or "
+            "nsynth-test with one: name the folder of the notes, or build a dataset of archives "
+            "(experiments/build_dataset.py) and name that as --dataset."
+        )
+    for split, path in published.items():
+        if split not in found and (archive := path.with_name(f"{path.name}{_PACKED}")).exists():
+            tqdm.write(f"passed over, as it is not unpacked: {archive}", file=sys.stderr)
+    return found
+
+
+def _reader_of_files(source: Folder, notes: Sequence[Note]) -> Callable:
+    def read(index: int) -> tuple[Labels, Callable[[], np.ndarray]]:
+        note = notes[index]
+        labels = Labels(
+            name=note.name,
+            instrument=note.instrument,
+            pitch=note.pitch,
+            velocity=note.velocity,
+            family=nsynth.FAMILIES.index(note.family),
+            source=nsynth.SOURCES.index(note.source),
+            qualities=note.qualities,
+        )
+        return labels, lambda: source.read_audio(note)
+
+    return read

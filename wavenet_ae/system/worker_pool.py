@@ -1,0 +1,69 @@
+"""Work on many files by processes of this machine."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
+from typing import TypeVar
+
+from wavenet_ae.system.errors import MachineError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def num_cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    processes: int,
+    done: Callable[[Job, Result], object],
+) -> None:
+    """Calls a function for each job in processes.
+
+    On an error or an interruption the jobs that run come to their end and the others are left.
+
+    Args:
+        function: of a module's top level; raises what should end the whole.
+        jobs: its arguments.
+        processes: at the most.
+        done: called here for each job that is done, in the order in which they come.
+
+    Raises:
+        MachineError: a process was killed.
+    """
+    # Spawned, for a fork would inherit the threads of whoever called this.
+    executor = ProcessPoolExecutor(
+        min(processes, len(jobs)), get_context("spawn"), initializer=_start_worker
+    )
+    try:
+        futures = {executor.submit(function, job): job for job in jobs}
+        for future in as_completed(futures):
+            done(futures.pop(future), future.result())
+    except BrokenProcessPool as error:
+        raise MachineError(
+            "a worker process was killed, perhaps for want of memory: run the same command "
+            "again, it goes on where it stopped, or try fewer --processes."
+        ) from error
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    # An interruption from the keyboard reaches all processes; the parent's business alone.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+
+    def end_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    if parent is not None:
+        threading.Thread(target=end_with_parent, daemon=True).start()

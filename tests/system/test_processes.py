@@ -76,8 +76,12 @@ def test_addresses_that_cannot_be(address):
 
 def test_a_process_says_for_what_it_waits_and_gives_up(monkeypatch, capsys):
     release = threading.Event()
-    monkeypatch.setattr(jax.distributed, "initialize", lambda *args, **settings: release.wait())
-    monkeypatch.setattr(processes.multihost_utils, "sync_global_devices", lambda name: None)
+
+    def initialize(*arguments, **settings):
+        release.wait()
+        raise RuntimeError("too late")  # so that its thread ends with the test
+
+    monkeypatch.setattr(jax.distributed, "initialize", initialize)
     monkeypatch.setattr(processes, "_QUIET_S", 0.0)
     monkeypatch.setattr(processes, "_CONNECTED_S", 0.1)
     with pytest.raises(TimeoutError, match=r"process 1 has waited 0\.1 s for 2 other"):

@@ -53,7 +53,7 @@ def files_of(checkpoint):
 
 def test_the_newest_comes_back_whole(two_checkpoints, empty):
     state, progress = restore(two_checkpoints, empty)
-    assert progress == Progress(4, [{"loss": 0.5}], 7)
+    assert progress == Progress(4, [], 7)  # a validation loss means that the line was written
     jax.tree.map(lambda new, old: np.testing.assert_array_equal(new, old + 4), state, empty)
 
 

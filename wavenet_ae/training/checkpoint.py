@@ -260,6 +260,8 @@ def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Progres
 
 def _read_progress(folder: Path) -> Progress:
     metadata = ocp.checkpointables_metadata(folder).custom_metadata
+    if metadata.get("step") != int(folder.name):  # Orbax has none where its file is damaged
+        raise ValueError("it does not tell its step")
     progress = Progress(**metadata)
     if "owes_evaluation" not in metadata:  # of an older version: the loop asks what is due
         progress.owes_evaluation = bool(progress.pending)

@@ -99,6 +99,15 @@ def test_damage_is_noticed_or_harmless(tmp_path):
     assert all(str(path) in message and "\n" not in message for message in refused)
 
 
+def test_an_embedding_that_lost_frames_is_noticed(tmp_path):
+    np.savez(tmp_path / "x.npz", embedding=np.ones((4, 3)))
+    content = (tmp_path / "x.npz").read_bytes()
+    assert b"(4, 3)" in content
+    (tmp_path / "x.npz").write_bytes(content.replace(b"(4, 3)", b"(2, 3)"))
+    with pytest.raises(UserError, match=r"x\.npz is not an embedding"):
+        embeddings.load(tmp_path / "x.npz", Decoder)
+
+
 def test_the_authors_own_format_is_read(tmp_path):
     np.save(tmp_path / "a.npy", np.ones((2, 3), np.float32))
     np.testing.assert_array_equal(

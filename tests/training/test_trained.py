@@ -135,12 +135,12 @@ def test_a_damaged_configuration_is_named_or_of_a_model(exported, tmp_path):
 @pytest.mark.parametrize(
     ("path", "value", "reason"),
     [
-        (["crop_samples"], None, "lacks crop_samples"),
+        (["crop_samples"], None, "is of no model .*crop_samples is missing"),
         (["task"], None, "lacks task"),
         (["dataset", "name"], None, r"lacks dataset\.name"),
         (["dataset"], "here", "is of another form"),
         (["model"], [1], "is of another form"),
-        (["task"], "diffusion", "is of no model that this version has: .*'diffusion' is unknown"),
+        (["task"], "diffusion", "is of no model that this version has: .*'diffusion' must be"),
         (["model", "encoder_channels"], "4", "is of no model .*encoder_channels='4' must be"),
         (["model", "num_pitches"], [0], "is of no model .*num_pitches"),
         (["crop_samples"], "256", "is of no model"),

@@ -51,7 +51,7 @@ def test_the_configuration_of_another_program_is_named(tiny_config, tmp_path):
     workdirs.check_fits(config, tmp_path)
     del saved["crop_samples"]
     (tmp_path / "config.json").write_text(json.dumps(saved))
-    with pytest.raises(UserError, match=r"config\.json lacks crop_samples"):
+    with pytest.raises(UserError, match=r"config\.json is of no model .*crop_samples is missing"):
         workdirs.check_fits(config, tmp_path)
 
 

@@ -128,8 +128,6 @@ def create_task(folder: Path, config: Mapping[str, Any]) -> tuple[tasks.Task, An
     try:
         task = tasks.create(config)
         return task, *jax.eval_shape(task.init, jax.random.key(0))
-    except KeyError as error:
-        raise UserError(f"{path} lacks {error.args[0]}: restore it from a copy.") from error
     except Exception as error:  # whatever Flax and JAX make of values that no model can have
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{path} is of no model that this version has: {reason}") from error

@@ -17,10 +17,9 @@ import soundfile
 import tensorflow_datasets as tfds
 
 from wavenet_ae.data import nsynth
-from wavenet_ae.prepare import nsynth_json
+from wavenet_ae.prepare import note_files, nsynth_json
 from wavenet_ae.prepare.nsynth_json import build as builds
 from wavenet_ae.prepare.nsynth_json import collection
-from wavenet_ae.prepare.nsynth_json import notes as nsynth_notes
 from wavenet_ae.prepare.nsynth_json import nsynth_json_dataset_builder as dataset_builder
 from wavenet_ae.system.errors import UserError
 
@@ -327,7 +326,7 @@ NAME = "flute_acoustic_001-045-100"
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *[(f, None) for f in LABELS[NAME] if f in nsynth_notes._FIELDS],
+        *[(f, None) for f in LABELS[NAME] if f in nsynth._FIELDS],
         ("pitch", 128),
         ("pitch", "60"),
         ("velocity", -1),
@@ -361,13 +360,13 @@ def test_names_of_another_form_tell_nothing(folder):
         entries["REC-001-003"] = entries.pop(NAME)
 
     edit(folder, rename)
-    notes = nsynth_notes.parse_notes((folder / "examples.json").read_bytes(), "x")
+    notes = note_files.parse_notes((folder / "examples.json").read_bytes(), "x")
     assert {note.name: note.pitch for note in notes}["REC-001-003"] == 45
 
 
 def test_damaged_labels_are_read_or_refused_in_a_sentence(folder):
     rng, whole = random.Random(0), (folder / "examples.json").read_bytes()
-    expected = nsynth_notes.parse_notes(whole, "x")
+    expected = note_files.parse_notes(whole, "x")
     for case in range(200):
         damaged = bytearray(whole)
         for _ in range(case % 3):
@@ -376,7 +375,7 @@ def test_damaged_labels_are_read_or_refused_in_a_sentence(folder):
             del damaged[rng.randrange(len(whole)) :]
         refusal = ""
         try:
-            found = nsynth_notes.parse_notes(bytes(damaged), "this/examples.json")
+            found = note_files.parse_notes(bytes(damaged), "this/examples.json")
         except UserError as error:
             refusal = str(error)
         if refusal:
@@ -536,7 +535,7 @@ def test_failed_overwriting_keeps_the_older_dataset(folder, tmp_path, monkeypatc
     def fail(wav, where):
         raise error
 
-    monkeypatch.setattr(nsynth_notes, "read_audio", fail)
+    monkeypatch.setattr(note_files, "read_audio", fail)
     with pytest.raises(error):
         builds.build(folder, tmp_path / "data", "by_note", overwrite=True)
     assert leftovers(tmp_path / "data") == ["1.1.0"]
@@ -547,13 +546,14 @@ def build_and_die(folder, data_dir):
     """Builds in a process that is killed when it reads the last note."""
     program = """
 import os, signal, sys
-from wavenet_ae.prepare.nsynth_json import build, notes
-read = notes.read_audio
+from wavenet_ae.prepare import note_files
+from wavenet_ae.prepare.nsynth_json import build
+read = note_files.read_audio
 def read_or_die(wav, where):
     if wav.stem == sys.argv[3]:
         os.kill(os.getpid(), signal.SIGKILL)
     return read(wav, where)
-notes.read_audio = read_or_die
+note_files.read_audio = read_or_die
 build.build(sys.argv[1], sys.argv[2], "by_note", overwrite=True)
 """
     last = read_splits(folder, "by_note")["test"][-1].name
@@ -600,7 +600,7 @@ def test_failure_to_write_is_the_users_error(folder, tmp_path, monkeypatch):
     def full(wav, where):
         raise RuntimeError("write() failed: No space left on device")
 
-    monkeypatch.setattr(nsynth_notes, "read_audio", full)
+    monkeypatch.setattr(note_files, "read_audio", full)
     with pytest.raises(UserError, match=r"cannot be written: .*No space left"):
         builds.build(folder, tmp_path / "data", "by_note")
     assert leftovers(tmp_path / "data") == []

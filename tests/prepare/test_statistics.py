@@ -1,6 +1,5 @@
 import hashlib
 import json
-import os
 import shutil
 import time
 
@@ -14,7 +13,8 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.prepare.statistics import collection, findings, sounds
 from wavenet_ae.prepare.statistics.collection import collect
 from wavenet_ae.prepare.statistics.description import describe
-from wavenet_ae.prepare.statistics.splits import Labels, Split, open_dataset, open_notes
+from wavenet_ae.prepare.statistics.splits import Split, open_dataset, open_notes
+from wavenet_ae.system import worker_pool
 from wavenet_ae.system.errors import UserError
 
 # All sounds differ: no two notes have one pitch and one velocity.
@@ -407,11 +407,10 @@ def test_a_dataset_and_its_notes_hold_the_same(data_dir):
 
 
 def made_up(count, load):
-    labels = Labels("bass_synthetic_000-{:03d}-100", "bass_synthetic_000", 0, 100, 0, 2, [0] * 10)
-
     def read(index):
-        note = labels._replace(name=labels.name.format(index), pitch=index % 128)
-        return note, lambda: load(index)
+        name = f"bass_synthetic_000-{index:03d}-100"
+        labels = ("bass_synthetic_000", index % 128, 100, "bass", "synthetic", (False,) * 10)
+        return nsynth.Note(name, *labels), lambda: load(index)
 
     return Split("train", count, read)
 
@@ -422,7 +421,7 @@ def test_the_number_of_threads_changes_nothing(monkeypatch):
 
     documents = []
     for threads in (1, 8):
-        monkeypatch.setattr(os, "cpu_count", lambda threads=threads: threads)
+        monkeypatch.setattr(worker_pool, "num_cores", lambda threads=threads: threads)
         documents.append(describe(collect([made_up(500, load)]), {}))
     assert documents[0] == documents[1]
     assert documents[0]["all"]["sounds"]["measured"] == 500

@@ -13,7 +13,7 @@ from wavenet_ae.benchmarks import interleaved, tables
 from wavenet_ae.benchmarks.interleaved import Spread
 from wavenet_ae.benchmarks.training import TrainingStep, first_batches
 from wavenet_ae.data.input_pipeline import open_split, training_batches
-from wavenet_ae.prepare.wav_files import open_folder
+from wavenet_ae.prepare.notes_folder import NotesFolder
 from wavenet_ae.training.settings import check_training
 
 _WARM_UP = 0.2  # of a measurement's time
@@ -65,7 +65,7 @@ def measure(
     name = config["dataset"]["name"]
     sources = {name: open_split(name, config["dataset"]["data_dir"], "train")}
     if notes is not None:
-        sources["WAV files"] = open_folder(notes)
+        sources["WAV files"] = NotesFolder(notes).dataset()
     crops = dict.fromkeys([task.crop_samples, None])
     ways = [(s, c, w) for c in crops for s in sources for w in num_workers]
 

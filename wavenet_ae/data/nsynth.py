@@ -1,13 +1,18 @@
-"""The schema of NSynth: what a note is and the names of its labels.
+"""The schema of NSynth: what a note is, the names of its labels, and the forms that it takes.
 
 Source: Engel et al. 2017, section 4 and appendix A; the features carry the names that TFDS's
 `nsynth` builder gives them.
 """
 
+import itertools
 import re
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
 
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
+from wavenet_ae.system.errors import UserError
 
 NOTE_SECONDS = 4
 HELD_SECONDS = 3  # the key is released here; the last second is the release
@@ -96,3 +101,155 @@ def is_note_name(name: NoteName) -> bool:
     """
     is_known = parse_instrument_name(name.instrument) is not None or name.pitch in PITCHES
     return is_known and name.pitch < NUM_PITCHES and 1 <= name.velocity <= MOST_VELOCITY
+
+
+# JSON can spell halves of characters, which no file's name holds, and line feeds.
+_NO_TEXT = re.compile("[\0-\x1f\ud800-\udfff]")
+
+
+def is_text(value: Any) -> bool:
+    """Tells whether a value from JSON can be a name, and a part of a file's."""
+    return isinstance(value, str) and bool(value) and not _NO_TEXT.search(value)
+
+
+def _is_midi_number(value: Any) -> bool:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return is_whole and 0 <= value < NUM_PITCHES
+
+
+def _is_qualities(value: Any) -> bool:
+    of_the_right_length = isinstance(value, list) and len(value) == len(QUALITIES)
+    return of_the_right_length and all(flag in (0, 1) for flag in value)
+
+
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "instrument_str": is_text,
+    "pitch": _is_midi_number,
+    "velocity": _is_midi_number,
+    "instrument_family_str": lambda value: value in FAMILIES,
+    "instrument_source_str": lambda value: value in SOURCES,
+    "qualities": _is_qualities,
+}
+
+
+class Note(NamedTuple):
+    """A note's labels."""
+
+    name: str  # NSynth's `note_str`; its sound is called by it
+    instrument: str
+    pitch: int  # MIDI
+    velocity: int  # MIDI
+    family: str  # one of FAMILIES
+    source: str  # one of SOURCES
+    qualities: tuple[bool, ...]  # in the order of QUALITIES
+
+    @classmethod
+    def named(
+        cls,
+        instrument: str,
+        pitch: int,
+        velocity: int,
+        family: str,
+        source: str,
+        qualities: Sequence[int],
+    ) -> Self:
+        """Returns a note that is called as NSynth calls those of its labels."""
+        name = str(NoteName(instrument, pitch, velocity))
+        return cls(name, instrument, pitch, velocity, family, source, tuple(map(bool, qualities)))
+
+    @classmethod
+    def from_json(cls, name: str, fields: Mapping[str, Any]) -> Self:
+        """Reads a note's fields in `examples.json`; those that are not ours are ignored.
+
+        Raises:
+            UserError: a field is missing or wrong, or is not what the note's name tells; the
+                message is the end of a sentence about the note.
+        """
+        for field, is_valid in _FIELDS.items():
+            if field not in fields:
+                raise UserError(f"has no {field}; add it or remove the note.")
+            if not is_valid(fields[field]):
+                raise UserError(
+                    f"has {field} {fields[field]!r}, which NSynth does not know; correct it or "
+                    "remove the note."
+                )
+        _check_name(name, fields)
+        return cls(
+            name=name,
+            instrument=fields["instrument_str"],
+            pitch=fields["pitch"],
+            velocity=fields["velocity"],
+            family=fields["instrument_family_str"],
+            source=fields["instrument_source_str"],
+            qualities=tuple(map(bool, fields["qualities"])),
+        )
+
+    def to_json(self, number: int, instrument_number: int) -> dict[str, Any]:
+        """Returns all fields that NSynth's `examples.json` has of a note.
+
+        Args:
+            number: stands for the note.
+            instrument_number: stands for the instrument.
+        """
+        return {
+            "note": number,
+            "note_str": self.name,
+            "instrument": instrument_number,
+            "instrument_str": self.instrument,
+            "pitch": self.pitch,
+            "velocity": self.velocity,
+            "sample_rate": SAMPLE_RATE_HZ,
+            "qualities": list(map(int, self.qualities)),
+            "qualities_str": list(itertools.compress(QUALITIES, self.qualities)),
+            "instrument_family": FAMILIES.index(self.family),
+            "instrument_family_str": self.family,
+            "instrument_source": SOURCES.index(self.source),
+            "instrument_source_str": self.source,
+        }
+
+    @classmethod
+    def from_example(cls, example: Mapping[str, Any]) -> Self:
+        """Returns the labels of what `to_example` gives; the instrument is the name's part."""
+        return cls(
+            name=example["id"],
+            instrument=example["id"].rsplit("-", 2)[0],
+            pitch=int(example["pitch"]),
+            velocity=int(example["velocity"]),
+            family=FAMILIES[example["family"]],
+            source=SOURCES[example["source"]],
+            qualities=tuple(map(bool, example["qualities"])),
+        )
+
+    def to_example(self, audio: np.ndarray) -> dict[str, Any]:
+        """Returns the note as training reads it, a dict as `input_pipeline.open_split` says.
+
+        Args:
+            audio: float32 `[samples]`, full scale -1..1.
+        """
+        return {
+            "id": self.name,
+            "audio": audio,
+            "pitch": np.int32(self.pitch),
+            "velocity": np.int32(self.velocity),
+            "family": np.int32(FAMILIES.index(self.family)),
+            "source": np.int32(SOURCES.index(self.source)),
+            "qualities": np.array(self.qualities, bool),
+        }
+
+
+def _check_name(name: str, fields: Mapping[str, Any]) -> None:
+    """Holds a name of NSynth's form against the labels; names of other forms tell nothing."""
+    try:
+        told = parse_note_name(name)
+    except ValueError:
+        return
+    is_nsynths = parse_instrument_name(told.instrument) is not None
+    if not is_nsynths and told.instrument != fields["instrument_str"]:
+        return
+    values = {"instrument_str": told.instrument, "pitch": told.pitch, "velocity": told.velocity}
+    for field, value in values.items():
+        if fields[field] != value:
+            raise UserError(
+                f"has {field} {fields[field]!r}, which is not what its name tells; correct it or "
+                "rename the note and its sound."
+            )

@@ -24,6 +24,9 @@ from wavenet_ae.system.settings import local_path
 
 _INFO = "dataset_info.json"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+# Not tuples, which have a place -1.
+_FAMILIES = dict(enumerate(nsynth.FAMILIES))
+_SOURCES = dict(enumerate(nsynth.SOURCES))
 # What array_record and protobuf raise for a damaged record, and what `_parse` does.
 _DAMAGE = (RuntimeError, TypeError, ValueError, LookupError, DecodeError)
 
@@ -153,7 +156,7 @@ def _parse(record: bytes) -> dict[str, Any]:
 
     Raises:
         UserError: the sound is not finite.
-        LookupError: there is no such feature.
+        LookupError: there is no such feature, family or source.
         ValueError: the sound has another length.
         DecodeError: it is no Example.
     """
@@ -167,17 +170,16 @@ def _parse(record: bytes) -> dict[str, Any]:
             f"the sound of the note {name.decode()} has values that are not finite: mend or leave "
             "out the note, and build the dataset anew."
         )
-    return {
-        "id": name.decode(),
-        "audio": audio,
-        "pitch": np.int32(_values(features, "pitch")[0]),
-        "velocity": np.int32(_values(features, "velocity")[0]),
-        "family": np.int32(_values(features, "instrument/family")[0]),
-        "source": np.int32(_values(features, "instrument/source")[0]),
-        "qualities": np.array(
-            [_values(features, f"qualities/{name}")[0] for name in nsynth.QUALITIES], bool
-        ),
-    }
+    note = nsynth.Note(
+        name=name.decode(),
+        instrument=name.decode().rsplit("-", 2)[0],
+        pitch=_values(features, "pitch")[0],
+        velocity=_values(features, "velocity")[0],
+        family=_FAMILIES[_values(features, "instrument/family")[0]],
+        source=_SOURCES[_values(features, "instrument/source")[0]],
+        qualities=tuple(bool(_values(features, f"qualities/{it}")[0]) for it in nsynth.QUALITIES),
+    )
+    return note.to_example(audio)
 
 
 def _audio(feature: tf_feature_pb2.Feature) -> np.ndarray:

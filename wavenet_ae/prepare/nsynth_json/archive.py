@@ -13,11 +13,10 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import tqdm
 
-from wavenet_ae.prepare.nsynth_json import notes as nsynth_notes
-from wavenet_ae.prepare.nsynth_json.notes import Note
+from wavenet_ae.data.nsynth import Note
+from wavenet_ae.prepare import note_files
 from wavenet_ae.system.errors import UserError
 
-_LABELS = "examples.json"
 _DRAIN_BYTES = 1 << 20
 
 
@@ -61,7 +60,7 @@ class Archive:
         ):
             for member in _members(self.path):
                 bar.update(member.position - bar.n)
-                if posixpath.basename(member.name) == _LABELS:
+                if posixpath.basename(member.name) == note_files.EXAMPLES:
                     return member.content.read()
         raise UserError(
             f"{self.path} holds no examples.json: download it again, or name an archive of"
@@ -69,7 +68,7 @@ class Archive:
         )
 
     def sounds(self, notes: Sequence[Note]) -> Iterator[tuple[Note, np.ndarray]]:
-        """Yields the notes in the archive's order, with what `notes.read_audio` returns.
+        """Yields the notes in the archive's order, with what `note_files.read_audio` returns.
 
         Sounds of other notes are passed over.
 
@@ -86,7 +85,7 @@ class Archive:
                 if name and not note:
                     self._others.add(name)
                 key = note.name if note else posixpath.basename(member.name)
-                if not note and key != _LABELS:
+                if not note and key != note_files.EXAMPLES:
                     continue
                 if key in found:
                     raise UserError(
@@ -96,7 +95,7 @@ class Archive:
                 found.add(key)
                 if note:
                     wav = io.BytesIO(member.content.read())
-                    yield note, nsynth_notes.read_audio(wav, f"{member.name} in {self.path}")
+                    yield note, note_files.read_audio(wav, f"{member.name} in {self.path}")
         missing = [name for name in by_name if name not in found]
         if missing:
             raise UserError(
@@ -112,7 +111,7 @@ class Archive:
 def _name_of_sound(member: str) -> str | None:
     """Returns the name of the note whose sound a member's name tells it to be; None for others."""
     folder, file = posixpath.split(member)
-    is_sound = posixpath.basename(folder) == "audio" and file.endswith(".wav")
+    is_sound = posixpath.basename(folder) == note_files.AUDIO and file.endswith(".wav")
     return file.removesuffix(".wav") if is_sound and not file.startswith(".") else None
 
 

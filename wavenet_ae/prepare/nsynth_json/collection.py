@@ -8,11 +8,11 @@ from typing import NamedTuple
 from tensorflow_datasets.core import hashing
 
 from wavenet_ae.data import nsynth
-from wavenet_ae.prepare.nsynth_json import notes as nsynth_notes
+from wavenet_ae.data.nsynth import Note
+from wavenet_ae.prepare import note_files
+from wavenet_ae.prepare.notes_folder import NotesFolder
 from wavenet_ae.prepare.nsynth_json.archive import Archive
-from wavenet_ae.prepare.nsynth_json.folder import Folder
 from wavenet_ae.prepare.nsynth_json.joined import Joined
-from wavenet_ae.prepare.nsynth_json.notes import Note
 from wavenet_ae.system.errors import UserError
 
 HELD_OUT_FRACTION = 0.1  # for each of valid and test
@@ -22,7 +22,7 @@ class Split(NamedTuple):
     """A split's notes in their order, and what holds their sounds."""
 
     notes: list[Note]
-    source: Folder | Archive | Joined
+    source: NotesFolder | Archive | Joined
 
 
 class Collection(NamedTuple):
@@ -37,7 +37,7 @@ class Collection(NamedTuple):
 
     splits: dict[str, Split]
     fingerprint: str
-    sources: list[tuple[Folder | Archive, list[Note]]]
+    sources: list[tuple[NotesFolder | Archive, list[Note]]]
 
     def unnamed_sounds(self) -> dict[Path, int]:
         """Returns how many sounds no label tells of, by folder or archive, where there are some.
@@ -78,7 +78,7 @@ def read_collection(paths: Sequence[Path], config: str) -> Collection:
     for key, source in sources.items():
         labels = source.read_labels()
         digest.update(hashlib.sha256(labels).digest())
-        notes[key] = nsynth_notes.parse_notes(labels, source.labels_name)
+        notes[key] = note_files.parse_notes(labels, source.labels_name)
         if config == "published" and not notes[key]:
             raise UserError(f"{source.path} holds no notes: download or unpack it again.")
         _check_names(notes[key], source.labels_name)
@@ -113,20 +113,20 @@ def _check_names(notes: Iterable[Note], where: str) -> None:
         seen.add(note.name)
 
 
-def _published_source(folder: Path, split: str) -> Folder | Archive:
+def _published_source(folder: Path, split: str) -> NotesFolder | Archive:
     if folder.is_file():
         raise UserError(
             f"{folder} is one archive, not a folder of NSynth's three: name that, or use"
             " --split=by_instrument or --split=by_note."
         )
     unpacked = folder / f"nsynth-{split}"
-    if (unpacked / "examples.json").is_file():
-        return Folder(unpacked)
+    if (unpacked / note_files.EXAMPLES).is_file():
+        return NotesFolder(unpacked)
     archive = _published_archive(folder, split)
     if archive.is_file():
         return Archive(archive)
     raise UserError(
-        f"neither {archive} nor {unpacked / 'examples.json'} exists: put the archive there or"
+        f"neither {archive} nor {unpacked / note_files.EXAMPLES} exists: put the archive there or"
         " unpack it there, or use --split=by_instrument or --split=by_note for one folder of notes."
     )
 
@@ -135,11 +135,11 @@ def _published_archive(folder: Path, split: str) -> Path:
     return folder / f"nsynth-{split}.jsonwav.tar.gz"
 
 
-def _source(path: Path) -> Folder | Archive:
+def _source(path: Path) -> NotesFolder | Archive:
     if path.is_file():
         return Archive(path)
-    if (path / "examples.json").is_file():
-        return Folder(path)
+    if (path / note_files.EXAMPLES).is_file():
+        return NotesFolder(path)
     if any(
         (path / f"nsynth-{s}").is_dir() or _published_archive(path, s).is_file()
         for s in nsynth.SPLITS
@@ -149,7 +149,7 @@ def _source(path: Path) -> Folder | Archive:
         way_out = (
             "name the folder that holds examples.json and audio/, or a .tar.gz archive of both"
         )
-    missing = path / "examples.json" if path.is_dir() else path
+    missing = path / note_files.EXAMPLES if path.is_dir() else path
     raise UserError(f"{missing} does not exist: {way_out}.")
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from wavenet_ae.data import nsynth
+from wavenet_ae.data.nsynth import Note
+from wavenet_ae.prepare.notes_folder import NotesFolder
 from wavenet_ae.prepare.nsynth_json.archive import Archive
-from wavenet_ae.prepare.nsynth_json.folder import Folder
-from wavenet_ae.prepare.nsynth_json.notes import Note
 from wavenet_ae.system.errors import UserError
 
 _MOST_INSTRUMENTS = 1000  # of a family and source: NSynth's names have three digits
@@ -24,7 +24,7 @@ class Joined:
         kinds: what each instrument, by its new name, is called in its source.
     """
 
-    def __init__(self, sources: Sequence[tuple[Folder | Archive, Sequence[Note]]]):
+    def __init__(self, sources: Sequence[tuple[NotesFolder | Archive, Sequence[Note]]]):
         """Takes the sources, each with its notes.
 
         Raises:
@@ -58,10 +58,10 @@ class Joined:
         self._sources = [source for source, _ in sources]
 
     def sounds(self, notes: Sequence[Note]) -> Iterator[tuple[Note, np.ndarray]]:
-        """Yields the notes source by source, with what `notes.read_audio` returns.
+        """Yields the notes source by source, with what `note_files.read_audio` returns.
 
         Raises:
-            UserError: see `Folder.sounds` and `Archive.sounds`.
+            UserError: see `NotesFolder.sounds` and `Archive.sounds`.
         """
         parts = [{} for _ in self._sources]
         for note in notes:

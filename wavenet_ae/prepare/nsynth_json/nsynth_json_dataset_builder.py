@@ -11,8 +11,8 @@ import tensorflow_datasets as tfds
 import tqdm
 
 from wavenet_ae.data import nsynth
+from wavenet_ae.data.nsynth import Note
 from wavenet_ae.prepare.nsynth_json.collection import Collection, Split, read_collection
-from wavenet_ae.prepare.nsynth_json.notes import Note
 
 _DESCRIPTION = """\
 Musical notes with the features of TFDS's `nsynth`, read from the json/wav layout of NSynth

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wavenet_ae.prepare import note_folder
+from wavenet_ae.data.nsynth import Note
+from wavenet_ae.prepare import note_files
 from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError, write_error
 from wavenet_ae.system.folder_lock import alone_in
@@ -25,8 +26,8 @@ REPORT = "import.json"
 _JOURNAL = ".import.jsonl"
 # What --overwrite may delete: the parts of a folder of notes, whoever made it.
 _REPLACEABLE = {
-    note_folder.EXAMPLES,
-    note_folder.AUDIO,
+    note_files.EXAMPLES,
+    note_files.AUDIO,
     REPORT,
     _JOURNAL,
     "rendering.json",
@@ -55,7 +56,7 @@ class ImportFolder:
             try:
                 opened.enter_context(alone_in(path))
                 self._prepare(overwrite)
-                (path / note_folder.AUDIO).mkdir(exist_ok=True)
+                (path / note_files.AUDIO).mkdir(exist_ok=True)
                 self._write_journal()
                 self._journal = opened.enter_context((path / _JOURNAL).open("a", encoding="utf-8"))
             except OSError as error:
@@ -132,7 +133,7 @@ class ImportFolder:
 
     def wav(self, note: str) -> Path:
         """Returns the path of a note's sound."""
-        return self._path / note_folder.AUDIO / f"{note}.wav"
+        return self._path / note_files.AUDIO / f"{note}.wav"
 
     def learn(self, file: str, state: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Adds to what is known of a file, and keeps it for a later call.
@@ -159,35 +160,34 @@ class ImportFolder:
 
     def begin_changes(self) -> None:
         """Takes `examples.json` away, for it will not be true any more."""
-        self._delete([self._path / note_folder.EXAMPLES])
+        self._delete([self._path / note_files.EXAMPLES])
 
     def finish(
         self,
-        entries: Mapping[str, dict[str, Any]],
+        notes: Mapping[str, Note],
         origins: Mapping[str, Mapping[str, str]],
         refused: Mapping[str, str],
     ) -> None:
         """Deletes the notes that are no more, and writes `import.json` and `examples.json`.
 
         Args:
-            entries: what `note_folder.note_entry` returns, by file.
+            notes: by file.
             origins: by file: where its labels come from.
             refused: the reasons, by file.
 
         Raises:
             UserError: something cannot be written.
         """
-        notes = {file: entry["note_str"] for file, entry in entries.items()}
-        wavs = {self.wav(note).name for note in notes.values()}
+        wavs = {self.wav(note.name).name for note in notes.values()}
         # Notes that are no more, and what a call that was killed left.
-        gone = [it for it in (self._path / note_folder.AUDIO).iterdir() if it.name not in wavs]
+        gone = [it for it in (self._path / note_files.AUDIO).iterdir() if it.name not in wavs]
         if gone:
             self.begin_changes()
             self._delete(gone)
         files = {}
         for file in sorted({*notes, *refused} & set(self._facts)):
             facts = {name: it for name, it in self._facts[file].items() if name != "note"}
-            made = {"note": notes[file], "labels_from": origins[file]} if file in notes else {}
+            made = {"note": notes[file].name, "labels_from": origins[file]} if file in notes else {}
             files[file] = {**made, **facts}
         report = {
             "request": self._request,
@@ -201,7 +201,10 @@ class ImportFolder:
                 encoding="utf-8",
                 errors="backslashreplace",  # a file name need not be text; JSON reads it back
             )
-        note_folder.write_examples(self._path, entries.values())
+        numbers = {
+            name: n for n, name in enumerate(sorted({it.instrument for it in notes.values()}))
+        }
+        note_files.write_notes(self._path, notes.values(), numbers)
         (self._path / _JOURNAL).unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -211,8 +214,8 @@ class ImportFolder:
     def discard(self) -> None:
         """Takes away what there is, for it comes to nothing."""
         self.close()
-        shutil.rmtree(self._path / note_folder.AUDIO, ignore_errors=True)
-        self._delete(self._path / name for name in (_JOURNAL, REPORT, note_folder.EXAMPLES))
+        shutil.rmtree(self._path / note_files.AUDIO, ignore_errors=True)
+        self._delete(self._path / name for name in (_JOURNAL, REPORT, note_files.EXAMPLES))
         with contextlib.suppress(OSError):
             self._path.rmdir()
 

@@ -58,6 +58,11 @@ class Labels(NamedTuple):
     dynamic: str | None = None  # what a velocity of that origin stands for
     layer: int | None = None  # likewise; the velocity is `spread_layers`'s
 
+    @property
+    def note(self) -> nsynth.Note:
+        """The note that the recording becomes; its pitch is known."""
+        return nsynth.Note.named(*self[:6])
+
 
 def label(
     file: PurePosixPath, folder_name: str, row: Row | None, defaults: Defaults, *, track: bool

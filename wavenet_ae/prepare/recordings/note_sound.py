@@ -8,7 +8,7 @@ import numpy as np
 
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
-from wavenet_ae.prepare import note_folder
+from wavenet_ae.prepare import note_files
 from wavenet_ae.system.errors import UserError
 
 FADE_S = 0.02  # how long a note that is cut takes to fade out
@@ -33,10 +33,10 @@ class SoundOptions(NamedTuple):
         for flag, level in (("trim", self.trim_db), ("normalize", self.peak_dbfs or 0.0)):
             if not math.isfinite(level):
                 raise UserError(f"--{flag}={level} must be a number of dB.")
-        if self.peak_dbfs is not None and 10 ** (self.peak_dbfs / 20) <= note_folder.SILENT_PEAK:
+        if self.peak_dbfs is not None and 10 ** (self.peak_dbfs / 20) <= note_files.SILENT_PEAK:
             raise UserError(
                 f"--normalize={self.peak_dbfs} would make every note silent: choose a level above "
-                f"{20 * math.log10(note_folder.SILENT_PEAK):.0f} dBFS, as -1."
+                f"{20 * math.log10(note_files.SILENT_PEAK):.0f} dBFS, as -1."
             )
 
 
@@ -76,7 +76,7 @@ def load_note(path: Path, options: SoundOptions) -> NoteSound:
             np.float32
         )
     peak = float(np.abs(note).max())
-    if peak <= note_folder.SILENT_PEAK:
+    if peak <= note_files.SILENT_PEAK:
         level = f"{20 * np.log10(peak):.0f} dBFS" if peak else "zero"
         raise UserError(f"{path} is silent: its loudest sample, of the 4 s used, is {level}.")
     gain = 1.0

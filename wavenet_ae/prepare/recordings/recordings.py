@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from wavenet_ae.audio import files, pitch_tracker
-from wavenet_ae.data import nsynth
-from wavenet_ae.prepare import note_folder
 from wavenet_ae.prepare.recordings import import_summary, label_table, note_labels, note_sound
 from wavenet_ae.prepare.recordings.import_folder import REPORT, ImportFolder
 from wavenet_ae.prepare.recordings.note_labels import Defaults, Labels
@@ -107,7 +105,9 @@ def import_notes(
             notes.discard()
             raise UserError(f"no file in {folder} could become a note: see the reasons above.")
         notes.finish(
-            _entries(job.labels), {f: it.origins for f, it in job.labels.items()}, job.refused
+            {file: it.note for file, it in job.labels.items()},
+            {file: it.origins for file, it in job.labels.items()},
+            job.refused,
         )
     finally:
         notes.close()
@@ -268,7 +268,7 @@ def _make_sounds(job: _Import, notes: ImportFolder, sound: SoundOptions) -> int:
     claims: dict[str, list[str]] = defaultdict(list)
     for file, labels in job.labels.items():
         # Not every file system sees letter case.
-        claims[str(_note_name(labels)).casefold()].append(file)
+        claims[labels.note.name.casefold()].append(file)
     made = 0
     while claims:
         first = {key: rivals.pop(0) for key, rivals in claims.items()}
@@ -284,7 +284,7 @@ def _make_sounds(job: _Import, notes: ImportFolder, sound: SoundOptions) -> int:
 
 def _make_once(job: _Import, notes: ImportFolder, sound: SoundOptions, names: Sequence[str]) -> int:
     states = {file: job.state(file) for file in names}
-    wanted = {file: str(_note_name(job.labels[file])) for file in names}
+    wanted = {file: job.labels[file].note.name for file in names}
     todo = {
         file: (job.folder / file, notes.wav(note), sound)
         for file, note in wanted.items()
@@ -318,29 +318,9 @@ def _make_sound(argument: tuple[Path, Path, SoundOptions]) -> dict[str, Any]:
     return {name: value for name, value in note._asdict().items() if name != "audio"}
 
 
-def _note_name(labels: Labels) -> nsynth.NoteName:
-    return nsynth.NoteName(labels.instrument, labels.pitch, labels.velocity)
-
-
 def _same_note(job: _Import, file: str, first: str) -> str:
-    note = _note_name(job.labels[file])
+    note = job.labels[file].note.name
     return (
         f"{job.folder / file} would be the same note as {job.folder / first}, {note}: give it "
         "another instrument, pitch or velocity, in its name or in --labels."
     )
-
-
-def _entries(labels: Mapping[str, Labels]) -> dict[str, dict[str, Any]]:
-    """Returns the notes' entries of `examples.json`, by file."""
-    instruments = sorted({it.instrument for it in labels.values()})
-    index = {instrument: number for number, instrument in enumerate(instruments)}
-    return {
-        file: note_folder.note_entry(
-            _note_name(it),
-            instrument_index=index[it.instrument],
-            family=it.family,
-            source=it.source,
-            qualities=it.qualities,
-        )
-        for file, it in labels.items()
-    }

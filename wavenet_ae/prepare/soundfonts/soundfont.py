@@ -25,7 +25,8 @@ from tqdm import tqdm
 
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
-from wavenet_ae.prepare import note_folder
+from wavenet_ae.data.nsynth import Note
+from wavenet_ae.prepare import note_files
 from wavenet_ae.prepare.qualities import measure_qualities
 from wavenet_ae.prepare.soundfonts import synthesizer
 from wavenet_ae.prepare.soundfonts.general_midi import INSTRUMENTS, Instrument, select_instruments
@@ -39,7 +40,7 @@ DEFAULT_GAIN = 1.0
 
 # In steps of 16 bits. Most silent notes are zero throughout, outside the keys that the program has
 # samples for.
-_SILENT_PEAK = round(note_folder.SILENT_PEAK * 32768)
+_SILENT_PEAK = round(note_files.SILENT_PEAK * 32768)
 
 _RENDERING = "rendering.json"
 _PARTS = ".parts"
@@ -139,7 +140,7 @@ def render_soundfont(
         "velocities": list(velocities),
         "gain": gain,
     }
-    if (output / note_folder.EXAMPLES).exists():
+    if (output / note_files.EXAMPLES).exists():
         return _check_finished(output, request)
 
     plan = {"request": request, "rendered_with": _rendered_with()}
@@ -151,17 +152,17 @@ def render_soundfont(
     try:
         _begin(output, plan)
         _run(jobs, processes or worker_pool.num_cores())
-        entries, rendering = _merge(jobs, presets)
+        notes, rendering = _merge(jobs, presets)
         rendering = {"soundfont": soundfont.name, **plan, **rendering}
-        if not entries:
+        if not notes:
             shutil.rmtree(output / _PARTS)
-            (output / note_folder.AUDIO).rmdir()
+            (output / note_files.AUDIO).rmdir()
             raise UserError(
                 f"{soundfont} is silent at all pitches that were asked for: see --pitches and "
                 "--gain."
             )
         _write(output / _RENDERING, json.dumps(rendering, indent=2) + "\n")
-        note_folder.write_examples(output, entries)
+        note_files.write_notes(output, notes, {it.name: it.index for it in chosen})
         shutil.rmtree(output / _PARTS)
     except OSError as error:
         raise write_error(output, error) from error
@@ -229,10 +230,10 @@ def _begin(output: Path, plan: dict[str, Any]) -> None:
                 "the flags that it was begun with, choose another --output, or remove that folder."
             )
     elif output.is_dir() and any(
-        path.name not in (_PARTS, note_folder.AUDIO) for path in output.iterdir()
+        path.name not in (_PARTS, note_files.AUDIO) for path in output.iterdir()
     ):
         raise UserError(f"{output} is not empty: choose another --output.")
-    (output / note_folder.AUDIO).mkdir(parents=True, exist_ok=True)
+    (output / note_files.AUDIO).mkdir(parents=True, exist_ok=True)
     parts.mkdir(exist_ok=True)
     _write(parts / _PLAN, json.dumps(plan))
 
@@ -263,7 +264,7 @@ def _render_job(job: _Job) -> None:
     """Writes the wav files of a job and, when all are there, its part."""
     font = _open_font(job.soundfont, job.gain)
     instrument = job.instrument
-    notes, num_silent, num_clipped, peak = {}, 0, 0, 0
+    qualities, num_silent, num_clipped, peak = {}, 0, 0, 0
     for pitch in job.pitches:
         samples = font.render(instrument.program, pitch, job.velocity)
         steps = np.rint(samples * 32768.0)
@@ -275,39 +276,33 @@ def _render_job(job: _Job) -> None:
         peak = max(peak, note_peak)
         steps = np.clip(steps, -32768, 32767)
         name = nsynth.NoteName(instrument.name, pitch, job.velocity)
-        note_str = str(name)
-        files.save(job.output / note_folder.AUDIO / f"{note_str}.wav", steps / 32768.0)
+        files.save(job.output / note_files.AUDIO / f"{name}.wav", steps / 32768.0)
         # Measured from what the file holds.
-        qualities = measure_qualities(
+        qualities[pitch] = measure_qualities(
             steps / 32768.0,
             pitch,
             distortion=instrument.distortion,
             multiphonic=instrument.multiphonic,
         )
-        notes[note_str] = note_folder.note_entry(
-            name,
-            instrument_index=instrument.index,
-            family=instrument.family,
-            source=instrument.source,
-            qualities=qualities,
-        )
     counts = {"silent": num_silent, "clipped": num_clipped, "peak": peak / 32768.0}
-    _write(job.part, json.dumps({"notes": notes, **counts}))
+    _write(job.part, json.dumps({"qualities": qualities, **counts}))
 
 
-def _merge(
-    jobs: Sequence[_Job], presets: dict[int, str]
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _merge(jobs: Sequence[_Job], presets: dict[int, str]) -> tuple[list[Note], dict[str, Any]]:
     """Puts the parts together.
 
     Returns:
-        The notes' entries, and what `rendering.json` says of the instruments.
+        The notes, and what `rendering.json` says of the instruments.
     """
-    notes: list[dict[str, Any]] = []
+    notes: list[Note] = []
     instruments: dict[str, dict[str, Any]] = {}
     for job in jobs:
         part = json.loads(job.part.read_text())
-        notes.extend(part["notes"].values())
+        of = job.instrument
+        notes += [
+            Note.named(of.name, int(pitch), job.velocity, of.family, of.source, qualities)
+            for pitch, qualities in part["qualities"].items()
+        ]
         counts = instruments.setdefault(
             job.instrument.name,
             {
@@ -320,7 +315,7 @@ def _merge(
                 "peak": 0.0,
             },
         )
-        counts["notes"] += len(part["notes"])
+        counts["notes"] += len(part["qualities"])
         counts["silent"] += part["silent"]
         counts["clipped"] += part["clipped"]
         counts["peak"] = max(counts["peak"], part["peak"])

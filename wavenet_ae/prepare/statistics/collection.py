@@ -1,6 +1,5 @@
 """One pass over the notes of a dataset, that keeps their labels and a few numbers of each sound."""
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -9,9 +8,11 @@ import numpy as np
 from tqdm import tqdm
 
 from wavenet_ae.data import nsynth
+from wavenet_ae.data.nsynth import Note
 from wavenet_ae.prepare.statistics import sounds
 from wavenet_ae.prepare.statistics.sounds import SoundFacts
-from wavenet_ae.prepare.statistics.splits import Labels, Split
+from wavenet_ae.prepare.statistics.splits import Split
+from wavenet_ae.system import worker_pool
 from wavenet_ae.system.errors import UserError
 
 # Read together by a thread; an interruption waits for so many.
@@ -92,7 +93,7 @@ def collect(splits: Sequence[Split], *, with_sounds: bool = True) -> Notes:
     columns: list[_Columns] = []
     unreadable: list[Unreadable] = []
     total = sum(split.num_notes for split in splits)
-    pool = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1) if with_sounds else 1)
+    pool = ThreadPoolExecutor(min(_MOST_THREADS, worker_pool.num_cores()) if with_sounds else 1)
     try:
         with tqdm(total=total, unit="note", desc="reading") as bar:
             for place, split in enumerate(splits):
@@ -122,7 +123,7 @@ def _read(
     split: Split, place: int, start: int, with_sounds: bool
 ) -> tuple[_Columns, list[Unreadable]]:
     """Reads notes that lie together."""
-    labels: list[Labels] = []
+    labels: list[Note] = []
     facts: list[SoundFacts] = []
     unreadable = []
     for index in range(start, min(start + _CHUNK_NOTES, split.num_notes)):
@@ -139,16 +140,18 @@ def _read(
     return _to_columns(place, labels, facts), unreadable
 
 
-def _to_columns(place: int, labels: list[Labels], facts: list[SoundFacts]) -> _Columns:
+def _to_columns(place: int, labels: list[Note], facts: list[SoundFacts]) -> _Columns:
     """Returns the columns of `Notes` from the split's place to the digests."""
-    names, instruments, *numbers, qualities = zip(*labels, strict=True) if labels else [()] * 7
     num_samples, peaks, means, runs, digests = zip(*facts, strict=True) if facts else [()] * 5
     return (
         np.full(len(labels), place),
-        np.array(names, dtype=str),
-        np.array(instruments, dtype=str),
-        *(np.array(column, dtype=int) for column in numbers),
-        np.array(qualities, dtype=bool).reshape(len(labels), len(nsynth.QUALITIES)),
+        np.array([it.name for it in labels], dtype=str),
+        np.array([it.instrument for it in labels], dtype=str),
+        np.array([it.pitch for it in labels], dtype=int),
+        np.array([it.velocity for it in labels], dtype=int),
+        np.array([nsynth.FAMILIES.index(it.family) for it in labels], dtype=int),
+        np.array([nsynth.SOURCES.index(it.source) for it in labels], dtype=int),
+        np.array([it.qualities for it in labels], dtype=bool).reshape(-1, len(nsynth.QUALITIES)),
         np.array(num_samples, dtype=int) > 0,
         np.array(num_samples, dtype=int),
         np.array(peaks, dtype=float),

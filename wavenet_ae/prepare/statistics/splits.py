@@ -9,24 +9,13 @@ import numpy as np
 from tqdm import tqdm
 
 from wavenet_ae.data import input_pipeline, nsynth
-from wavenet_ae.prepare.nsynth_json.folder import Folder
-from wavenet_ae.prepare.nsynth_json.notes import Note, parse_notes
+from wavenet_ae.data.nsynth import Note
+from wavenet_ae.prepare import note_files
+from wavenet_ae.prepare.notes_folder import NotesFolder
 from wavenet_ae.system.errors import UserError
 
 _PACKED = ".jsonwav.tar.gz"  # how the archives of NSynth's splits end
 LONE_FOLDER = "notes"  # what stands for the split's name where a folder has none
-
-
-class Labels(NamedTuple):
-    """What is told of a note; `family` and `source` are places in `nsynth.FAMILIES`, `SOURCES`."""
-
-    name: str
-    instrument: str
-    pitch: int  # MIDI
-    velocity: int  # MIDI
-    family: int
-    source: int
-    qualities: Sequence[bool]  # in the order of nsynth.QUALITIES
 
 
 class Split(NamedTuple):
@@ -42,7 +31,7 @@ class Split(NamedTuple):
 
     name: str
     num_notes: int
-    read: Callable[[int], tuple[Labels, Callable[[], np.ndarray]]]
+    read: Callable[[int], tuple[Note, Callable[[], np.ndarray]]]
     unnamed_sounds: Sequence[str] = ()
 
 
@@ -69,18 +58,9 @@ def open_dataset(name: str, data_dir: str, wanted: Sequence[str] = ()) -> list[S
 
 
 def _reader_of_records(notes: Sequence[dict[str, Any]]) -> Callable:
-    def read(index: int) -> tuple[Labels, Callable[[], np.ndarray]]:
-        note = notes[index]
-        labels = Labels(
-            name=note["id"],
-            instrument=note["id"].rsplit("-", 2)[0],
-            pitch=int(note["pitch"]),
-            velocity=int(note["velocity"]),
-            family=int(note["family"]),
-            source=int(note["source"]),
-            qualities=note["qualities"],
-        )
-        return labels, lambda: note["audio"]
+    def read(index: int) -> tuple[Note, Callable[[], np.ndarray]]:
+        example = notes[index]
+        return Note.from_example(example), lambda: example["audio"]
 
     return read
 
@@ -105,10 +85,8 @@ def open_notes(
             raise UserError(f"{folder} has no split {split!r}, only {', '.join(folders)}.")
     splits = []
     for split in wanted or folders:
-        source = Folder(folders[split])
-        notes = parse_notes(source.read_labels(), source.labels_name)
-        if not notes:
-            raise UserError(f"{source.labels_name} holds no notes.")
+        source = NotesFolder(folders[split])
+        notes = source.read_notes()
         unnamed = []
         if with_sounds:
             source.check_sounds_exist(notes)
@@ -119,8 +97,8 @@ def open_notes(
 
 def _folders_of_notes(folder: Path) -> dict[str, Path]:
     published = {split: folder / f"nsynth-{split}" for split in nsynth.SPLITS}
-    found = {s: path for s, path in published.items() if (path / "examples.json").is_file()}
-    if (folder / "examples.json").is_file():
+    found = {s: path for s, path in published.items() if (path / note_files.EXAMPLES).is_file()}
+    if (folder / note_files.EXAMPLES).is_file():
         if found:
             raise UserError(
                 f"{folder} holds examples.json and {next(iter(found.values())).name}, and they are "
@@ -139,18 +117,9 @@ def _folders_of_notes(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _reader_of_files(source: Folder, notes: Sequence[Note]) -> Callable:
-    def read(index: int) -> tuple[Labels, Callable[[], np.ndarray]]:
+def _reader_of_files(source: NotesFolder, notes: Sequence[Note]) -> Callable:
+    def read(index: int) -> tuple[Note, Callable[[], np.ndarray]]:
         note = notes[index]
-        labels = Labels(
-            name=note.name,
-            instrument=note.instrument,
-            pitch=note.pitch,
-            velocity=note.velocity,
-            family=nsynth.FAMILIES.index(note.family),
-            source=nsynth.SOURCES.index(note.source),
-            qualities=note.qualities,
-        )
-        return labels, lambda: source.read_audio(note)
+        return note, lambda: source.read_audio(note)
 
     return read

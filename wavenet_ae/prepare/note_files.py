@@ -1,15 +1,14 @@
-"""Notes in NSynth's json/wav layout: what `examples.json` says of them, and how they sound.
+"""The files of NSynth's json/wav layout: `examples.json`, and `audio/<note_str>.wav` beside it.
 
-`examples.json` maps each note's name to its labels; the sound is `audio/<name>.wav` beside it.
+`examples.json` maps each note's name to its labels, the fields that `nsynth.Note` reads and writes.
 """
 
 import io
 import json
-import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
@@ -17,50 +16,20 @@ import soundfile
 from wavenet_ae.audio import containers
 from wavenet_ae.audio.damage import DamageError
 from wavenet_ae.data import nsynth
+from wavenet_ae.data.nsynth import Note
+from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError
 
-# JSON can spell halves of characters, which no file's name holds, and line feeds.
-_NO_TEXT = re.compile("[\0-\x1f\ud800-\udfff]")
+EXAMPLES = "examples.json"
+AUDIO = "audio"
 
-
-class Note(NamedTuple):
-    """A note's labels."""
-
-    name: str
-    instrument: str
-    pitch: int  # MIDI
-    velocity: int  # MIDI
-    family: str
-    source: str
-    qualities: tuple[bool, ...]  # in the order of nsynth.QUALITIES
-
-
-def _is_midi_number(value: Any) -> bool:
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    return is_whole and 0 <= value < nsynth.NUM_PITCHES
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value) and not _NO_TEXT.search(value)
-
-
-def _is_qualities(value: Any) -> bool:
-    of_the_right_length = isinstance(value, list) and len(value) == len(nsynth.QUALITIES)
-    return of_the_right_length and all(flag in (0, 1) for flag in value)
-
-
-_FIELDS: dict[str, Callable[[Any], bool]] = {
-    "instrument_str": _is_name,
-    "pitch": _is_midi_number,
-    "velocity": _is_midi_number,
-    "instrument_family_str": lambda value: value in nsynth.FAMILIES,
-    "instrument_source_str": lambda value: value in nsynth.SOURCES,
-    "qualities": _is_qualities,
-}
+# Full scale is 1. A note that never gets beyond these eight steps of 16 bits (-72 dBFS) counts as
+# silent.
+SILENT_PEAK = 8 / 32768
 
 
 def parse_notes(examples_json: bytes, where: str) -> list[Note]:
-    """Parses the content of `examples.json`; fields that are not ours are ignored.
+    """Parses the content of `examples.json`.
 
     Args:
         examples_json: what the file holds.
@@ -90,49 +59,44 @@ def _keep_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any] | tuple[tuple
 
 def _parse(name: str, entry: Any, where: str) -> Note:
     """Checks one entry of `examples.json`."""
-    if not _is_name(name):
+    if not nsynth.is_text(name):
         raise UserError(f"{where} has the note {name!r}, which cannot be a file's name: rename it.")
     if isinstance(entry, tuple):
         repeated = next(field for field, count in Counter(f for f, _ in entry).items() if count > 1)
         raise UserError(f"{where}: note {name} has {repeated} twice; remove one of them.")
     if not isinstance(entry, dict):
         raise UserError(f"{where}: note {name} has no labels; write them or remove the note.")
-    for field, is_valid in _FIELDS.items():
-        if field not in entry:
-            raise UserError(f"{where}: note {name} has no {field}; add it or remove the note.")
-        if not is_valid(entry[field]):
-            raise UserError(
-                f"{where}: note {name} has {field} {entry[field]!r}, which NSynth does not know;"
-                " correct it or remove the note."
-            )
-    _check_name(name, entry, where)
-    return Note(
-        name=name,
-        instrument=entry["instrument_str"],
-        pitch=entry["pitch"],
-        velocity=entry["velocity"],
-        family=entry["instrument_family_str"],
-        source=entry["instrument_source_str"],
-        qualities=tuple(map(bool, entry["qualities"])),
-    )
-
-
-def _check_name(name: str, entry: dict[str, Any], where: str) -> None:
-    """Holds a name of NSynth's form against its labels; names of other forms tell nothing."""
     try:
-        told = nsynth.parse_note_name(name)
-    except ValueError:
-        return
-    is_nsynths = nsynth.parse_instrument_name(told.instrument) is not None
-    if not is_nsynths and told.instrument != entry["instrument_str"]:
-        return
-    fields = {"instrument_str": told.instrument, "pitch": told.pitch, "velocity": told.velocity}
-    for field, value in fields.items():
-        if entry[field] != value:
-            raise UserError(
-                f"{where}: note {name} has {field} {entry[field]!r}, which is not what its name "
-                "tells; correct it or rename the note and its sound."
-            )
+        return Note.from_json(name, entry)
+    except UserError as error:
+        raise UserError(f"{where}: note {name} {error}") from None
+
+
+def write_notes(folder: Path, notes: Iterable[Note], instrument_numbers: Mapping[str, int]) -> None:
+    """Writes `examples.json`, whole or not at all, a note a line.
+
+    Args:
+        folder: where it goes.
+        notes: in any order; they are sorted by the instrument's number, pitch and velocity, and
+            numbered (`note`).
+        instrument_numbers: by the instrument's name.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    ordered = sorted(
+        notes, key=lambda it: (instrument_numbers[it.instrument], it.pitch, it.velocity)
+    )
+    with (
+        atomic_file.replacing(folder / EXAMPLES) as unfinished,
+        unfinished.open("w", encoding="utf-8") as file,
+    ):
+        separator = "{\n"
+        for number, note in enumerate(ordered):
+            fields = json.dumps(note.to_json(number, instrument_numbers[note.instrument]))
+            file.write(f"{separator}{json.dumps(note.name)}: {fields}")
+            separator = ",\n"
+        file.write("\n}\n")
 
 
 def read_audio(wav: Path | BinaryIO, where: str) -> np.ndarray:

@@ -2,16 +2,22 @@
 
 import collections
 import concurrent.futures
+import contextlib
+import json
 import os
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, SupportsIndex
 
 import numpy as np
 
 from wavenet_ae.data.nsynth import Note
 from wavenet_ae.prepare import note_files
-from wavenet_ae.system.errors import UserError
+from wavenet_ae.system import atomic_file
+from wavenet_ae.system.errors import UserError, write_error
+from wavenet_ae.system.folder_lock import alone_in
 
 if TYPE_CHECKING:
     import grain.python as grain
@@ -71,8 +77,9 @@ class NotesFolder:
         self.check_sounds_exist(notes)
         return self._read_sounds(notes)
 
-    def _wav(self, note: Note) -> Path:
-        return self.path / note_files.AUDIO / f"{note.name}.wav"
+    def wav(self, note: str) -> Path:
+        """Returns the path of the sound of the note of this name."""
+        return self.path / note_files.AUDIO / f"{note}.wav"
 
     def check_sounds_exist(self, notes: Sequence[Note]) -> None:
         """Finds a missing sound now, not after an hour of reading.
@@ -81,7 +88,9 @@ class NotesFolder:
             UserError: a note's sound is not there.
         """
         present = self._present()
-        missing = [wav for wav in map(self._wav, notes) if wav.name not in present]
+        missing = [
+            wav for wav in (self.wav(note.name) for note in notes) if wav.name not in present
+        ]
         if missing:
             raise UserError(
                 f"{missing[0]} does not exist ({len(missing)} of {len(notes)} notes have no"
@@ -91,7 +100,7 @@ class NotesFolder:
     def unnamed_sounds(self, notes: Sequence[Note]) -> list[str]:
         """Returns the files of sounds that belong to none of all the folder's notes."""
         sounds = {name for name in self._present() if name.endswith(".wav") and name[0] != "."}
-        return sorted(sounds - {self._wav(note).name for note in notes})
+        return sorted(sounds - {self.wav(note.name).name for note in notes})
 
     def _present(self) -> set[str]:
         folder = self.path / note_files.AUDIO
@@ -102,7 +111,7 @@ class NotesFolder:
 
     def read_audio(self, note: Note) -> np.ndarray:
         """Returns a note's sound as `note_files.read_audio` does."""
-        wav = self._wav(note)
+        wav = self.wav(note.name)
         return note_files.read_audio(wav, f"{wav}")
 
     def _read_sounds(self, notes: Sequence[Note]) -> Iterator[tuple[Note, np.ndarray]]:
@@ -129,3 +138,219 @@ class _Examples:
     def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
         note = self._notes[index]
         return note.to_example(self._folder.read_audio(note).astype(np.float32) / 32_768)
+
+
+class Maker(NamedTuple):
+    """What makes folders of notes."""
+
+    report: str  # the file that says from what the notes were made, and how
+    participle: str
+    way_out: str  # where other notes are in the way
+
+    @property
+    def journal(self) -> str:
+        """The file that says what an unfinished folder holds: the request, then a fact a line."""
+        return f".{Path(self.report).stem}.jsonl"
+
+
+IMPORT = Maker("import.json", "imported", "or replace them with --overwrite")
+RENDERING = Maker("rendering.json", "rendered", "or remove that folder first")
+
+# What may be overwritten: the parts of a folder of notes, whoever made it; earlier versions had
+# `.parts`.
+_PARTS = {note_files.EXAMPLES, note_files.AUDIO, ".parts"}
+_PARTS |= {name for maker in (IMPORT, RENDERING) for name in (maker.report, maker.journal)}
+
+
+class NotesWriter(NotesFolder):
+    """A folder of notes that is being written; other processes are kept out until it is closed.
+
+    A journal holds what has been made, and a later call for the same notes resumes from it, however
+    this one ends. `examples.json` is there only when all is whole.
+
+    Args:
+        path: a new or an empty folder, or one that was written for the same request.
+        maker: of the notes.
+        request: what all the notes have in common, as JSON has it; the report of the finished notes
+            holds it as `request`.
+        versions: what unfinished notes must have in common as well.
+        overwrite: delete what is there, unless it is the unfinished work of the same request.
+
+    Attributes:
+        report: on notes of the same request that an earlier call finished, else None.
+        noted: the journal of an earlier call for the same request: keys and facts, the latest last.
+
+    Raises:
+        UserError: the folder holds something else, cannot be written, or another process writes it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        maker: Maker,
+        request: Mapping[str, Any],
+        *,
+        versions: Mapping[str, Any] = MappingProxyType({}),
+        overwrite: bool = False,
+    ):
+        super().__init__(path)
+        self.report: dict[str, Any] | None = None
+        self.noted: list[tuple[str, Any]] = []
+        self._maker = maker
+        self._request = dict(request)
+        self._begun = {**request, **versions}
+        with contextlib.ExitStack() as opened, self._reporting_failures():
+            opened.enter_context(alone_in(path))
+            self._prepare(overwrite)
+            self._opened = opened.pop_all()
+
+    @contextlib.contextmanager
+    def _reporting_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def _prepare(self, overwrite: bool) -> None:
+        """Reads what an earlier call left, or makes room."""
+        there = {path.name for path in self.path.iterdir()} - {it.name for it in self._torn()}
+        if not there:
+            return
+        begun, noted = self._read_journal()
+        report = self._read_report()
+        asked, known = (self._begun, begun) if begun else (self._request, report.get("request"))
+        if known == asked and (begun or not overwrite):
+            self.report, self.noted = (None, noted) if begun else (report, [])
+            return
+        if strange := sorted(there - _PARTS):
+            raise UserError(
+                f"{self.path} holds {strange[0]}, which belongs to no notes: choose another "
+                "--output."
+            )
+        if not overwrite:
+            raise UserError(f"{self.path} holds {self._others(known, asked, begun is not None)}.")
+        for name in there:
+            path = self.path / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def _torn(self) -> list[Path]:
+        """Returns the files that a killed process was writing (see `atomic_file`)."""
+        return list(self.path.glob(".*.tmp"))
+
+    def _read_journal(self) -> tuple[dict[str, Any] | None, list[tuple[str, Any]]]:
+        """Returns what an unfinished call was to make and what it noted; None if there is none."""
+        noted: list[tuple[str, Any]] = []
+        try:
+            text = (self.path / self._maker.journal).read_text(encoding="utf-8")
+            first, *lines = text.splitlines()
+            begun = json.loads(first)
+        except (FileNotFoundError, ValueError):
+            return None, []
+        with contextlib.suppress(ValueError):  # the last line may be torn
+            for line in lines:
+                noted.append(tuple(json.loads(line)))
+        return begun if isinstance(begun, dict) else None, noted
+
+    def _read_report(self) -> dict[str, Any]:
+        """Returns an earlier call's report; nothing if there is none, or if it is not ours."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            report = json.loads((self.path / self._maker.report).read_text(encoding="utf-8"))
+            if isinstance(report, dict) and isinstance(report.get("request"), dict):
+                return report
+        return {}
+
+    def _others(self, known: dict[str, Any] | None, asked: dict[str, Any], unfinished: bool) -> str:
+        """Returns what is in the way, and ways out."""
+        made, ways_out = self._maker.participle, f"choose another --output, {self._maker.way_out}"
+        if not known:
+            return f"notes that were not {made} here: {ways_out}"
+        names = [name.removesuffix("_sha256") for name in asked if known.get(name) != asked[name]]
+        others = f"notes that were {made} with other {' and '.join(names)}"
+        if unfinished:
+            return f"unfinished {others}: finish them with the former settings, {ways_out}"
+        return f"{others}: {ways_out}"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether an earlier call for the same request has finished."""
+        return self.report is not None and (self.path / note_files.EXAMPLES).exists()
+
+    def begin(self, noted: Mapping[str, Any]) -> None:
+        """Begins the journal anew, with what is true of the earlier one or of the report.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        journal = self.path / self._maker.journal
+        with self._reporting_failures():
+            with (
+                atomic_file.replacing(journal) as unfinished,
+                unfinished.open("w", encoding="utf-8") as file,
+            ):
+                for line in (self._begun, *noted.items()):
+                    file.write(json.dumps(line) + "\n")
+            (self.path / note_files.AUDIO).mkdir(exist_ok=True)
+            self._journal = self._opened.enter_context(journal.open("a", encoding="utf-8"))
+
+    def append(self, key: str, facts: Any) -> None:
+        """Adds a line to the journal: what has been made, as JSON has it.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        with self._reporting_failures():
+            self._journal.write(json.dumps([key, facts]) + "\n")
+            self._journal.flush()
+
+    def begin_changes(self) -> None:
+        """Takes `examples.json` away before sounds change, for it will not be true any more."""
+        self._delete([self.path / note_files.EXAMPLES])
+
+    def finish(
+        self, notes: Collection[Note], instrument_numbers: Mapping[str, int], report: str
+    ) -> None:
+        """Deletes sounds of other notes, and writes the report and `examples.json`.
+
+        Args:
+            notes: all that the folder holds.
+            instrument_numbers: as `note_files.write_notes` takes them.
+            report: JSON, with the request.
+
+        Raises:
+            UserError: something cannot be written.
+        """
+        wavs = {self.wav(note.name) for note in notes}
+        # Of labels that are no more, and what a killed process was writing.
+        gone = [it for it in (self.path / note_files.AUDIO).iterdir() if it not in wavs]
+        if gone:
+            self.begin_changes()
+        self._delete([*gone, *self._torn()])
+        self._journal.close()
+        with atomic_file.replacing(self.path / self._maker.report) as unfinished:
+            # A file's name need not be text; JSON reads it back.
+            unfinished.write_text(report, encoding="utf-8", errors="backslashreplace")
+        note_files.write_notes(self.path, notes, instrument_numbers)
+        self._delete([self.path / self._maker.journal])
+
+    def discard(self) -> None:
+        """Closes and takes away what there is, for it comes to nothing."""
+        self._opened.close()
+        shutil.rmtree(self.path / note_files.AUDIO, ignore_errors=True)
+        names = (self._maker.journal, self._maker.report, note_files.EXAMPLES)
+        self._delete(self.path / name for name in names)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
+    def _delete(self, paths: Iterable[Path]) -> None:
+        with self._reporting_failures():
+            for path in paths:
+                path.unlink(missing_ok=True)

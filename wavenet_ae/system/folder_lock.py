@@ -14,10 +14,12 @@ def alone_in(folder: Path) -> Iterator[None]:
     """Makes the folder and keeps others out, whose work would look like leftovers.
 
     Raises:
+        OSError: there is no such folder, and none can be made.
         UserError: another process is writing there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(parents=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -39,7 +39,7 @@ def describe(
     Args:
         output: the folder of notes.
         labels: the notes' labels; at least one note.
-        facts: what `ImportFolder` knows of their files.
+        facts: what `ImportedFiles` knows of their files.
         made: how many sounds this call made.
     """
     instruments = len({it.instrument for it in labels})

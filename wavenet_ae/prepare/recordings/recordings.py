@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from wavenet_ae.audio import files, pitch_tracker
+from wavenet_ae.prepare import note_files
+from wavenet_ae.prepare.notes_folder import IMPORT, NotesWriter
 from wavenet_ae.prepare.recordings import import_summary, label_table, note_labels, note_sound
-from wavenet_ae.prepare.recordings.import_folder import REPORT, ImportFolder
+from wavenet_ae.prepare.recordings.imported_files import ImportedFiles
 from wavenet_ae.prepare.recordings.note_labels import Defaults, Labels
 from wavenet_ae.prepare.recordings.note_sound import SoundOptions
 from wavenet_ae.system import worker_pool
@@ -75,7 +77,7 @@ def import_notes(
 
     Args:
         folder: searched recursively; hidden files are passed over, and so is `output`.
-        output: the folder to write, as `import_folder` describes it.
+        output: the folder to write, as `notes_folder` and `imported_files` describe it.
         table: labels, as `label_table` describes them.
         defaults: labels of files for which neither the table nor the name has them.
         sound: how recordings are made as long and as loud as notes.
@@ -97,20 +99,19 @@ def import_notes(
     rows = {} if table is None else label_table.read_table(table, names, folder)
     job = _Import(folder, processes or worker_pool.num_cores())
     _label(job, names, rows, defaults, track_pitch)
-    notes = ImportFolder(output, _request(folder, sound), overwrite=overwrite)
-    try:
+    request = _request(folder, sound)
+    with NotesWriter(output, IMPORT, request, overwrite=overwrite) as written:
+        notes = ImportedFiles(written, request)
         _track_pitches(job, notes, sound)
         made = _make_sounds(job, notes, sound)
         if not job.labels:
-            notes.discard()
+            written.discard()
             raise UserError(f"no file in {folder} could become a note: see the reasons above.")
         notes.finish(
             {file: it.note for file, it in job.labels.items()},
             {file: it.origins for file, it in job.labels.items()},
             job.refused,
         )
-    finally:
-        notes.close()
     facts = [notes.known(file, {}) for file in job.labels]
     lines = import_summary.describe(output, job.labels.values(), facts, made)
     if others:
@@ -161,9 +162,9 @@ def _find(folder: Path, output: Path, table: Path | None) -> tuple[tuple[str, ..
     if table is not None and not table.is_file():
         what = "is a folder, not a file" if table.exists() else "does not exist"
         raise UserError(f"{table} {what}: see --labels.")
-    for report in folder.rglob(REPORT):
+    for report in folder.rglob(IMPORT.report):
         earlier = report.parent
-        if (earlier / "examples.json").exists() and earlier.resolve() != output.resolve():
+        if (earlier / note_files.EXAMPLES).exists() and earlier.resolve() != output.resolve():
             raise UserError(
                 f"{earlier} holds the notes of an earlier import, not recordings: move it out of "
                 f"{folder}, or choose another --input."
@@ -226,7 +227,7 @@ def _call(function: Callable[[Any], dict[str, Any]], item: tuple[str, Any]) -> d
     return function(item[1])
 
 
-def _track_pitches(job: _Import, notes: ImportFolder, sound: SoundOptions) -> None:
+def _track_pitches(job: _Import, notes: ImportedFiles, sound: SoundOptions) -> None:
     """Gives a pitch to the files that have none."""
     states = {file: job.state(file) for file, it in job.labels.items() if it.pitch is None}
     known = {file: notes.known(file, state).get("tracked") for file, state in states.items()}
@@ -260,7 +261,7 @@ def _track_file(argument: tuple[Path, SoundOptions]) -> dict[str, Any]:
         return {"refused": str(error), "unread": True}
 
 
-def _make_sounds(job: _Import, notes: ImportFolder, sound: SoundOptions) -> int:
+def _make_sounds(job: _Import, notes: ImportedFiles, sound: SoundOptions) -> int:
     """Writes the sounds of all files that have labels; returns how many it wrote.
 
     Of files that would be the same note the first that can be read becomes it.
@@ -282,17 +283,19 @@ def _make_sounds(job: _Import, notes: ImportFolder, sound: SoundOptions) -> int:
     return made
 
 
-def _make_once(job: _Import, notes: ImportFolder, sound: SoundOptions, names: Sequence[str]) -> int:
+def _make_once(
+    job: _Import, notes: ImportedFiles, sound: SoundOptions, names: Sequence[str]
+) -> int:
     states = {file: job.state(file) for file in names}
     wanted = {file: job.labels[file].note.name for file in names}
     todo = {
-        file: (job.folder / file, notes.wav(note), sound)
+        file: (job.folder / file, notes.folder.wav(note), sound)
         for file, note in wanted.items()
         if not notes.has(file, states[file], note)
     }
     if not todo:
         return 0
-    notes.begin_changes()
+    notes.folder.begin_changes()
     refused = 0
 
     def done(file: str, result: dict[str, Any]) -> None:

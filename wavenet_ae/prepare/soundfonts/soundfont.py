@@ -5,15 +5,14 @@
     DIR/rendering.json         what was rendered, from which font and how
 
 The samples of a note depend on the font, the note and the gain alone: not on the other notes that
-were asked for, nor on the number of processes. `examples.json` is there only when all is whole;
-what an interrupted call had finished is listed in `DIR/.parts` and kept by the next one.
+were asked for, nor on the number of processes. `examples.json` is there only when all is whole; the
+next call resumes what was interrupted.
 """
 
 import hashlib
 import json
-import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,12 +26,13 @@ from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.nsynth import Note
 from wavenet_ae.prepare import note_files
+from wavenet_ae.prepare.notes_folder import RENDERING, NotesWriter
 from wavenet_ae.prepare.qualities import measure_qualities
 from wavenet_ae.prepare.soundfonts import synthesizer
 from wavenet_ae.prepare.soundfonts.general_midi import INSTRUMENTS, Instrument, select_instruments
 from wavenet_ae.prepare.soundfonts.synthesizer import SoundFont
-from wavenet_ae.system import atomic_file, worker_pool
-from wavenet_ae.system.errors import UserError, write_error
+from wavenet_ae.system import worker_pool
+from wavenet_ae.system.errors import UserError
 
 # One gain for all notes, so that the levels between velocities and instruments stay as the font
 # has them. At this one the loudest note of FluidR3 (Mono GM) peaks at 0.75 of full scale.
@@ -41,10 +41,6 @@ DEFAULT_GAIN = 1.0
 # In steps of 16 bits. Most silent notes are zero throughout, outside the keys that the program has
 # samples for.
 _SILENT_PEAK = round(note_files.SILENT_PEAK * 32768)
-
-_RENDERING = "rendering.json"
-_PARTS = ".parts"
-_PLAN = "plan.json"  # in the parts' folder
 
 
 @dataclass(frozen=True)
@@ -59,8 +55,8 @@ class _Job:
     gain: float
 
     @property
-    def part(self) -> Path:
-        return self.output / _PARTS / f"{self.instrument.name}-{self.velocity:03d}.json"
+    def name(self) -> str:
+        return f"{self.instrument.name}-{self.velocity:03d}"
 
 
 def parse_numbers(words: Sequence[str], flag: str, lowest: int, highest: int) -> tuple[int, ...]:
@@ -119,9 +115,45 @@ def render_soundfont(
         One sentence on what the folder holds.
 
     Raises:
-        UserError: the font cannot be read or lacks what is asked for, or the folder cannot be
-            written or holds something else, which is left as it is.
+        UserError: the font cannot be read or lacks what is asked for; the folder cannot be written,
+            another process writes it, or it holds something else, which is left as it is.
     """
+    presets = _read_presets(soundfont, gain)
+    chosen = _present_instruments(soundfont, instruments, presets)
+    request = {
+        "soundfont_sha256": _sha256(soundfont),
+        "instruments": [instrument.name for instrument in chosen],
+        "pitches": list(pitches),
+        "velocities": list(velocities),
+        "gain": gain,
+    }
+    rendered_with = _rendered_with()
+    with NotesWriter(output, RENDERING, request, versions=rendered_with) as folder:
+        if folder.is_finished:
+            done = _describe(folder.report)
+            return f"{output} holds this rendering already, nothing to do: {done}"
+        jobs = [
+            _Job(soundfont.resolve(), output.resolve(), instrument, velocity, tuple(pitches), gain)
+            for instrument in chosen
+            for velocity in velocities
+        ]
+        results = _run(jobs, folder, processes or worker_pool.num_cores())
+        notes, found = _merge(jobs, results, presets)
+        if not notes:
+            folder.discard()
+            raise UserError(
+                f"{soundfont} is silent at all pitches that were asked for: see --pitches and "
+                "--gain."
+            )
+        head = {"soundfont": soundfont.name, "request": request, "rendered_with": rendered_with}
+        rendering = head | found
+        numbers = {instrument.name: instrument.index for instrument in chosen}
+        folder.finish(notes, numbers, json.dumps(rendering, indent=2) + "\n")
+    return f"{output}: {_describe(rendering)}"
+
+
+def _read_presets(soundfont: Path, gain: float) -> dict[int, str]:
+    """Returns the names of a font's presets by program; shows what FluidSynth warns of."""
     if not soundfont.is_file():
         raise UserError(f"there is no SoundFont file {soundfont}: see --soundfont.")
     if not 0 < gain <= 10:
@@ -132,41 +164,7 @@ def render_soundfont(
             first, count = font.warnings[0], len(font.warnings)
             more = f", and {count - 1} more of its warnings" if count > 1 else ""
             tqdm.write(f"{soundfont}: FluidSynth says: {first}{more}", file=sys.stderr)
-    chosen = _present_instruments(soundfont, instruments, presets)
-    request = {
-        "soundfont_sha256": _sha256(soundfont),
-        "instruments": [instrument.name for instrument in chosen],
-        "pitches": list(pitches),
-        "velocities": list(velocities),
-        "gain": gain,
-    }
-    if (output / note_files.EXAMPLES).exists():
-        return _check_finished(output, request)
-
-    plan = {"request": request, "rendered_with": _rendered_with()}
-    jobs = [
-        _Job(soundfont.resolve(), output.resolve(), instrument, velocity, tuple(pitches), gain)
-        for instrument in chosen
-        for velocity in velocities
-    ]
-    try:
-        _begin(output, plan)
-        _run(jobs, processes or worker_pool.num_cores())
-        notes, rendering = _merge(jobs, presets)
-        rendering = {"soundfont": soundfont.name, **plan, **rendering}
-        if not notes:
-            shutil.rmtree(output / _PARTS)
-            (output / note_files.AUDIO).rmdir()
-            raise UserError(
-                f"{soundfont} is silent at all pitches that were asked for: see --pitches and "
-                "--gain."
-            )
-        _write(output / _RENDERING, json.dumps(rendering, indent=2) + "\n")
-        note_files.write_notes(output, notes, {it.name: it.index for it in chosen})
-        shutil.rmtree(output / _PARTS)
-    except OSError as error:
-        raise write_error(output, error) from error
-    return f"{output}: {_describe(rendering)}"
+    return presets
 
 
 def _present_instruments(
@@ -199,69 +197,41 @@ def _rendered_with() -> dict[str, Any]:
     }
 
 
-def _check_finished(output: Path, request: dict[str, Any]) -> str:
-    try:
-        rendering = json.loads((output / _RENDERING).read_text())
-    except FileNotFoundError:
-        raise UserError(
-            f"{output} holds a data set that was not rendered here: choose another --output."
-        ) from None
-    differences = _differences(rendering["request"], request)
-    if differences:
-        raise UserError(
-            f"{output} holds a rendering with other {differences}: choose another --output, or "
-            "remove that folder first."
-        )
-    shutil.rmtree(output / _PARTS, ignore_errors=True)  # of a call killed in its last moment
-    return f"{output} holds this rendering already, nothing to do: {_describe(rendering)}"
+def _run(jobs: Sequence[_Job], folder: NotesWriter, processes: int) -> dict[str, dict[str, Any]]:
+    """Renders the jobs that no earlier call has finished, with progress in notes.
 
-
-def _begin(output: Path, plan: dict[str, Any]) -> None:
-    """Makes the folders, or makes sure that they were made for the same plan."""
-    parts = output / _PARTS
-    if (parts / _PLAN).exists():
-        begun = json.loads((parts / _PLAN).read_text())
-        differences = _differences(
-            begun["request"] | begun["rendered_with"], plan["request"] | plan["rendered_with"]
-        )
-        if differences:
-            raise UserError(
-                f"{output} holds an unfinished rendering with other {differences}: finish it with "
-                "the flags that it was begun with, choose another --output, or remove that folder."
-            )
-    elif output.is_dir() and any(
-        path.name not in (_PARTS, note_files.AUDIO) for path in output.iterdir()
-    ):
-        raise UserError(f"{output} is not empty: choose another --output.")
-    (output / note_files.AUDIO).mkdir(parents=True, exist_ok=True)
-    parts.mkdir(exist_ok=True)
-    _write(parts / _PLAN, json.dumps(plan))
-
-
-def _differences(there: dict[str, Any], asked: dict[str, Any]) -> str:
-    names = [name for name in asked if there.get(name) != asked[name]]
-    return " and ".join(names).replace("soundfont_sha256", "soundfont")
-
-
-def _run(jobs: Sequence[_Job], processes: int) -> None:
-    """Renders the jobs that have no part yet, with progress in notes."""
-    left = [job for job in jobs if not job.part.exists()]
+    Returns:
+        What `_render_job` returns of each, by its name.
+    """
+    results = dict(folder.noted)
+    folder.begin(results)
+    left = [job for job in jobs if job.name not in results]
     if not left:
-        return
+        return results
     total = sum(len(job.pitches) for job in jobs)
     done = total - sum(len(job.pitches) for job in left)
     with tqdm(desc="rendering", unit="note", total=total, initial=done, mininterval=1) as progress:
-        worker_pool.run(
-            _render_job, left, processes, lambda job, _: progress.update(len(job.pitches))
-        )
+
+        def keep(job: _Job, result: dict[str, Any]) -> None:
+            folder.append(job.name, result)
+            results[job.name] = result
+            progress.update(len(job.pitches))
+
+        worker_pool.run(_render_job, left, processes, keep)
+    return results
 
 
 # A worker opens the font once.
 _open_font = lru_cache(maxsize=1)(SoundFont)
 
 
-def _render_job(job: _Job) -> None:
-    """Writes the wav files of a job and, when all are there, its part."""
+def _render_job(job: _Job) -> dict[str, Any]:
+    """Writes the wav files of a job.
+
+    Returns:
+        What JSON keeps: the notes' qualities by pitch, the numbers of silent and of clipped notes,
+        and the peak.
+    """
     font = _open_font(job.soundfont, job.gain)
     instrument = job.instrument
     qualities, num_silent, num_clipped, peak = {}, 0, 0, 0
@@ -278,18 +248,24 @@ def _render_job(job: _Job) -> None:
         name = nsynth.NoteName(instrument.name, pitch, job.velocity)
         files.save(job.output / note_files.AUDIO / f"{name}.wav", steps / 32768.0)
         # Measured from what the file holds.
-        qualities[pitch] = measure_qualities(
+        qualities[str(pitch)] = measure_qualities(
             steps / 32768.0,
             pitch,
             distortion=instrument.distortion,
             multiphonic=instrument.multiphonic,
         )
-    counts = {"silent": num_silent, "clipped": num_clipped, "peak": peak / 32768.0}
-    _write(job.part, json.dumps({"qualities": qualities, **counts}))
+    return {
+        "qualities": qualities,
+        "silent": num_silent,
+        "clipped": num_clipped,
+        "peak": peak / 32768.0,
+    }
 
 
-def _merge(jobs: Sequence[_Job], presets: dict[int, str]) -> tuple[list[Note], dict[str, Any]]:
-    """Puts the parts together.
+def _merge(
+    jobs: Sequence[_Job], results: Mapping[str, Mapping[str, Any]], presets: Mapping[int, str]
+) -> tuple[list[Note], dict[str, Any]]:
+    """Puts the jobs' results together.
 
     Returns:
         The notes, and what `rendering.json` says of the instruments.
@@ -297,7 +273,7 @@ def _merge(jobs: Sequence[_Job], presets: dict[int, str]) -> tuple[list[Note], d
     notes: list[Note] = []
     instruments: dict[str, dict[str, Any]] = {}
     for job in jobs:
-        part = json.loads(job.part.read_text())
+        part = results[job.name]
         of = job.instrument
         notes += [
             Note.named(of.name, int(pitch), job.velocity, of.family, of.source, qualities)
@@ -337,8 +313,3 @@ def _describe(rendering: dict[str, Any]) -> str:
         f"{totals['notes']} notes of {sounding} instruments, "
         f"{totals['silent']} silent ones left out, {clipped}, peak {totals['peak']:.2f}.{none}"
     )
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_file.replacing(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")

@@ -45,6 +45,7 @@ class ClassifierTask:
         "family_accuracy",
         "source_accuracy",
         "quality_accuracy",
+        "no_quality_accuracy",
     )
     rules: ClassVar[Rules] = {"model": _MODEL_RULES}
 

@@ -12,7 +12,7 @@ import soundfile
 from absl import flags
 from conftest import DUMMY_NOTES
 
-from wavenet_ae.data import input_pipeline
+from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.data.input_pipeline import ProcessShare, evaluation_batches, training_batches
 from wavenet_ae.system.errors import UserError
 
@@ -59,6 +59,13 @@ def test_batches_are_crops_of_the_notes(notes):
         ):
             windows = np.lib.stride_tricks.sliding_window_view(whole[pitch * 100 + family], 100)
             assert np.any(np.all(windows == audio, axis=1))
+
+
+@pytest.mark.parametrize("noise", [0.0, 4.0])
+def test_batches_are_as_the_schema_describes_them(notes, noise):
+    (batch,) = take(1, notes, input_noise=noise, crop_samples=128)
+    arrays = nsynth.batch_arrays(len(batch["pitch"]), 128, input_noise=noise > 0)
+    assert {name: (x.shape, x.dtype) for name, x in batch.items()} == arrays
 
 
 def test_crops_are_made_louder_up_to_full_scale(notes):
@@ -185,7 +192,7 @@ def test_workers_leave_signals_to_their_parent_and_end_with_it(data_dir):
     script = """
         import multiprocessing, os, signal, sys, time
         from absl import flags
-        from wavenet_ae.data import input_pipeline
+        from wavenet_ae.data import input_pipeline, nsynth
         if __name__ == "__main__":
             flags.FLAGS.mark_as_parsed()
             notes = input_pipeline.open_split("nsynth_json/by_note", sys.argv[1], "train")

@@ -7,6 +7,7 @@ import authors
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from wavenet_ae import tasks
@@ -84,6 +85,28 @@ def test_three_steps_are_the_authors(config):
     for found in (errors(state.params, theirs), errors(state.averaged, averaged)):
         assert np.quantile(found, 0.9) < 3e-6
         assert found.max() < 3 * 2 * 2e-4
+
+
+def test_every_step_has_a_key_of_its_own(config):
+    class Drawing(WaveNetTask):
+        def loss(self, params, model_state, batch, *, train, key=None):
+            drawn = jax.random.uniform(key, batch["pitch"].shape)
+            return {"loss": drawn + 0 * optax.global_norm(params)}, model_state
+
+    def drawn(seed):
+        mesh = sharding.data_mesh()
+        task = Drawing(tasks.create(config).model, config["crop_samples"])
+        state = init_state({**config, "seed": seed}, task, mesh)
+        step = make_train_step({**config, "seed": seed}, task, mesh)
+        losses = []
+        for _ in range(3):
+            state, metrics = step(state, sharding.to_global(random_batch(), mesh))
+            losses.append(float(metrics["loss"]))
+        return losses
+
+    first = drawn(0)
+    assert len({*first, *drawn(1)}) == 6
+    assert drawn(0) == first
 
 
 def test_schedule_is_piecewise_constant():

@@ -45,16 +45,12 @@ def batch_shapes(config: Mapping[str, Any], task: tasks.Task) -> dict[str, jax.S
         config: of the training.
         task: that it names.
     """
-    batch_size, samples = config["batch_size"], task.crop_samples or nsynth.NOTE_SAMPLES
-    label = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
-    shapes = {
-        "audio": jax.ShapeDtypeStruct((batch_size, samples), jnp.float32),
-        **dict.fromkeys(("pitch", "velocity", "family", "source"), label),
-        "qualities": jax.ShapeDtypeStruct((batch_size, len(nsynth.QUALITIES)), jnp.bool_),
-    }
-    if augmentations(config["dataset"])["input_noise"]:
-        shapes["input_noise"] = jax.ShapeDtypeStruct((batch_size, samples), jnp.int8)
-    return shapes
+    arrays = nsynth.batch_arrays(
+        config["batch_size"],
+        task.crop_samples or nsynth.NOTE_SAMPLES,
+        input_noise=augmentations(config["dataset"])["input_noise"] > 0,
+    )
+    return {name: jax.ShapeDtypeStruct(*array) for name, array in arrays.items()}
 
 
 def lower_sampler(

@@ -117,8 +117,7 @@ def training_batches(
         num_workers: processes that read ahead; 0 reads in threads of this one.
 
     Yields:
-        Dicts as in `open_split`, without `id`, with a leading axis of batch_size / share.count;
-        with noise also `input_noise`, int8 of the audio's shape.
+        Batches as `nsynth.batch_arrays` describes them, of batch_size / share.count notes.
 
     Raises:
         UserError: a note is damaged or shorter than the crop.
@@ -208,7 +207,7 @@ def evaluation_batches(
         num_workers: as in `training_batches`.
 
     Yields:
-        Dicts as `training_batches`, with a bool `mask` [batch]: False for the copies of the last
+        Batches as `training_batches`, with a bool `mask` [batch]: False for the copies of the last
         note that fill the last batch up.
     """
     rows = share.rows(batch_size)

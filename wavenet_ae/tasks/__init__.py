@@ -1,7 +1,7 @@
 """Tasks: a model with its input transform, its loss and its metrics."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import flax.linen as nn
 import jax
@@ -16,24 +16,56 @@ Variables = Any  # a pytree of arrays
 
 
 class Task(Protocol):
-    """What the training loop needs to know of a model.
+    """What the training loop, the tools and evaluation read of a model: all that a new task needs.
+
+    A dataclass whose fields are `model` and the task's own settings of the configuration. Its
+    batches are as `nsynth.batch_arrays` describes them.
 
     Attributes:
-        model: a Linen module.
+        model_class: of `model`; its fields are the settings `config.model`.
+        rules: of `config.model` and of the task's own settings, by name.
+        metrics: the names of what `loss` returns, `loss` first.
+        model: a Linen module with the fields `dtype`, `matmul_precision` and `platform`, and
+            `arithmetic` that they come to.
         crop_samples: length of the training crops, or None for whole notes.
     """
 
+    model_class: ClassVar[type[nn.Module]]
+    rules: ClassVar[Rules]
+    metrics: ClassVar[tuple[str, ...]]
     model: nn.Module
     crop_samples: int | None
+
+    @property
+    def num_pitches(self) -> int:
+        """0, or how many pitches the model is conditioned on."""
+        ...
 
     def init(self, key: jax.Array) -> tuple[Variables, Variables]:
         """Returns new parameters and model state (moving statistics, or an empty dict)."""
         ...
 
     def loss(
-        self, params: Variables, model_state: Variables, batch: Mapping[str, jax.Array], train: bool
+        self,
+        params: Variables,
+        model_state: Variables,
+        batch: Mapping[str, jax.Array],
+        *,
+        train: bool,
+        key: jax.Array | None = None,
     ) -> tuple[dict[str, jax.Array], Variables]:
-        """Returns the metrics of every example, `loss` among them, and the new model state."""
+        """Scores a batch.
+
+        Args:
+            params: of the model.
+            model_state: of the model.
+            batch: global.
+            train: whether the model learns from it.
+            key: of this step, in training: for what is drawn at random; None in evaluation.
+
+        Returns:
+            `metrics` by name, float32 `[batch]`, and the new model state.
+        """
         ...
 
     def references(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
@@ -41,6 +73,7 @@ class Task(Protocol):
         ...
 
 
+# A new task is a file, a line here and a configuration in `experiments/configs/`.
 TASKS = {"wavenet": WaveNetTask, "spectral": SpectralTask, "classifier": ClassifierTask}
 _TASK_RULE = {"task": choice(*TASKS)}
 

@@ -39,9 +39,22 @@ class ClassifierTask:
 
     model_class: ClassVar[type] = Classifier
     crop_samples: ClassVar[None] = None
+    metrics: ClassVar[tuple[str, ...]] = (
+        "loss",
+        "pitch_accuracy",
+        "family_accuracy",
+        "source_accuracy",
+        "quality_accuracy",
+        "no_quality_accuracy",
+    )
     rules: ClassVar[Rules] = {"model": _MODEL_RULES}
 
     model: Classifier
+
+    @property
+    def num_pitches(self) -> int:
+        """0: it is conditioned on none, but tells them apart."""
+        return 0
 
     def init(self, key: jax.Array) -> tuple[Any, Any]:
         """Returns new parameters, and moving statistics that no batch has moved."""
@@ -49,7 +62,13 @@ class ClassifierTask:
         return split_variables(self.model.init(key, spectrogram))
 
     def loss(
-        self, params: Any, model_state: Any, batch: Mapping[str, jax.Array], train: bool
+        self,
+        params: Any,
+        model_state: Any,
+        batch: Mapping[str, jax.Array],
+        *,
+        train: bool,
+        key: jax.Array | None = None,
     ) -> tuple[dict[str, jax.Array], Any]:
         """Scores a batch.
 
@@ -59,6 +78,7 @@ class ClassifierTask:
             batch: `audio` float32 `[batch, samples]`, whole notes; `pitch`, `family` and
                 `source` `[batch]`; `qualities` `[batch, 10]`.
             train: normalise by the batch, and move the statistics.
+            key: not used; nothing here is drawn at random.
 
         Returns:
             float32 `[batch]` arrays: `loss` in nats, and the shares of right answers

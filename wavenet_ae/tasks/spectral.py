@@ -38,9 +38,15 @@ class SpectralTask:
 
     model_class: ClassVar[type] = SpectralAutoencoder
     crop_samples: ClassVar[None] = None
+    metrics: ClassVar[tuple[str, ...]] = ("loss",)
     rules: ClassVar[Rules] = {"model": _MODEL_RULES}
 
     model: SpectralAutoencoder
+
+    @property
+    def num_pitches(self) -> int:
+        """0, or how many pitches the decoder is conditioned on."""
+        return self.model.num_pitches
 
     def init(self, key: jax.Array) -> tuple[Any, Any]:
         """Returns new parameters, and moving statistics that no batch has moved."""
@@ -49,7 +55,13 @@ class SpectralTask:
         return split_variables(self.model.init(key, spectrogram, jnp.zeros(1, jnp.int32)))
 
     def loss(
-        self, params: Any, model_state: Any, batch: Mapping[str, jax.Array], train: bool
+        self,
+        params: Any,
+        model_state: Any,
+        batch: Mapping[str, jax.Array],
+        *,
+        train: bool,
+        key: jax.Array | None = None,
     ) -> tuple[dict[str, jax.Array], Any]:
         """Scores a batch.
 
@@ -58,6 +70,7 @@ class SpectralTask:
             model_state: moving statistics.
             batch: `audio` float32 `[batch, samples]`, whole notes; `pitch` `[batch]`.
             train: normalise by the batch, and move the statistics.
+            key: not used; nothing here is drawn at random.
 
         Returns:
             A float32 `[batch]` array `loss`, and the moving statistics.

@@ -44,6 +44,7 @@ class WaveNetTask:
     """
 
     model_class: ClassVar[type] = WaveNetAutoencoder
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "bits_per_sample")
     rules: ClassVar[Rules] = {"model": _MODEL_RULES, "crop_samples": whole(1, nsynth.NOTE_SAMPLES)}
 
     model: WaveNetAutoencoder
@@ -57,13 +58,24 @@ class WaveNetTask:
                 "samples."
             )
 
+    @property
+    def num_pitches(self) -> int:
+        """0, or how many pitches the decoder is conditioned on."""
+        return self.model.num_pitches
+
     def init(self, key: jax.Array) -> tuple[Any, Any]:
         """Returns new parameters, and an empty model state."""
         signal = jnp.zeros((1, self.model.hop_length))
         return self.model.init(key, signal, jnp.zeros(1, jnp.int32))["params"], {}
 
     def loss(
-        self, params: Any, model_state: Any, batch: Mapping[str, jax.Array], train: bool
+        self,
+        params: Any,
+        model_state: Any,
+        batch: Mapping[str, jax.Array],
+        *,
+        train: bool,
+        key: jax.Array | None = None,
     ) -> tuple[dict[str, jax.Array], Any]:
         """Scores a batch.
 
@@ -73,6 +85,7 @@ class WaveNetTask:
             batch: `audio` float32 `[batch, time]`; `pitch` `[batch]`; where the decoder is to hear
                 the past wrong, `input_noise` int8 `[batch, time]`, to be added to the codes.
             train: has no influence here.
+            key: not used; nothing here is drawn at random.
 
         Returns:
             float32 `[batch]` arrays `loss` (nats a sample) and `bits_per_sample`; the model state.

@@ -55,20 +55,20 @@ def make_train_step(
     optimizer = make_optimizer(config["optimizer"])
     is_one_cpu = mesh.size == 1 and mesh.devices.flat[0].platform == CPU
 
-    def mean_loss(params, model_state, batch):
-        metrics, model_state = task.loss(params, model_state, batch, train=True)
+    def mean_loss(params, model_state, batch, key):
+        metrics, model_state = task.loss(params, model_state, batch, train=True, key=key)
         metrics = jax.tree.map(jnp.mean, metrics)
         return metrics["loss"], (metrics, model_state)
 
     gradient = jax.grad(mean_loss, has_aux=True)
 
-    def accumulated_gradient(params, model_state, batch):
+    def accumulated_gradient(params, model_state, batch, key):
         parts = config["accumulation_steps"]
         if is_one_cpu and not jax.tree.leaves(model_state):
             # Example by example, since then activations stay in a processor's caches.
             parts = len(batch["audio"])
         if parts == 1:
-            return gradient(params, model_state, batch)
+            return gradient(params, model_state, batch, key)
         # Strided parts: each holds rows of every device, so none has to move.
         split = jax.tree.map(
             lambda x: x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1), batch
@@ -76,18 +76,23 @@ def make_train_step(
 
         def one_part(carry, part):
             total, model_state = carry
-            grads, (metrics, model_state) = gradient(params, model_state, part)
+            grads, (metrics, model_state) = gradient(params, model_state, *part)
             return (jax.tree.map(jnp.add, total, grads), model_state), metrics
 
         zeros = jax.tree.map(jnp.zeros_like, params)
-        (total, model_state), metrics = jax.lax.scan(one_part, (zeros, model_state), split)
+        (total, model_state), metrics = jax.lax.scan(
+            one_part, (zeros, model_state), (split, jax.random.split(key, parts))
+        )
         return (
             jax.tree.map(lambda x: x / parts, total),
             (jax.tree.map(jnp.mean, metrics), model_state),
         )
 
     def train_step(state: TrainState, batch: Batch):
-        grads, (metrics, model_state) = accumulated_gradient(state.params, state.model_state, batch)
+        key = jax.random.fold_in(jax.random.key(config["seed"]), state.step)
+        grads, (metrics, model_state) = accumulated_gradient(
+            state.params, state.model_state, batch, key
+        )
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         step = state.step + 1

@@ -81,7 +81,7 @@ class TrainedModel(NamedTuple):
             "step": self.step,
             "fingerprint": self.fingerprint,
             "parameters": sum(leaf.size for leaf in jax.tree.leaves(self.params)),
-            "num_pitches": self.task.model.num_pitches,
+            "num_pitches": self.task.num_pitches,
             "dataset": self.config["dataset"]["name"],
             "data_dir": self.config["dataset"]["data_dir"],
         }

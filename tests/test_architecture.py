@@ -20,6 +20,7 @@ ORDER = (
     "synthesis",
     "importers",
     "prepare",
+    "publish",
     "evaluation",
     "compilation",
     "benchmarks",

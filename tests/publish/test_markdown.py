@@ -4,10 +4,8 @@ from wavenet_ae.publish import markdown, terminal
 from wavenet_ae.publish.document import (
     Aside,
     Card,
-    Code,
     Details,
     Document,
-    Emphasis,
     Facts,
     Figure,
     OnPage,
@@ -17,7 +15,6 @@ from wavenet_ae.publish.document import (
     SideBySide,
     Sound,
     SoundGrid,
-    Strong,
     Table,
 )
 
@@ -44,16 +41,16 @@ def test_a_document_without_its_pictures_and_sounds():
         Section("Scores", (Remark("few"), SideBySide((Figure("<svg>"), table)))),
         Section("Empty", ()),
         Section("Sounds", (OnPage((Paragraph("listen"),)), SoundGrid([[sound]]), sound)),
-        Section("Facts", (Card("Run", (Facts([("steps", "7"), ("of", (Code("x"),))]),)),)),
+        Section("Facts", (Card("Run", (Facts([("steps", "7"), ("of", "`x`")]),)),)),
         Section("More", (Details("By split", (table,)), Card("Heard", (sound,)), Aside("small"))),
     ]
-    text = ("Of ", Code("nsynth"), ", ", Strong("all"), " ", Emphasis("notes"))
+    text = "Of `nsynth`, **all** notes"
     document = Document(text, (Paragraph(text),), sections, (Paragraph("end"),))
     assert markdown.render(document) == (
         """\
-# Of `nsynth`, **all** *notes*
+# Of `nsynth`, **all** notes
 
-Of `nsynth`, **all** *notes*
+Of `nsynth`, **all** notes
 
 ## Scores
 

@@ -1,49 +1,35 @@
-"""What a study tells: text, tables, figures and sounds, whatever they will look like."""
+"""What a study tells: text, tables, figures and sounds, whatever they will look like.
+
+Texts may hold `names` in backticks and **what stands out** in pairs of asterisks; all else stands
+as it is, and is escaped where needed. Cells of tables and names of sounds are plain.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 
-class Code(str):
-    """A part of a text that is a name: of a file, a dataset or a note."""
-
-
-class Strong(str):
-    """A part of a text that stands out."""
-
-
-class Emphasis(str):
-    """A part of a text with stress on it."""
-
-
-# Plain text, or parts of which some are `Code`, `Strong` or `Emphasis`. It is escaped where needed.
-Text = str | Sequence[str]
+class Block:
+    """A part of a document."""
 
 
 @dataclass(frozen=True)
-class Paragraph:
+class Paragraph(Block):
     """Some sentences."""
 
-    text: Text
+    text: str
 
 
-@dataclass(frozen=True)
-class Remark:
+class Remark(Paragraph):
     """Sentences that no reader should miss."""
 
-    text: Text
 
-
-@dataclass(frozen=True)
-class Aside:
+class Aside(Paragraph):
     """Sentences in small print."""
 
-    text: Text
-
 
 @dataclass(frozen=True)
-class Table:
+class Table(Block):
     """Rows of cells.
 
     Attributes:
@@ -55,28 +41,28 @@ class Table:
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
-    caption: Text = ""
+    caption: str = ""
     text_columns: int = 1
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Short facts by name."""
+class Facts(Block):
+    """Short facts: texts by name."""
 
-    facts: Sequence[tuple[str, Text]]
+    facts: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Figure:
+class Figure(Block):
     """A picture in SVG, as `pictures` draws it; caption and note may be empty."""
 
     picture: str
-    caption: Text = ""
-    note: Text = ""
+    caption: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
-class Sound:
+class Sound(Block):
     """A WAV file to hear, and to see as a rainbowgram."""
 
     path: Path
@@ -84,69 +70,47 @@ class Sound:
 
 
 @dataclass(frozen=True)
-class SoundGrid:
+class SoundGrid(Block):
     """Sounds in rows of one length."""
 
     rows: Sequence[Sequence[Sound]]
 
 
 @dataclass(frozen=True)
-class SideBySide:
+class SideBySide(Block):
     """Tables, figures or sounds beside each other, as far as there is room."""
 
-    blocks: Sequence["Block"]
+    blocks: Sequence[Block]
 
 
 @dataclass(frozen=True)
-class Card:
+class Card(Block):
     """What belongs together under a title of its own."""
 
-    title: Text
-    blocks: Sequence["Block"]
+    title: str
+    blocks: Sequence[Block]
 
 
 @dataclass(frozen=True)
-class Details:
+class Details(Block):
     """What is shown on demand."""
 
-    summary: str
-    blocks: Sequence["Block"]
+    title: str
+    blocks: Sequence[Block]
 
 
 @dataclass(frozen=True)
-class OnPage:
+class OnPage(Block):
     """What needs figures, sounds or the files beside them to make sense: Markdown leaves it out."""
 
-    blocks: Sequence["Block"]
-
-
-Block = (
-    Paragraph
-    | Remark
-    | Aside
-    | Table
-    | Facts
-    | Figure
-    | Sound
-    | SoundGrid
-    | SideBySide
-    | Card
-    | Details
-    | OnPage
-)
+    blocks: Sequence[Block]
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a document.
+    """A part with a heading; where `is_part`, the first of several that belong together."""
 
-    Attributes:
-        title: its heading.
-        blocks: what it tells.
-        is_part: it is the first of several sections that belong together.
-    """
-
-    title: Text
+    title: str
     blocks: Sequence[Block]
     is_part: bool = False
 
@@ -163,7 +127,7 @@ class Document:
         window_title: for a browser's window, where it differs from the heading.
     """
 
-    title: Text
+    title: str
     blocks: Sequence[Block]
     sections: Sequence[Section]
     footer: Sequence[Block] = ()

@@ -2,34 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from wavenet_ae.publish.document import (
-    Aside,
-    Block,
-    Card,
-    Code,
-    Details,
-    Document,
-    Emphasis,
-    Facts,
-    Paragraph,
-    Remark,
-    SideBySide,
-    Strong,
-    Table,
-    Text,
-)
-
-_MARKS = {Code: "`", Strong: "**", Emphasis: "*"}
+from wavenet_ae.publish import document as doc
 
 
-def render(document: Document) -> str:
+def render(document: doc.Document) -> str:
     """Returns a document's text and tables; figures and sounds are left out."""
-    parts = [f"# {_inline(document.title)}", *_blocks(document.blocks)]
+    parts = [f"# {document.title}", *_blocks(document.blocks)]
     for section in document.sections:
-        if inner := [*_blocks(section.blocks)]:
-            parts += [f"## {_inline(section.title)}", *inner]
-    if footer := [*_blocks(document.footer)]:
-        parts += ["---", *footer]
+        parts += _under(f"## {section.title}", section.blocks)
+    parts += _under("---", document.footer)
     return "\n\n".join(parts) + "\n"
 
 
@@ -48,31 +29,26 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], text_columns: in
     return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
 
 
-def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
+def _under(heading: str, blocks: Iterable[doc.Block]) -> list[str]:
+    """Returns the blocks under their heading, or nothing where nothing of them is shown."""
+    shown = [*_blocks(blocks)]
+    return [heading, *shown] if shown else []
+
+
+def _blocks(blocks: Iterable[doc.Block]) -> Iterator[str]:
     for block in blocks:
-        yield from _block(block)
-
-
-def _block(block: Block) -> Iterator[str]:
-    match block:
-        case Paragraph(text) | Aside(text):
-            yield _inline(text)
-        case Remark(text):
-            yield f"> {_inline(text)}"
-        case Table(header, rows, caption, text_columns):
-            if caption:
-                yield f"{_inline(caption)}:"
-            yield table(header, rows, text_columns)
-        case Facts(facts):
-            yield "\n".join(f"- {name}: {_inline(text)}" for name, text in facts)
-        case SideBySide(blocks):
-            yield from _blocks(blocks)
-        case Card(title, blocks) | Details(title, blocks):
-            if inner := [*_blocks(blocks)]:
-                yield from (f"### {_inline(title)}", *inner)
-
-
-def _inline(text: Text) -> str:
-    parts = (text,) if isinstance(text, str) else text
-    marks = (_MARKS.get(type(part), "") for part in parts)
-    return "".join(f"{mark}{part}{mark}" for mark, part in zip(marks, parts, strict=True))
+        match block:
+            case doc.Remark(text):
+                yield f"> {text}"
+            case doc.Paragraph(text):
+                yield text
+            case doc.Table(header, rows, caption, text_columns):
+                if caption:
+                    yield f"{caption}:"
+                yield table(header, rows, text_columns)
+            case doc.Facts(facts):
+                yield "\n".join(f"- {name}: {text}" for name, text in facts)
+            case doc.SideBySide(inner):
+                yield from _blocks(inner)
+            case doc.Card(title, inner) | doc.Details(title, inner):
+                yield from _under(f"### {title}", inner)

@@ -15,7 +15,7 @@ is 0 once dataset.json, dataset.md and report.html are written.
 from absl import flags
 
 from wavenet_ae.command_line import define_path, run
-from wavenet_ae.evaluation import dataset_page
+from wavenet_ae.evaluation import dataset_document
 from wavenet_ae.prepare.statistics.collection import collect
 from wavenet_ae.prepare.statistics.description import describe
 from wavenet_ae.prepare.statistics.splits import open_dataset, open_notes
@@ -33,7 +33,7 @@ def main() -> None:
     """Reads, counts, prints and writes."""
     if (_DATASET.value is None) == (_NOTES.value is None):
         raise UserError("give either --dataset with --data_dir, or --notes.")
-    dataset_page.check_writable(_OUTPUT.value)
+    dataset_document.FILES.check(_OUTPUT.value)
     wanted = list(dict.fromkeys(_SPLITS.value))
     with_sounds = not _METADATA_ONLY.value
     if _NOTES.value is not None:
@@ -42,9 +42,11 @@ def main() -> None:
     else:
         splits = open_dataset(_DATASET.value, _DATA_DIR.value, wanted)
         data = {"dataset": _DATASET.value, "data_dir": _DATA_DIR.value}
-    document = describe(collect(splits, with_sounds=with_sounds), data)
-    print(dataset_page.summary(document))
-    print(f"open {dataset_page.write(_OUTPUT.value, document)} in a browser")
+    described = describe(collect(splits, with_sounds=with_sounds), data)
+    print(dataset_document.summary(described))
+    document = dataset_document.document(described)
+    page = dataset_document.FILES.write(_OUTPUT.value, document, described)
+    print(f"open {page} in a browser")
 
 
 if __name__ == "__main__":

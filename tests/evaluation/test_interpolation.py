@@ -8,15 +8,17 @@ import jax
 import numpy as np
 import pytest
 import soundfile
+from conftest import DUMMY_NOTES
 from entry_points import assert_refused
 from html_page import Page, wav
 
 from wavenet_ae import tasks
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
-from wavenet_ae.evaluation import interpolation, interpolation_scores, pictures
+from wavenet_ae.evaluation import interpolation, interpolation_scores
 from wavenet_ae.evaluation.interpolation import End, Pair, write_interpolation
 from wavenet_ae.evaluation.interpolation_scores import Way
+from wavenet_ae.publish import pictures
 from wavenet_ae.synthesis import embeddings, generate_files
 from wavenet_ae.synthesis.encode_files import encode_sound
 from wavenet_ae.system.errors import UserError
@@ -295,10 +297,7 @@ def test_notes_are_chosen_from_the_runs_dataset(models, tmp_path, generated, cap
     first, second = chosen[0]
     assert first.source.instrument != second.source.instrument
     assert first.pitch == second.pitch == first.source.pitch
-    expected, _ = soundfile.read(
-        entry_points.ROOT / "wavenet_ae/data/nsynth_json/dummy_data/audio" / f"{first.name}.wav",
-        dtype="float32",
-    )
+    expected, _ = soundfile.read(DUMMY_NOTES / "audio" / f"{first.name}.wav", dtype="float32")
     np.testing.assert_array_equal(first.audio, expected)
 
     short = Pair(*(end._replace(audio=end.audio[:SHORT]) for end in chosen[0]))

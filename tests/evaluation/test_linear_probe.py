@@ -12,7 +12,7 @@ from wavenet_ae import tasks
 from wavenet_ae.evaluation import embedded_split, linear_probe
 from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_share, encode_split, read_split
 from wavenet_ae.evaluation.linear_probe import run_linear_probe
-from wavenet_ae.evaluation.linear_probe_page import choose_instrument
+from wavenet_ae.evaluation.linear_probe_document import choose_instrument
 from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.wavenet_codec import WaveNetCodec
 from wavenet_ae.system.errors import UserError

@@ -126,3 +126,7 @@ def test_labels_and_sounds_are_those_of_the_folder(split):
 def test_many_notes_are_looked_at_evenly(split, monkeypatch):
     monkeypatch.setattr(notes, "_MOST_CANDIDATES", 3)
     assert [note.index for note in read_labels([split[0]] * 5)] == [0, 2, 4]
+
+
+def test_the_title_of_a_note():
+    assert make_note("synth_lead_acoustic_001-061-100").title == "synth lead, acoustic, C♯4"

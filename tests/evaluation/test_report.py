@@ -7,12 +7,14 @@ import entry_points
 import numpy as np
 import pytest
 import soundfile
+from conftest import no_summaries
 from entry_points import assert_refused
 from html_page import Page, wav
 from sine_notes import build_splits
 
 from wavenet_ae import pretrained
-from wavenet_ae.evaluation import report
+from wavenet_ae.evaluation import report, report_document
+from wavenet_ae.evaluation.notes import Note
 from wavenet_ae.evaluation.report import write_report
 from wavenet_ae.synthesis import generate_files
 from wavenet_ae.system.errors import UserError
@@ -86,7 +88,7 @@ def workdir(data_dir, tmp_path_factory):
         "init_from": None,
     }
     folder = tmp_path_factory.mktemp("run")
-    loop.train_and_evaluate(config, folder, summarize=None)
+    loop.train_and_evaluate(config, folder, no_summaries)
     return folder
 
 
@@ -175,6 +177,17 @@ def test_page_tells_the_run(output, workdir):
     assert "at the pitch B3" in page.text
     assert "The weights in the box" not in page.text
     assert "were asked for" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("velocity", "word"),
+    [(25, "very soft"), (50, "soft"), (75, "medium"), (100, "loud"), (127, "very loud")],
+)
+def test_labels_in_words(velocity, word):
+    note = Note(0, "name", "organ_electronic_001", "organ", "electronic", 69, velocity, ("dark",))
+    assert "".join(report_document._labels(note).text) == (
+        f"A4 is MIDI 69, 440 Hz; {word} (velocity {velocity} of 127), dark. name"
+    )
 
 
 def test_second_call_generates_nothing_and_gives_the_same_page(output, workdir, monkeypatch):

@@ -7,7 +7,7 @@ from entry_points import assert_refused
 from html_page import Page
 
 from wavenet_ae.data import nsynth
-from wavenet_ae.evaluation import dataset_page
+from wavenet_ae.evaluation import dataset_document
 from wavenet_ae.prepare.statistics.collection import collect
 from wavenet_ae.prepare.statistics.description import describe
 from wavenet_ae.prepare.statistics.splits import open_notes
@@ -194,10 +194,10 @@ def test_a_mistake_ends_in_one_sentence(tmp_path):
 def test_an_output_that_cannot_be_written_is_refused_before_reading(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file/out cannot be written \(Not a dir.* is a file"):
-        dataset_page.check_writable(tmp_path / "file" / "out")
+        dataset_document.FILES.check(tmp_path / "file" / "out")
     (tmp_path / "dataset.md").write_text("mine")
     with pytest.raises(UserError, match=r"holds dataset\.md, not written by this tool"):
-        dataset_page.check_writable(tmp_path)
-    dataset_page.check_writable(tmp_path / "new" / "out")
+        dataset_document.FILES.check(tmp_path)
+    dataset_document.FILES.check(tmp_path / "new" / "out")
     assert not (tmp_path / "new").exists()
     assert not (tmp_path / "out").exists()

@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wavenet_ae.benchmarks import machine, tables
+from wavenet_ae.benchmarks import machine
 from wavenet_ae.prepare import nsynth_json
+from wavenet_ae.publish import markdown
 from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError
 
@@ -200,9 +201,8 @@ def report(entries: Sequence[Mapping[str, Any]]) -> str:
         bad = [] if entry["outcome"] == "ok" else [(entry["outcome"], entry.get("reason", ""))]
         for number, (what, value) in enumerate([*bad, *entry["rows"]]):
             first = number == 0
-            cells = [entry["name"] if first else "", what, value, seconds if first else ""]
-            rows.append([cell.replace("|", "/") for cell in cells])
-    return tables.table(["part", "what", "found", "s"], rows, text_columns=3)
+            rows.append([entry["name"] if first else "", what, value, seconds if first else ""])
+    return markdown.table(["part", "what", "found", "s"], rows, text_columns=3) + "\n"
 
 
 def _run(

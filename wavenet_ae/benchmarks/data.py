@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import jax
 
 from wavenet_ae import tasks
-from wavenet_ae.benchmarks import interleaved, tables
+from wavenet_ae.benchmarks import interleaved
 from wavenet_ae.benchmarks.interleaved import Spread
 from wavenet_ae.benchmarks.training import TrainingStep, first_batches
 from wavenet_ae.data.input_pipeline import open_split, training_batches
 from wavenet_ae.prepare.notes_folder import NotesFolder
+from wavenet_ae.publish import markdown
 from wavenet_ae.training.settings import check_training
 
 _WARM_UP = 0.2  # of a measurement's time
@@ -121,9 +122,9 @@ def table(
     crop_samples = tasks.create(config).crop_samples
     for m in measurements:
         what = f"crops of {m.crop_samples}" if m.crop_samples else "whole"
-        rate = tables.in_one_cell(Spread(m.batches_per_s, m.lowest, m.highest))
+        rate = Spread(m.batches_per_s, m.lowest, m.highest).in_one_cell()
         is_read = m.crop_samples == crop_samples
         ratios = [f"{m.batches_per_s / d:.3g}" if is_read else "-" for d in demands.values()]
         notes_per_s = f"{m.batches_per_s * config['batch_size']:.4g}"
         lines.append([m.source, what, str(m.num_workers), rate, notes_per_s, *ratios])
-    return tables.table(heads, lines, text_columns=3)
+    return markdown.table(heads, lines, text_columns=3) + "\n"

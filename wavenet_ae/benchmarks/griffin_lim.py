@@ -11,8 +11,9 @@ import numpy as np
 
 from wavenet_ae.audio import spectral
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
-from wavenet_ae.benchmarks import interleaved, tables
+from wavenet_ae.benchmarks import interleaved
 from wavenet_ae.data import nsynth
+from wavenet_ae.publish import markdown
 from wavenet_ae.training import sharding
 
 _HARMONICS = 20
@@ -133,7 +134,7 @@ def report(result: Mapping[str, Any]) -> str:
     rows = [
         [
             title,
-            *tables.cells(interleaved.Spread(**result["notes_per_s"][name])),
+            *interleaved.Spread(**result["notes_per_s"][name]).cells(),
             f"{result['spectral_convergence'][name]:.4f}",
         ]
         for title, name in (
@@ -142,10 +143,10 @@ def report(result: Mapping[str, Any]) -> str:
         )
     ]
     rows.append(["ratio", f"{result['ratio']:.3g}", "", "", ""])
-    heads = ["notes/s", *tables.SPREAD_HEADS, "spectral convergence"]
+    heads = ["notes/s", *interleaved.HEADER, "spectral convergence"]
     return (
         f"Griffin-Lim, {result['iterations']} iterations, {result['batch_size']} notes of "
         f"{result['samples_per_note']} samples\n\n"
-        + tables.table(heads, rows)
-        + f"\ncompiled in {result['compile_s']:.1f} s; librosa computes in one thread\n"
+        + markdown.table(heads, rows)
+        + f"\n\ncompiled in {result['compile_s']:.1f} s; librosa computes in one thread\n"
     )

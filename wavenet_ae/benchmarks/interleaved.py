@@ -16,6 +16,8 @@ from wavenet_ae.system.errors import UserError
 
 Name = TypeVar("Name", bound=Hashable)
 
+HEADER = ["median", "lowest", "highest"]  # of `Spread.cells`
+
 
 class Spread(NamedTuple):
     """What repeated measurements gave."""
@@ -31,6 +33,14 @@ class Spread(NamedTuple):
     def inverse(self) -> "Spread":
         """Returns the spread of the inverses: of times from one of rates."""
         return Spread(1 / self.median, 1 / self.highest, 1 / self.lowest)
+
+    def cells(self) -> list[str]:
+        """Returns what belongs under `HEADER` in a table."""
+        return [f"{value:.4g}" for value in self]
+
+    def in_one_cell(self) -> str:
+        """Returns the median, and the others in parentheses."""
+        return f"{self.median:.4g} ({self.lowest:.4g} to {self.highest:.4g})"
 
 
 def measure(

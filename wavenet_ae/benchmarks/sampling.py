@@ -11,9 +11,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from wavenet_ae import tasks
-from wavenet_ae.benchmarks import ceilings, interleaved, tables
+from wavenet_ae.benchmarks import ceilings, interleaved
 from wavenet_ae.data import nsynth
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.publish import markdown
 from wavenet_ae.synthesis import sampler
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
@@ -224,8 +225,8 @@ def report(result: Mapping[str, Any]) -> str:
         rows.append(
             [
                 str(batch["num_sounds"]),
-                tables.in_one_cell(interleaved.Spread(**batch["steps_per_s"])),
-                tables.in_one_cell(interleaved.Spread(**batch["samples_per_s"])),
+                interleaved.Spread(**batch["steps_per_s"]).in_one_cell(),
+                interleaved.Spread(**batch["samples_per_s"]).in_one_cell(),
                 f"{limits['memory']:.4g}",
                 f"{limits['arithmetic']:.4g}",
                 batch["binding_ceiling"],
@@ -234,22 +235,22 @@ def report(result: Mapping[str, Any]) -> str:
             ]
         )
     matrix, memory = (
-        tables.in_one_cell(interleaved.Spread(**result[name]).times(1e-9))
+        interleaved.Spread(**result[name]).times(1e-9).in_one_cell()
         for name in ("matrix_flop_per_s", "memory_bytes_per_s")
     )
     voice = []
     for chunk in result["voice"]:
         ms = interleaved.Spread(**chunk["ms"])
         real_time = 1000 * chunk["samples"] / nsynth.SAMPLE_RATE_HZ / ms.median
-        voice.append([str(chunk["samples"]), tables.in_one_cell(ms), f"{real_time:.3g}"])
+        voice.append([str(chunk["samples"]), ms.in_one_cell(), f"{real_time:.3g}"])
     return (
         f"{result['chunk_frames']} frame(s) of {result['hop_length']} samples at a time, "
         f"{result['computation']}\n"
         f"matrix products: {matrix} GFLOP/s; memory reads: {memory} GB/s\n"
         f"a sample of a sound: {result['model_flop_per_sample'] / 1e6:.4g} MFLOP; a step reads "
         f"{result['decoder_bytes'] / 1e6:.4g} MB of weights\n\n"
-        + tables.table(heads, rows)
-        + ("\n" + tables.table(_VOICE_HEADS, voice) if voice else "")
-        + "\nThe ceiling of the memory is none where a cache holds the weights: a share can then "
+        + markdown.table(heads, rows)
+        + ("\n\n" + markdown.table(_VOICE_HEADS, voice) if voice else "")
+        + "\n\nThe ceiling of the memory is none where a cache holds the weights: a share can then "
         "be above 1.\n"
     )

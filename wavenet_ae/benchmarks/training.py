@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from wavenet_ae import tasks
-from wavenet_ae.benchmarks import ceilings, interleaved, machine, model_flops, tables
+from wavenet_ae.benchmarks import ceilings, interleaved, machine, model_flops
 from wavenet_ae.compilation.programs import batch_shapes
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import augmentations, open_split, training_batches
+from wavenet_ae.publish import markdown
 from wavenet_ae.training import sharding
 from wavenet_ae.training.settings import check_memory, check_training
 from wavenet_ae.training.step import init_state, make_train_step
@@ -201,7 +202,7 @@ def report(result: Mapping[str, Any]) -> str:
         ("ceiling: memory reads, GB/s", "memory_bytes_per_s", 1e-9),
     ]
     cells = [
-        [title, *tables.cells(interleaved.Spread(**result[name]).times(unit))]
+        [title, *interleaved.Spread(**result[name]).times(unit).cells()]
         for title, name, unit in rows
         if name in result
     ]
@@ -219,8 +220,8 @@ def report(result: Mapping[str, Any]) -> str:
     return (
         f"batches of {result['batch_size']} x {result['samples_per_example']} samples "
         f"({result['data']}), {result['computation']}\n\n"
-        + tables.table(["", *tables.SPREAD_HEADS], cells)
-        + f"\nmodel: {result['model_flop_per_step'] / 1e9:.4g} GFLOP a step\n"
+        + markdown.table(["", *interleaved.HEADER], cells)
+        + f"\n\nmodel: {result['model_flop_per_step'] / 1e9:.4g} GFLOP a step\n"
         f"peak memory: {sizes}\n"
         f"compiled in {result['compile_s']:.1f} s, after {result['lower_s']:.1f} s of tracing\n"
     )

@@ -7,9 +7,10 @@ from typing import Any
 import jax
 
 from wavenet_ae import tasks
-from wavenet_ae.benchmarks import interleaved, tables
+from wavenet_ae.benchmarks import interleaved
 from wavenet_ae.models import strided
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
+from wavenet_ae.publish import markdown
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.settings import check_training
 
@@ -97,12 +98,13 @@ def report(result: Mapping[str, Any]) -> str:
     rows = [
         [
             f"{name.replace('_', ' ')}{' (in use)' if name == result['in_use'] else ''}",
-            *tables.cells(interleaved.Spread(**spread)),
+            *interleaved.Spread(**spread).cells(),
         ]
         for name, spread in result["ms"].items()
     ]
     return (
         f"transposed convolutions of the baseline's decoder with their gradients, batches of "
         f"{result['batch_size']}, {result['computation']}\n\n"
-        + tables.table(["ms", *tables.SPREAD_HEADS], rows)
+        + markdown.table(["ms", *interleaved.HEADER], rows)
+        + "\n"
     )

@@ -170,4 +170,4 @@ def _write(folder: Path, config: Mapping[str, Any], rows: Sequence[Row]) -> None
     with atomic_file.replacing(folder / RESULTS_FILE) as temporary:
         temporary.write_text(json.dumps(results, indent=2) + "\n")
     with atomic_file.replacing(folder / TABLES_FILE) as temporary:
-        temporary.write_text(tables.markdown(rows))
+        temporary.write_text(tables.in_markdown(rows))

@@ -4,6 +4,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from wavenet_ae.publish import markdown
+
 Row = dict[str, Any]
 
 TRAINING_STEP = "training step"
@@ -86,7 +88,7 @@ def _bytes_exchanged(collectives: Sequence[Row]) -> float:
     return sum(c["bytes"] * c["times"] for c in collectives)
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def in_markdown(rows: Sequence[Row]) -> str:
     """Returns a table of the training steps and one of the samplers, with a notice."""
     parts = [NOTICE]
     work = ["memory, GiB", "computes", "from and to HBM"]
@@ -105,10 +107,10 @@ def markdown(rows: Sequence[Row]) -> str:
             *floors,
             *rates,
         ]
-        parts.append(_table(head, [_step_cells(row) for row in steps]))
+        parts.append(markdown.table(head, [_step_cells(row) for row in steps]))
     if samplers:
         head = ["sampler, a sample", "sounds", "chips", *work, *floors, *rates]
-        parts.append(_table(head, [_sampler_cells(row) for row in samplers]))
+        parts.append(markdown.table(head, [_sampler_cells(row) for row in samplers]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -137,12 +139,6 @@ def _rate_cells(row: Row, samples: int | None) -> list[str]:
 def _work_cells(row: Row) -> list[str]:
     memory = f"{_gib(row['memory_bytes']['total'])} of {_gib(row['hbm_bytes_per_device'])}"
     return [memory, f"{_short(row['flops'])}FLOP", f"{_short(row['hbm_bytes'])}B"]
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    lines = [head, rule, *(row + [""] * (len(head) - len(row)) for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _gib(size: float) -> str:

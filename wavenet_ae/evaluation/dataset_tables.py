@@ -1,12 +1,11 @@
-"""What a dataset holds, as tables: headers and rows of text for Markdown, pages and terminals."""
+"""What a dataset holds, as tables."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wavenet_ae.data import nsynth
 from wavenet_ae.prepare.statistics.description import Document
-
-Table = tuple[list[str], list[list[str]]]
+from wavenet_ae.publish.document import Table
 
 NOT_LOOKED_AT = "not looked at"
 FEW = 5  # names listed where there may be thousands
@@ -14,18 +13,18 @@ FEW = 5  # names listed where there may be thousands
 _NOTHING = "-"
 
 
-def sections(document: Document) -> dict[str, Any]:
+def sections(described: Document) -> dict[str, Any]:
     """Returns what is said of each split, and of all where there are several."""
-    parts = dict(document["splits"])
-    return parts if len(parts) == 1 else parts | {"all": document["all"]}
+    parts = dict(described["splits"])
+    return parts if len(parts) == 1 else parts | {"all": described["all"]}
 
 
-def overview(document: Document) -> Table:
+def overview(described: Document) -> Table:
     """Returns one row a split."""
     header = ["split", "notes", "instruments", "hours", "MIDI pitches", "velocities"]
     header += ["notes an instrument", "pitches an instrument", "velocities a pitch"]
     rows = []
-    for name, section in sections(document).items():
+    for name, section in sections(described).items():
         pitches, notes = section["pitches"], section["notes_of_instruments"]
         hours = section["hours"]
         rows.append(
@@ -43,37 +42,40 @@ def overview(document: Document) -> Table:
                 f"{section['velocities_per_pitch']:.2f}",
             ]
         )
-    return header, rows
+    return Table(header, rows)
 
 
-def by_family_and_source(section: Mapping[str, Any], what: str) -> Table:
+def by_family_and_source(section: Mapping[str, Any], what: str, name: str = "all") -> Table:
     """Returns the paper's table: families as rows, sources as columns, and totals.
 
     Args:
         section: a split's, or that of all.
         what: is counted, `notes` or `instruments`.
+        name: the split's, or `all`.
     """
     header = ["family", *nsynth.SOURCES, "total"]
     table = section[f"{what}_by_family_and_source"]
-    return header, [
+    rows = [
         [family.replace("_", " "), *(f"{count:,}" for count in row.values())]
         for family, row in table.items()
     ]
+    return Table(header, rows, f"{what.capitalize()} of {name}")
 
 
-def velocities(document: Document) -> Table:
+def velocities(described: Document) -> Table:
     """Returns the notes of each velocity by split."""
-    parts = sections(document)
-    found = sorted(document["all"]["velocities"], key=int)
-    return ["velocity", *parts], [
+    parts = sections(described)
+    found = sorted(described["all"]["velocities"], key=int)
+    rows = [
         [velocity, *(f"{part['velocities'].get(velocity, 0):,}" for part in parts.values())]
         for velocity in found
     ]
+    return Table(["velocity", *parts], rows)
 
 
-def pitch_sentence(document: Document) -> str:
+def pitch_sentence(described: Document) -> str:
     """Says which pitches there are, and which are missing."""
-    pitches = document["all"]["pitches"]
+    pitches = described["all"]["pitches"]
     text = f"MIDI pitches {pitches['lowest']} to {pitches['highest']}, "
     missing = pitches["missing"]
     if not missing:
@@ -90,25 +92,28 @@ def pitch_sentence(document: Document) -> str:
     return f"{text}."
 
 
-def qualities(document: Document) -> Table:
+def qualities(described: Document) -> Table:
     """Returns the notes with each quality, and the share of each family's notes that have it."""
-    section = document["all"]["qualities"]
+    section = described["all"]["qualities"]
     names = [*nsynth.QUALITIES, "none"]
     rows = [["notes", *(f"{section['counts'][name]:,}" for name in names)]]
     rows.append(["share, %", *_percentages(section["shares"], names)])
     for family, shares in section["shares_by_family"].items():
         rows.append([family.replace("_", " "), *_percentages(shares, names)])
-    return ["", *(name.replace("_", " ") for name in names)], rows
+    header = ["", *(name.replace("_", " ") for name in names)]
+    return Table(header, rows, "Notes with each quality, and shares in percent")
 
 
-def together(document: Document) -> Table:
+def together(described: Document) -> Table:
     """Returns P(row | column) in percent: of notes with the column's quality, the row's share."""
-    given = document["all"]["qualities"]["together"]["share_given"]
+    given = described["all"]["qualities"]["together"]["share_given"]
     rows = [
         [a.replace("_", " "), *(_percent(given[b][a]) for b in nsynth.QUALITIES)]
         for a in nsynth.QUALITIES
     ]
-    return ["", *(name.replace("_", " ") for name in nsynth.QUALITIES)], rows
+    header = ["", *(name.replace("_", " ") for name in nsynth.QUALITIES)]
+    caption = "P(row | column): of the notes with the column's quality, the row's share in percent"
+    return Table(header, rows, caption)
 
 
 def _percent(share: float | None) -> str:
@@ -128,10 +133,10 @@ _SOUNDS = {
 }
 
 
-def sound_counts(document: Document) -> Table:
+def sound_counts(described: Document) -> Table:
     """Returns how many sounds are silent, clipped and so on, by split."""
-    parts = sections(document)
-    return ["", *parts], [
+    parts = sections(described)
+    rows = [
         [
             words,
             *(
@@ -141,6 +146,7 @@ def sound_counts(document: Document) -> Table:
         ]
         for key, words in _SOUNDS.items()
     ]
+    return Table(["", *parts], rows)
 
 
 _LISTS: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
@@ -163,37 +169,38 @@ def _named(note: Mapping[str, Any]) -> str:
     return f"{note['name']} ({note['split']})"
 
 
-def problems(document: Document) -> Table:
+def problems(described: Document) -> Table:
     """Returns how much of each kind was found, and the first few."""
     rows = []
     for key, (words, tell) in _LISTS.items():
-        found = document["findings"][key]
+        found = described["findings"][key]
         if found is None:
             rows.append([words, NOT_LOOKED_AT, ""])
             continue
         first = "; ".join(tell(one) for one in found[:FEW])
         rest = f"; and {len(found) - FEW:,} more" if len(found) > FEW else ""
         rows.append([words, f"{len(found):,}", first + rest])
-    return ["", "found", "the first"], rows
+    return Table(["", "found", "the first"], rows, text_columns=3)
 
 
-def shared_instruments(document: Document) -> Table:
+def shared_instruments(described: Document) -> Table:
     """Returns how many instruments each pair of splits shares."""
     rows = [
         [" and ".join(pair["splits"]), f"{pair['count']:,}", " and ".join(map(str, pair["of"]))]
-        for pair in document["findings"]["shared_instruments"]
+        for pair in described["findings"]["shared_instruments"]
     ]
-    return ["splits", "instruments in both", "of"], rows
+    return Table(["splits", "instruments in both", "of"], rows, "Instruments in two splits")
 
 
-def fingerprints(document: Document) -> Table:
+def fingerprints(described: Document) -> Table:
     """Returns the hashes of the whole, of the notes without regard to splits, and of splits."""
-    found = document["fingerprints"]
+    found = described["fingerprints"]
     parts = {"dataset": found["dataset"], "notes, splits aside": found["notes"]}
     if len(found["splits"]) > 1:
         parts |= found["splits"]
-    unknown = "not known" if document["with_sounds"] else NOT_LOOKED_AT
-    return ["of", "labels", "labels and sounds"], [
+    unknown = "not known" if described["with_sounds"] else NOT_LOOKED_AT
+    rows = [
         [name, hashes["labels"] or "not known", hashes["labels_and_sounds"] or unknown]
         for name, hashes in parts.items()
     ]
+    return Table(["of", "labels", "labels and sounds"], rows, text_columns=3)

@@ -4,7 +4,6 @@ Engel et al. 2017, section 4.2: of two notes, the mean of the embeddings is deco
 and held against the mean of the sounds; here it is a row of weights from one note to the other.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +15,11 @@ from tqdm import tqdm
 from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline
-from wavenet_ae.evaluation import interpolation_scores, page
+from wavenet_ae.evaluation import interpolation_document, interpolation_scores
+from wavenet_ae.evaluation.interpolation_document import MIX, ROWS, ShownEnd, ShownPair
 from wavenet_ae.evaluation.notes import Note, choose_pairs, read_audio, read_labels
+from wavenet_ae.publish.document import Sound
+from wavenet_ae.publish.study_files import StudyFiles
 from wavenet_ae.synthesis import codec, embeddings
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.encode_files import (
@@ -33,19 +35,12 @@ from wavenet_ae.synthesis.generate_files import (
     generate_files,
     save_sounds,
 )
-from wavenet_ae.system import results
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
-PAGE_FILE = "report.html"
-RECORD_FILE = "interpolation.json"
-MIX_FOLDER = "mix"
+FILES = StudyFiles("interpolate", numbers="interpolation.json")
 ORIGINAL_FOLDER = "original"
 
-_TOOL = "interpolate"
-_TEMPLATE = "interpolation.html.jinja"
-# What a row of sounds is called, by its folder; the models' folders have the names of their tasks.
-_ROWS = {MIX_FOLDER: "mix", "wavenet": "WaveNet", "spectral": "spectral"}
 # A page holds all sounds, and names of files have three digits for a weight.
 _MOST_WEIGHTS = 101
 
@@ -254,14 +249,14 @@ def write_interpolation(
             for task, model in models.items()
         }
         rows.append(_Row(name, pair, jobs))
-    results.check(output, (PAGE_FILE, RECORD_FILE), _TOOL)
+    FILES.check(output)
     check_names(output / ORIGINAL_FOLDER, [name for row in rows for name in _originals(row)])
-    for folder in (MIX_FOLDER, *models):
+    for folder in (MIX, *models):
         check_names(output / folder, [_numbered(row.name, w) for row in rows for w in weights])
     # All that can be refused has been refused: only now is anything written.
     for row in rows:
         save_sounds(output / ORIGINAL_FOLDER, _originals(row))
-        save_sounds(output / MIX_FOLDER, _mixes(row, weights))
+        save_sounds(output / MIX, _mixes(row, weights))
     for task, model in models.items():
         jobs = [job for row in rows for job in row.jobs[task]]
         generate_files(model, jobs, output / task, seed=seed, batch_size=batch_size)
@@ -270,7 +265,6 @@ def write_interpolation(
     if classifier is not None:
         ways = [_way(output, row, weights) for row in rows]
         heard = interpolation_scores.hear(classifier, ways, seed)
-    _write_page(output / PAGE_FILE, models, rows, settings, heard)
     record = {
         "models": {task: _describe(model) for task, model in models.items()},
         "pairs": [_list_files(row, weights) for row in rows],
@@ -278,8 +272,9 @@ def write_interpolation(
     }
     if classifier is not None:
         record |= {"classifier": classifier.describe(), "heard": heard}
-    page.write(output / RECORD_FILE, json.dumps(record, indent=1) + "\n", _TOOL)
-    return output / PAGE_FILE
+    shown = [_show(output, row, weights) for row in rows]
+    document = interpolation_document.document(models, shown, settings, heard)
+    return FILES.write(output, document, record)
 
 
 def _safe(name: str) -> str:
@@ -353,7 +348,7 @@ def _list_files(row: _Row, weights: Sequence[float]) -> dict[str, Any]:
     } | {
         "num_samples": row.pair.num_samples,
         "pitches": [job.sound.pitch if job.sound.pitch >= 0 else None for job in told],
-        "sounds": {f: [f"{f}/{name}.wav" for name in names] for f in (MIX_FOLDER, *row.jobs)},
+        "sounds": {f: [f"{f}/{name}.wav" for name in names] for f in (MIX, *row.jobs)},
     }
 
 
@@ -364,83 +359,32 @@ def _way(output: Path, row: _Row, weights: Sequence[float]) -> interpolation_sco
     return interpolation_scores.Way(
         families=(first, second),
         pitches=[job.sound.pitch for job in next(iter(row.jobs.values()))],
-        sounds={f: [output / f / f"{name}.wav" for name in names] for f in (MIX_FOLDER, *row.jobs)},
+        sounds={f: [output / f / f"{name}.wav" for name in names] for f in (MIX, *row.jobs)},
     )
 
 
-def _write_page(
-    path: Path,
-    models: Mapping[str, Codec],
-    rows: Sequence[_Row],
-    settings: Mapping[str, Any],
-    heard: Mapping[str, Any] | None,
-) -> None:
-    text = page.render(
-        _TEMPLATE,
-        pairs=[
-            _show(path.parent, row, settings["weights"])
-            for row in tqdm(rows, unit="pair", desc="drawing")
-        ],
-        models=[_cells(task, model) for task, model in models.items()],
-        has_levels=all(model.keeps_level for model in models.values()),
-        is_told_pitch=any(model.num_pitches for model in models.values()),
-        heard=heard and _heard_table(heard, settings["weights"]),
-        **settings,
+def _show(output: Path, row: _Row, weights: Sequence[float]) -> ShownPair:
+    """Returns what is shown of a pair."""
+    ends = (
+        ShownEnd(
+            note=end.source if isinstance(end.source, Note) else None,
+            name=end.name,
+            split=end.split,
+            silence_s=(row.pair.num_samples - len(end.audio)) / SAMPLE_RATE_HZ,
+            path=output / ORIGINAL_FOLDER / f"{row.name}_{place}.wav",
+        )
+        for place, end in row.pair._asdict().items()
     )
-    page.write(path, text, _TOOL)
-
-
-def _show(output: Path, row: _Row, weights: Sequence[float]) -> dict[str, Any]:
-    """Returns what the page shows of a pair."""
-
-    def read(folder: str, name: str) -> page.Sound:
-        return page.read_sound(output / folder / f"{name}.wav", folder)
-
-    told = next(iter(row.jobs.values()))
-    return {
-        "ends": [
-            {
-                "name": end.name,
-                "note": end.source if isinstance(end.source, Note) else None,
-                "split": end.split,
-                "sound": read(ORIGINAL_FOLDER, f"{row.name}_{place}"),
-                "silence_s": (row.pair.num_samples - len(end.audio)) / SAMPLE_RATE_HZ,
-            }
-            for place, end in row.pair._asdict().items()
-        ],
-        "grid": [
-            [
-                (read(folder, _numbered(row.name, weight)), f"{row_name}, {100 * weight:.3g} %")
-                for weight in weights
-            ]
-            for folder, row_name in _ROWS.items()
-            if folder in (MIX_FOLDER, *row.jobs)
-        ],
-        "pitches": [told[0].sound.pitch, told[-1].sound.pitch],
-    }
-
-
-def _heard_table(
-    heard: Mapping[str, Any], weights: Sequence[float]
-) -> tuple[list[str], list[list[str]]]:
-    """Returns headings and rows."""
-    headings = ["sound", "named, % of the pairs", *(f"{100 * weight:.3g} %" for weight in weights)]
-    return headings, [
-        [_ROWS[folder], what.replace("_", " ")]
-        + [f"{100 * s['mean']:.0f} ({100 * s['low']:.0f} to {100 * s['high']:.0f})" for s in shares]
-        for folder, by_label in heard.items()
-        for what, shares in by_label.items()
+    grid = [
+        [
+            Sound(
+                output / folder / f"{_numbered(row.name, weight)}.wav",
+                f"{row_name}, {100 * weight:.3g} %",
+            )
+            for weight in weights
+        ]
+        for folder, row_name in ROWS.items()
+        if folder in (MIX, *row.jobs)
     ]
-
-
-def _cells(task: str, model: Codec) -> tuple[str, ...]:
-    """Returns a model's row in the table of models."""
-    settings = {name.replace("_", " "): value for name, value in model.settings.items()}
-    return (
-        _ROWS[task],
-        f"{model.trained.step:,}",
-        f"{model.embedding_size} numbers for {1000 * model.hop_length / SAMPLE_RATE_HZ:g} ms",
-        "told" if model.num_pitches else "not told",
-        ", ".join(f"{name} {value:g}" for name, value in settings.items()),
-        model.trained.fingerprint,
-    )
+    told = next(iter(row.jobs.values()))
+    return ShownPair(tuple(ends), grid, (told[0].sound.pitch, told[-1].sound.pitch))

@@ -13,10 +13,11 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from wavenet_ae.evaluation import linear_classifier, linear_probe_page
+from wavenet_ae.evaluation import linear_classifier, linear_probe_document
 from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_share, encode_split, read_split
 from wavenet_ae.evaluation.intervals import bootstrap_interval
-from wavenet_ae.evaluation.linear_probe_page import SLOTS, draw, write
+from wavenet_ae.evaluation.linear_probe_document import SLOTS, draw
+from wavenet_ae.publish.study_files import StudyFiles
 from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.system import processes
@@ -37,6 +38,7 @@ from wavenet_ae.system.settings import (
 )
 from wavenet_ae.training.trained import load_trained
 
+FILES = StudyFiles("linear_probe", numbers="linear_probe.json", text="linear_probe.md")
 EMBEDDINGS_FOLDER = "embeddings"
 LABELS = ("pitch", "family", "quality", "source")
 
@@ -73,7 +75,7 @@ def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
     folder = workdir / EMBEDDINGS_FOLDER
     with processes.together():
         _check(config)
-        linear_probe_page.check(workdir)
+        FILES.check(workdir)
         codecs = _load_models(config["models"])
         first = next(iter(codecs.values())).trained.config["dataset"]
         name = config["dataset"]["name"] or first["name"]
@@ -89,21 +91,20 @@ def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
     remarks = _remarks(codecs, train, test)
     for sentence in remarks:
         print(sentence)
-    results, drawings = {}, {}
+    results, drawings = {}, []
     for key, model in codecs.items():
         embeddings = [
             encode_split(model, notes, folder, config["batch_size"]) for notes in (train, test)
         ]
         results[key] = _describe(model, embeddings[1]) | {"scores": {}}
-        drawings[key] = {}
         for kind in _kinds(embeddings[1]):
             features = [_features(part, kind) for part in embeddings]
             results[key]["scores"][kind] = _classify(
                 *features, train, test, config, f"classifying {key}, {kind}"
             )
-            drawings[key][kind] = draw(features[1], test, key, kind)
+            drawings.append(draw(features[1], test, key, kind))
     chance = {label: _chance(train.labels[label], test.labels[label]) for label in config["labels"]}
-    document = {
+    found = {
         "dataset": {
             "name": name,
             "data_dir": str(data_dir),
@@ -116,7 +117,8 @@ def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
         "remarks": remarks,
         "config": dict(config),
     }
-    print(f"open {write(workdir, document, drawings)} in a browser")
+    document = linear_probe_document.document(found, [*filter(None, drawings)])
+    print(f"open {FILES.write(workdir, document, found)} in a browser")
 
 
 def _check(config: Mapping[str, Any]) -> None:

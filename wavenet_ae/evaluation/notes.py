@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import librosa
 import numpy as np
 from tqdm import tqdm
 
@@ -27,6 +28,11 @@ class Note(NamedTuple):
     pitch: int
     velocity: int
     qualities: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """The note in words: `synth lead, acoustic, C♯4`."""
+        return f"{self.family.replace('_', ' ')}, {self.source}, {librosa.midi_to_note(self.pitch)}"
 
 
 def read_labels(notes: Sequence[dict[str, Any]]) -> list[Note]:

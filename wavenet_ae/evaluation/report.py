@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
@@ -14,7 +13,7 @@ from wavenet_ae import pretrained
 from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline, nsynth
-from wavenet_ae.evaluation import page, pictures
+from wavenet_ae.evaluation import report_document
 from wavenet_ae.evaluation.notes import (
     Note,
     choose_notes,
@@ -23,6 +22,8 @@ from wavenet_ae.evaluation.notes import (
     read_audio,
     read_labels,
 )
+from wavenet_ae.evaluation.report_document import Blend, Part, Run, ShownSound
+from wavenet_ae.publish.study_files import StudyFiles
 from wavenet_ae.synthesis import codec, embeddings
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
@@ -39,20 +40,15 @@ from wavenet_ae.synthesis.generate_files import (
     generate_files,
     save_sounds,
 )
-from wavenet_ae.system import results
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE, read_metrics
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
-REPORT_FILE = "report.html"
+FILES = StudyFiles("report")
 AUDIO_FOLDER = "audio"
 
 _ORIGINAL, _AGAIN, _BLEND = "original", "reconstruction", "blend"  # end the names of files
 _UNFIT = re.compile(r"[^\w.-]")  # for a part of a file's name that is a picture's id, too
-_TOOL = "report"
-_TEMPLATE = "report.html.jinja"
-# Engel et al. 2017, section 3: 250,000 steps of 32 crops.
-_PAPER_SAMPLES = 250_000 * 32 * 6144
 
 
 class _Sounds(NamedTuple):
@@ -119,29 +115,23 @@ def write_report(
         raise UserError("--input is for the pretrained model: add --checkpoint=pretrained.")
     num_samples = max(1, round(seconds * SAMPLE_RATE_HZ))
     # All that can be refused is refused before anything is written.
-    results.check(output, [REPORT_FILE], _TOOL)
+    FILES.check(output)
     found = []
     for folder, is_in_box in zip(checkpoints, in_box, strict=True):
         trained = load_trained(folder, "wavenet")
         model = codec.create(trained, temperature=temperature)
         if is_in_box:
-            facts = {"losses": None, "num_train_notes": None}
+            run = None
             sounds, where = _sounds_in_box(inputs, pitch, num_samples), "audio/pretrained"
         else:
-            facts = _loss_facts(_read_bits(folder), read_metrics(folder, TIMING_FILE))
-            facts["num_train_notes"] = len(_open(trained, data_dir, "train"))
+            run = _read_run(folder, trained, data_dir, split)
             dataset = _open(trained, data_dir, split)
             sounds, where = _sounds_of_split(dataset, split, num_notes, num_samples), AUDIO_FOLDER
-        facts |= _training_facts(trained) | {"split": None if is_in_box else split}
         check_names(output / where, _names(sounds))
-        found.append((facts, model, sounds, output / where))
-    parts = [
-        facts | _make_sounds(model, sounds, folder, f"part{number}", seed)
-        for number, (facts, model, sounds, folder) in enumerate(found)
-    ]
+        found.append((model, run, sounds, output / where))
+    parts = [_make_sounds(model, run, sounds, folder, seed) for model, run, sounds, folder in found]
     settings = {"num_asked": num_notes, "temperature": temperature, "seed": seed}
-    page.write(output / REPORT_FILE, page.render(_TEMPLATE, parts=parts, **settings), _TOOL)
-    return output / REPORT_FILE
+    return FILES.write(output, report_document.document(parts, **settings))
 
 
 def _names(sounds: _Sounds) -> list[str]:
@@ -199,10 +189,8 @@ def _sounds_in_box(inputs: Sequence[Path], pitch: int | None, num_samples: int) 
     return _Sounds(originals, notes, pitches, (pair[0].id, pair[1].id))
 
 
-def _make_sounds(
-    model: Codec, sounds: _Sounds, folder: Path, prefix: str, seed: int
-) -> dict[str, Any]:
-    """Writes the originals, generates the other sounds, and returns them with their pictures."""
+def _make_sounds(model: Codec, run: Run | None, sounds: _Sounds, folder: Path, seed: int) -> Part:
+    """Writes the originals, generates the other sounds, and returns what is to be shown."""
     encoded = {
         stem: encode_sound(model, audio, source=stem, pitch=sounds.pitches[stem])
         for stem, audio in tqdm(sounds.originals.items(), unit="note", desc="encoding")
@@ -213,21 +201,19 @@ def _make_sounds(
     jobs = [Job(f"{stem}_{_AGAIN}", sound) for stem, sound in encoded.items()]
     blend = _blend([encoded[stem] for stem in sounds.pair]) if sounds.pair else None
     generate_files(model, [*jobs, blend] if blend else jobs, folder, seed=seed)
-
-    def read(stem: str, kind: str) -> page.Sound:
-        return page.read_sound(folder / f"{stem}.wav", f"{prefix}-{kind}")
-
-    limit = max(float(np.abs(sound.embedding).max()) for sound in encoded.values())
-    return {
-        "stems": list(encoded),
-        "notes": sounds.notes,
-        "originals": [read(f"{stem}_{_ORIGINAL}", "note") for stem in encoded],
-        "reconstructions": [read(job.name, "note") for job in jobs],
-        "embeddings": [pictures.draw_embedding(sound, limit) for sound in encoded.values()],
-        "pair": [sounds.notes[stem] for stem in sounds.pair or ()],
-        "pair_originals": [read(f"{stem}_{_ORIGINAL}", "pair") for stem in sounds.pair or ()],
-        "blend": read(blend.name, "pair") if blend else None,
+    shown = {
+        stem: ShownSound(
+            encoded=sound,
+            note=sounds.notes.get(stem),
+            original=folder / f"{stem}_{_ORIGINAL}.wav",
+            reconstruction=folder / f"{stem}_{_AGAIN}.wav",
+        )
+        for stem, sound in encoded.items()
     }
+    between = None
+    if blend:
+        between = Blend(*(shown[stem] for stem in sounds.pair), folder / f"{blend.name}.wav")
+    return Part(model.trained, run, list(shown.values()), between)
 
 
 def _blend(pair: Sequence[EncodedSound]) -> Job:
@@ -237,52 +223,17 @@ def _blend(pair: Sequence[EncodedSound]) -> Job:
     return Job(f"{name}_{_BLEND}", sound._replace(pitch=pair[0].pitch))
 
 
-def _read_bits(workdir: Path) -> list[dict[str, float]]:
-    """Returns the lines of the run's log; there is at least one."""
-    lines = [line for line in read_metrics(workdir) if "train/bits_per_sample" in line]
-    if not lines:
+def _read_run(folder: Path, trained: TrainedModel, data_dir: str | None, split: str) -> Run:
+    """Returns what a run's folder tells of the training."""
+    metrics = [line for line in read_metrics(folder) if "train/bits_per_sample" in line]
+    if not metrics:
         raise UserError(
-            f"{workdir / METRICS_FILE} holds no losses: restore it from a copy, or train further."
+            f"{folder / METRICS_FILE} holds no losses: restore it from a copy, or train further."
         )
-    return lines
-
-
-def _training_facts(trained: TrainedModel) -> dict[str, Any]:
-    """Returns what the page says of the model and of the length of its training."""
-    num_samples = trained.step * trained.setting("batch_size") * trained.setting("crop_samples")
-    return {
-        "trained": trained,
-        "model": trained.task.model,
-        "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(trained.params)),
-        "num_samples": num_samples,
-        "duration": _duration(num_samples / SAMPLE_RATE_HZ),
-        "percent_of_paper": 100 * num_samples / _PAPER_SAMPLES,
-    }
-
-
-def _duration(seconds: float) -> str:
-    for unit, size in (("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:,.0f} {unit}"
-    return f"{seconds:.0f} seconds"
-
-
-def _loss_facts(metrics: list[dict[str, float]], timing: list[dict[str, float]]) -> dict[str, Any]:
-    """Returns the loss curve, the rows of the table beside it, and the speed of training."""
-    last = {key: (line["step"], line[key]) for line in metrics for key in line}
-    curves = [
-        (f"{name}, step {last[key][0]:,}", last[key][1])
-        for key, (name, _) in pictures.CURVES.items()
-        if key in last
-    ]
-    references = [
-        (name, last[key][1]) for key, (name, _) in pictures.REFERENCES.items() if key in last
-    ]
-    in_nats = math.log(2)
-    return {
-        "loss_picture": pictures.draw_loss(metrics),
-        "losses": [
-            (name, f"{bits:.3f}", f"{bits * in_nats:.3f}") for name, bits in [*curves, *references]
-        ],
-        "samples_per_second": timing[-1]["samples_per_second"] if timing else None,
-    }
+    timing = read_metrics(folder, TIMING_FILE)
+    return Run(
+        split=split,
+        metrics=metrics,
+        samples_per_second=timing[-1]["samples_per_second"] if timing else None,
+        num_train_notes=len(_open(trained, data_dir, "train")),
+    )

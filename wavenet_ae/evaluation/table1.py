@@ -17,16 +17,17 @@ from jax.experimental import multihost_utils
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import ProcessShare
-from wavenet_ae.evaluation import page, table1_pages
+from wavenet_ae.evaluation import table1_document
 from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_split, read_split
 from wavenet_ae.evaluation.intervals import bootstrap_interval
 from wavenet_ae.evaluation.notes import Note, choose_notes, note_of, read_audio
 from wavenet_ae.evaluation.scores import Scorer, log_spectral_distance
+from wavenet_ae.publish.study_files import StudyFiles
 from wavenet_ae.synthesis import codec
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.generate_files import Job, check_names, generate_files, save_sounds
-from wavenet_ae.system import processes, results
+from wavenet_ae.system import processes
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import (
     DATASET_NAME,
@@ -42,6 +43,7 @@ from wavenet_ae.system.settings import (
 )
 from wavenet_ae.training.trained import TrainedModel, load_trained
 
+FILES = StudyFiles("table1", numbers="table1.json", text="table1.md")
 NOTES_FILE = "notes.jsonl"
 MODELS = ("wavenet", "spectral")
 ORIGINAL = "original"
@@ -133,9 +135,9 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
         "paper": {row: PAPER[row] for row in scores},
     }
     _write_notes(workdir / NOTES_FILE, scores, everything.ids)
-    table1_pages.write_tables(workdir, found)
-    table1_pages.write_report(workdir, found, _show(notes, codecs, workdir, config["num_shown"]))
-    print(f"{workdir / table1_pages.REPORT_FILE} tells of {len(everything.ids)} notes")
+    shown = _show(notes, codecs, workdir, config["num_shown"])
+    page = FILES.write(workdir, table1_document.document(found, shown), found)
+    print(f"{page} tells of {len(everything.ids)} notes")
 
 
 def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Codec]]:
@@ -167,8 +169,7 @@ def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Cod
 
 def _check_folder(workdir: Path, kinds: Sequence[str], ids: Sequence[str]) -> None:
     """Raises a UserError where the folder holds files that would be replaced and are others'."""
-    pages = (table1_pages.RESULTS_FILE, table1_pages.TABLE_FILE, table1_pages.REPORT_FILE)
-    results.check(workdir, (*pages, NOTES_FILE), table1_pages.TOOL)
+    FILES.check(workdir, [NOTES_FILE])
     for kind in (*kinds, ORIGINAL):
         check_names(workdir / kind, ids)
 
@@ -287,7 +288,7 @@ def _write_notes(path: Path, scores: Scores, ids: np.ndarray) -> None:
         )
         for i, note_id in enumerate(ids.tolist())
     ]
-    page.write(path, "\n".join(lines) + "\n", table1_pages.TOOL)
+    FILES.write_text(path, "\n".join(lines) + "\n")
 
 
 def _show(

@@ -1,19 +1,12 @@
-"""The files that tell of Table 1: JSON, Markdown and a page to listen to."""
+"""What there is to tell of Table 1: scores, and notes to hear beside their reconstructions."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wavenet_ae.evaluation import page
 from wavenet_ae.evaluation.notes import Note
+from wavenet_ae.publish import document as doc
 
-RESULTS_FILE = "table1.json"
-TABLE_FILE = "table1.md"
-REPORT_FILE = "report.html"
-
-TOOL = "table1"
-_TEMPLATE = "table1.html.jinja"
 _ROWS = {"original": "original notes", "wavenet": "WaveNet", "spectral": "spectral baseline"}
 # Columns: heading, factor, digits.
 _COLUMNS = {
@@ -29,50 +22,45 @@ _NOTHING = "-"
 Results = Mapping[str, Any]
 
 
-def write_tables(folder: Path, results: Results) -> None:
-    """Writes `table1.json` and `table1.md`.
+def document(results: Results, shown: Sequence[tuple[Note, Mapping[str, Path]]]) -> doc.Document:
+    """Returns the tables and the sounds.
 
     Args:
-        folder: made if it is not there.
         results: as `table1.evaluate_table1` collects them.
-    """
-    page.write(folder / RESULTS_FILE, json.dumps(results, indent=2) + "\n", TOOL)
-    data = results["data"]
-    text = [
-        "# Reconstruction of notes",
-        f"{_sentence(results)} In brackets the paper's numbers, on NSynth.",
-        page.markdown_table(*_accuracy_table(results)),
-        f"## By family ({data['num_notes']:,} notes)",
-        page.markdown_table(*_family_table(results)),
-        "## Made of",
-        page.markdown_table(*_checkpoint_table(results)),
-    ]
-    page.write(folder / TABLE_FILE, "\n\n".join(text) + "\n", TOOL)
-
-
-def write_report(
-    folder: Path, results: Results, shown: Sequence[tuple[Note, Mapping[str, Path]]]
-) -> None:
-    """Writes `report.html`: the tables, and notes to hear beside their reconstructions.
-
-    Args:
-        folder: of the page.
-        results: as for `write_tables`.
         shown: notes, each with a WAV file by row of the table.
     """
-    sounds = [
-        (note, [(page.read_sound(path, row), _ROWS[row]) for row, path in paths.items()])
+    introduction = (
+        "A classifier names the pitch and the qualities of notes, and of what autoencoders make of "
+        f"them (Engel et al. 2017, table 1). {_sentence(results)}"
+    )
+    reading = (
+        "The paper's numbers, of NSynth, stand in square brackets. Qualities are rare, so saying "
+        "of every note that it has none is right most of the time: compare with the last row. The "
+        "log-spectral distance is between a note and its reconstruction, both relative to their "
+        "own peak, down to 80 dB below it. Bits a sample is the WaveNet's loss with the note "
+        "itself as its past."
+    )
+    cards = [
+        doc.Card(
+            note.title,
+            (
+                doc.Aside(f"`{note.id}`"),
+                doc.SoundGrid([[doc.Sound(path, _ROWS[row]) for row, path in paths.items()]]),
+            ),
+        )
         for note, paths in shown
     ]
-    text = page.render(
-        _TEMPLATE,
-        sentence=_sentence(results),
-        accuracy_table=_accuracy_table(results),
-        family_table=_family_table(results),
-        checkpoint_table=_checkpoint_table(results),
-        sounds=sounds,
+    return doc.Document(
+        "What is left of a note after encoding and decoding",
+        (doc.Paragraph(introduction),),
+        (
+            doc.Section("Accuracy", (doc.Paragraph(reading), _accuracy_table(results))),
+            doc.Section("By family", (_family_table(results),)),
+            doc.Section("Sounds", (doc.OnPage(cards),) if cards else ()),
+            doc.Section("Made of", (_checkpoint_table(results),)),
+        ),
+        window_title="Reconstruction of notes",
     )
-    page.write(folder / REPORT_FILE, text, TOOL)
 
 
 def _sentence(results: Results) -> str:
@@ -86,8 +74,8 @@ def _sentence(results: Results) -> str:
     )
 
 
-def _accuracy_table(results: Results) -> tuple[list[str], list[list[str]]]:
-    """Returns the header and the rows of Table 1."""
+def _accuracy_table(results: Results) -> doc.Table:
+    """Returns Table 1."""
     columns = [name for name in _COLUMNS if any(name in row for row in results["rows"].values())]
     header = ["", *(_COLUMNS[name][0] for name in columns)]
     rows = []
@@ -107,11 +95,11 @@ def _accuracy_table(results: Results) -> tuple[list[str], list[list[str]]]:
     none = f"{100 * results['no_quality_accuracy']:.1f}"
     cells = [none if name == "quality_accuracy" else _NOTHING for name in columns]
     rows.append(["always “no quality”", *cells])
-    return header, rows
+    return doc.Table(header, rows)
 
 
-def _family_table(results: Results) -> tuple[list[str], list[list[str]]]:
-    """Returns the header and the rows of the accuracies by family, pitch / qualities."""
+def _family_table(results: Results) -> doc.Table:
+    """Returns the accuracies by family, pitch / qualities."""
     header = [
         "family",
         "notes",
@@ -128,10 +116,10 @@ def _family_table(results: Results) -> tuple[list[str], list[list[str]]]:
         ]
         for family, scores in results["families"].items()
     ]
-    return header, rows
+    return doc.Table(header, rows)
 
 
-def _checkpoint_table(results: Results) -> tuple[list[str], list[list[str]]]:
+def _checkpoint_table(results: Results) -> doc.Table:
     header = ["checkpoint", "step", "parameters", "pitch", "trained on", "fingerprint", "folder"]
     rows = []
     for kind, checkpoint in results["checkpoints"].items():
@@ -147,4 +135,4 @@ def _checkpoint_table(results: Results) -> tuple[list[str], list[list[str]]]:
                 checkpoint["folder"],
             ]
         )
-    return header, rows
+    return doc.Table(header, rows)

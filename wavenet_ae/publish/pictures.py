@@ -7,25 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 import librosa
 import matplotlib
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import escape
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wavenet_ae.audio import rainbowgram
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
-from wavenet_ae.synthesis.embeddings import EncodedSound
 
-# Keys of the log: what they are called, and how they are drawn.
-CURVES = {
-    "train/bits_per_sample": ("training", "#2f7fd0"),
-    "valid/bits_per_sample": ("validation", "#e07b1f"),
-}
-REFERENCES = {
-    "reference/uniform_bits_per_sample": ("uniform", "--"),
-    "reference/histogram_bits_per_sample": ("histogram", ":"),
-}
 _SERIES_COLOURS = ("#2f7fd0", "#e07b1f", "#3f9f5f", "#a05fb0")
+_DASHES = ("--", ":", "-.", "-")
 _SLANTED = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
 # Stands for the page's own text colour, light or dark.
 _INK = "#010203"
@@ -43,33 +34,40 @@ _STYLE = {
 }
 
 
-def draw_loss(metrics: list[dict[str, float]]) -> Markup:
-    """Draws the loss of training and validation, in bits a sample, beside the references.
+def draw_curves(
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    references: Mapping[str, float],
+    label: str,
+    *,
+    across: str,
+    measured: str,
+) -> str:
+    """Draws curves beside constants.
 
     Args:
-        metrics: lines of a run's `metrics.jsonl`, at least one.
+        curves: points by name, at most four curves.
+        references: heights of horizontal lines by name, at most four.
+        label: says what is drawn over what.
+        across: names the horizontal axis.
+        measured: names the vertical one.
     """
 
     def draw(axes: Axes) -> None:
-        for key, (name, colour) in CURVES.items():
-            if points := [(line["step"], line[key]) for line in metrics if key in line]:
-                marker = "o" if len(points) < 30 else None
-                line = axes.plot(*zip(*points, strict=True), color=colour, marker=marker, ms=3)
-                line[0].set_label(name)
-        for key, (name, dashes) in REFERENCES.items():
-            if key in metrics[-1]:
-                axes.axhline(metrics[-1][key], color=_INK, lw=1, ls=dashes, label=name)
-        axes.set_xlabel("step")
-        axes.set_ylabel("bits a sample")
+        for (name, points), colour in zip(curves.items(), _SERIES_COLOURS, strict=False):
+            marker = "o" if len(points) < 30 else None
+            axes.plot(*zip(*points, strict=True), color=colour, marker=marker, ms=3, label=name)
+        for (name, height), dashes in zip(references.items(), _DASHES, strict=False):
+            axes.axhline(height, color=_INK, lw=1, ls=dashes, label=name)
+        axes.set_xlabel(across)
+        axes.set_ylabel(measured)
         axes.spines[["top", "right"]].set_visible(False)
         axes.figure.legend(loc="outside upper left", ncols=4, columnspacing=1.2, handlelength=1.6)
 
-    label = "Loss in bits a sample over the steps of training, beside two references."
-    return _svg(label, "loss", (5.6, 3.2), draw)
+    return _svg(label, (5.6, 3.2), draw)
 
 
-def draw_rainbowgram(audio: np.ndarray, label: str, prefix: str) -> Markup:
-    """Draws float32 `[samples]` at 16 kHz over time and pitch; `prefix` starts the figure's ids."""
+def draw_rainbowgram(audio: np.ndarray, label: str) -> str:
+    """Draws float32 `[samples]` at 16 kHz over time and pitch."""
     rgb = rainbowgram.rainbowgram(audio)
     hop_s = rainbowgram.HOP_SAMPLES / SAMPLE_RATE_HZ
     octaves = rainbowgram.LOWEST_NOTE_MIDI + 12 * np.arange(rainbowgram.OCTAVES)
@@ -83,37 +81,43 @@ def draw_rainbowgram(audio: np.ndarray, label: str, prefix: str) -> Markup:
         axes.set_xlabel("time in s")
         axes.set_yticks(octaves, librosa.midi_to_note(octaves))
 
-    return _svg(f"Rainbowgram of {label}.", prefix, (4.2, 2.8), draw)
+    return _svg(f"Rainbowgram of {label}.", (4.2, 2.8), draw)
 
 
-def draw_embedding(sound: EncodedSound, limit: float) -> Markup:
-    """Draws an embedding over time; the colours end at plus and minus the limit."""
-    frames, channels = sound.embedding.shape
-    extent = (0, frames * sound.hop_length / SAMPLE_RATE_HZ, channels + 0.5, 0.5)
+def draw_channels(
+    values: np.ndarray, seconds: float, hop_s: float, limit: float, label: str
+) -> str:
+    """Draws channels over time.
+
+    Args:
+        values: `[frames, channels]`.
+        seconds: of the sound, where the time ends.
+        hop_s: seconds from frame to frame.
+        limit: the colours end at plus and minus this value.
+        label: says what the values are of.
+    """
+    frames, channels = values.shape
+    extent = (0, frames * hop_s, channels + 0.5, 0.5)
     colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
 
     def draw(axes: Axes) -> None:
-        image = axes.imshow(
-            sound.embedding.T, extent=extent, aspect="auto", interpolation="none", **colours
-        )
+        image = axes.imshow(values.T, extent=extent, aspect="auto", interpolation="none", **colours)
         axes.figure.colorbar(image)
         axes.locator_params("x", nbins=9)
-        axes.set_xlim(0, sound.num_samples / SAMPLE_RATE_HZ)
+        axes.set_xlim(0, seconds)
         axes.set_xlabel("time in s")
         axes.set_ylabel("channel")
 
-    label = f"Embedding of {sound.source}: each channel's value over time."
-    return _svg(label, f"embedding-{sound.source}", (4.2, 2.8), draw)
+    return _svg(label, (4.2, 2.8), draw)
 
 
-def draw_correlation(matrix: np.ndarray, pitches: np.ndarray, label: str, prefix: str) -> Markup:
+def draw_correlation(matrix: np.ndarray, pitches: np.ndarray, label: str) -> str:
     """Draws correlation coefficients between the notes of an instrument.
 
     Args:
         matrix: `[pitches, pitches]`, from -1 to 1; NaN, where a note has no variance, is left out.
         pitches: int `[pitches]`, MIDI, ascending.
         label: says what is correlated.
-        prefix: starts the figure's ids.
     """
     places = np.unique(np.linspace(0, len(pitches) - 1, 9).round().astype(int))
     names = librosa.midi_to_note(pitches[places])
@@ -126,27 +130,25 @@ def draw_correlation(matrix: np.ndarray, pitches: np.ndarray, label: str, prefix
         axes.set_xticks(places, names, rotation=90)
         axes.set_yticks(places, names)
 
-    return _svg(f"Correlation of {label}.", prefix, (4.2, 3.4), draw)
+    return _svg(f"Correlation of {label}.", (4.2, 3.4), draw)
 
 
 def draw_bars(
     places: Sequence[float],
     series: Mapping[str, Sequence[float]],
     label: str,
-    prefix: str,
     *,
     across: str,
     counted: str = "notes",
     width: float = 1,
     names: Mapping[float, str] | None = None,
-) -> Markup:
+) -> str:
     """Draws numbers as bars, one series on top of the other.
 
     Args:
         places: where the bars' middles stand.
         series: the heights by name, at most four; several have a legend.
         label: says what is counted over what.
-        prefix: starts the figure's ids.
         across: names the horizontal axis.
         counted: names the vertical one.
         width: of the bars.
@@ -170,12 +172,10 @@ def draw_bars(
         if len(series) > 1:
             axes.figure.legend(loc="outside upper left", ncols=4, handlelength=1)
 
-    return _svg(label, prefix, (5.6, 3.2), draw)
+    return _svg(label, (5.6, 3.2), draw)
 
 
-def draw_shares(
-    shares: np.ndarray, rows: Sequence[str], columns: Sequence[str], label: str, prefix: str
-) -> Markup:
+def draw_shares(shares: np.ndarray, rows: Sequence[str], columns: Sequence[str], label: str) -> str:
     """Draws shares with their percentages.
 
     Args:
@@ -183,7 +183,6 @@ def draw_shares(
         rows: their names, from top to bottom.
         columns: their names.
         label: says what they are shares of.
-        prefix: starts the figure's ids.
     """
 
     def draw(axes: Axes) -> None:
@@ -199,17 +198,14 @@ def draw_shares(
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
 
-    return _svg(label, prefix, (5.6, 4), draw)
+    return _svg(label, (5.6, 4), draw)
 
 
-def _svg(
-    label: str, prefix: str, size_inches: tuple[float, float], draw: Callable[[Axes], None]
-) -> Markup:
+def _svg(label: str, size_inches: tuple[float, float], draw: Callable[[Axes], None]) -> str:
     """Returns a figure as SVG to stand inside a page.
 
     Args:
         label: says what it shows, for those who do not see it.
-        prefix: of its ids, which the page shares with other figures.
         size_inches: width and height; the page scales it.
         draw: fills the axes.
     """
@@ -222,5 +218,4 @@ def _svg(
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
-    svg = re.sub(r'(\sid="|url\(#|\shref="#)', rf"\g<1>{prefix}-", svg)
-    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1))
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)

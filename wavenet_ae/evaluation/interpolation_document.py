@@ -1,0 +1,194 @@
+"""What there is to tell of the sounds between two: what was done, and the sounds themselves."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import librosa
+import numpy as np
+
+from wavenet_ae.audio.files import SAMPLE_RATE_HZ
+from wavenet_ae.evaluation.notes import Note
+from wavenet_ae.publish import document as doc
+from wavenet_ae.synthesis.codec import Codec
+
+MIX = "mix"
+# What a row of sounds is called, by its folder; the models' folders have the names of their tasks.
+ROWS = {MIX: "mix", "wavenet": "WaveNet", "spectral": "spectral"}
+
+_WAYS = {
+    "linear": "the sum of the two embeddings, with the same weights",
+    "spherical": "a point on the arc from one embedding to the other, at constant angular speed",
+}
+
+
+class ShownEnd(NamedTuple):
+    """One of the two sounds of a pair.
+
+    Attributes:
+        note: its labels, or None if it is a file.
+        name: the file's name, or the note's id.
+        split: of a note: the dataset and its split.
+        silence_s: seconds of silence that follow it.
+        path: its WAV file.
+    """
+
+    note: Note | None
+    name: str
+    split: str | None
+    silence_s: float
+    path: Path
+
+    @property
+    def title(self) -> str:
+        """The note in words, or the file's name."""
+        return self.note.title if self.note else self.name
+
+
+class ShownPair(NamedTuple):
+    """A pair and what was made of it.
+
+    Attributes:
+        ends: the two sounds.
+        grid: the sounds between them, each row by weight.
+        pitches: MIDI, told at weight 0 and at weight 1.
+    """
+
+    ends: tuple[ShownEnd, ShownEnd]
+    grid: Sequence[Sequence[doc.Sound]]
+    pitches: tuple[int, int]
+
+
+def document(
+    models: Mapping[str, Codec],
+    pairs: Sequence[ShownPair],
+    settings: Mapping[str, Any],
+    heard: Mapping[str, Any] | None,
+) -> doc.Document:
+    """Returns the grids of sounds and what is to be heard in them.
+
+    Args:
+        models: by task.
+        pairs: to show.
+        settings: `interpolation`, `pitch`, `seed` and `weights` of `write_interpolation`.
+        heard: what a classifier hears, from `interpolation_scores.hear`.
+    """
+    is_told_pitch = any(model.num_pitches for model in models.values())
+    beginning: list[doc.Block] = [_introduction(settings["interpolation"]), _listening(models)]
+    if is_told_pitch:
+        beginning.append(_pitch(settings["pitch"]))
+    beginning.append(_model_table(models))
+    if heard:
+        explanation = (
+            "A classifier names each sound's pitch and family. In brackets 95 % intervals, from "
+            "resampling the pairs."
+        )
+        beginning += [doc.Paragraph(explanation), _heard_table(heard, settings["weights"])]
+    tells_pitch = is_told_pitch and settings["pitch"] is None
+    rainbowgrams = (
+        "Rainbowgrams show the pitch upwards and the time to the right; bright is loud (70 dB "
+        "below each sound's own peak is black), and colour is the change of phase: a steady "
+        f"partial keeps its colour. Generated with seed {settings['seed']}. The sounds lie in "
+        "folders beside this page, too; `interpolation.json` lists them."
+    )
+    return doc.Document(
+        "Between two sounds",
+        beginning,
+        [_section(pair, tells_pitch) for pair in pairs],
+        (doc.Paragraph(rainbowgrams),),
+    )
+
+
+def _introduction(interpolation: str) -> doc.Paragraph:
+    return doc.Paragraph(
+        "From left to right the first sound gives way to the second: 0 % is the first alone, "
+        "100 % the second alone. In the row **mix** the sounds themselves are added, with these "
+        "weights. In the other rows a model of Engel et al. 2017 encoded both sounds, and every "
+        f"sound is generated from {_WAYS[interpolation]}; at 0 % and 100 % stand the model's "
+        "reconstructions."
+    )
+
+
+def _listening(models: Mapping[str, Codec]) -> doc.Remark:
+    text = (
+        "**What to listen for:** a mix is heard as two instruments that play at once, each as it "
+        "was. The paper's question (section 4.2) is whether a sound between two embeddings is "
+        "heard as one instrument, with something of both. The reconstructions tell how much of a "
+        "sound a model keeps at all, before anything is blended."
+    )
+    if not all(model.keeps_level for model in models.values()):
+        text += (
+            " The spectral autoencoder does not keep a note's level: the peak of what it decodes "
+            "is at full scale."
+        )
+    return doc.Remark(text)
+
+
+def _pitch(pitch: int | None) -> doc.Paragraph:
+    told = (
+        "the pitch of both sounds where they agree, else the nearer one's: below 50 % the first's, "
+        "from 50 % on the second's"
+        if pitch is None
+        else f"one pitch for all sounds, {_pitch_name(pitch)}"
+    )
+    return doc.Paragraph(f"A model that is conditioned on pitch is told {told}.")
+
+
+def _pitch_name(midi: int) -> str:
+    return f"{librosa.midi_to_note(midi)} (MIDI {midi})"
+
+
+def _model_table(models: Mapping[str, Codec]) -> doc.Table:
+    rows = []
+    for task, model in models.items():
+        settings = {name.replace("_", " "): value for name, value in model.settings.items()}
+        rows.append(
+            [
+                ROWS[task],
+                f"{model.trained.step:,}",
+                f"{model.embedding_size} numbers for "
+                f"{1000 * model.hop_length / SAMPLE_RATE_HZ:g} ms",
+                "told" if model.num_pitches else "not told",
+                ", ".join(f"{name} {value:g}" for name, value in settings.items()),
+                model.trained.fingerprint,
+            ]
+        )
+    return doc.Table(["model", "steps", "embedding", "pitch", "decoder", "weights"], rows)
+
+
+def _heard_table(heard: Mapping[str, Any], weights: Sequence[float]) -> doc.Table:
+    header = ["sound", "named, % of the pairs", *(f"{100 * weight:.3g} %" for weight in weights)]
+    rows = [
+        [ROWS[folder], what.replace("_", " ")]
+        + [f"{100 * s['mean']:.0f} ({100 * s['low']:.0f} to {100 * s['high']:.0f})" for s in shares]
+        for folder, by_label in heard.items()
+        for what, shares in by_label.items()
+    ]
+    return doc.Table(header, rows)
+
+
+def _section(pair: ShownPair, tells_pitch: bool) -> doc.Section:
+    first, second = pair.ends
+    originals = [
+        doc.Sound(first.path, f"first: {first.title}"),
+        doc.Sound(second.path, f"second: {second.title}"),
+    ]
+    facts: list[str] = []
+    if first.note and second.note:
+        facts.append(f"`{first.name}`, `{second.name}` of `{first.split}`.")
+    for place, end in zip(("first", "second"), pair.ends, strict=True):
+        if end.silence_s:
+            length = np.format_float_positional(end.silence_s, 2, fractional=False, trim="-")
+            facts.append(
+                f"The {place} sound is followed by {length} s of silence, to the length of the "
+                "other."
+            )
+    if tells_pitch:
+        low, high = pair.pitches
+        later = f", from 50 % on {_pitch_name(high)}" if high != low else ""
+        facts.append(f"Pitch told: {_pitch_name(low)}{later}.")
+    aside = [doc.Aside(" ".join(facts))] if facts else []
+    return doc.Section(
+        f"From {first.title} to {second.title}",
+        (*aside, doc.SoundGrid([originals]), doc.SoundGrid(pair.grid)),
+    )

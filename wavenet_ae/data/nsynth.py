@@ -11,8 +11,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-import numpy as np
-
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.system.errors import UserError
 

@@ -186,7 +186,7 @@ def test_page_tells_the_run(output, workdir):
 def test_labels_in_words(velocity, word):
     note = Note(0, "name", "organ_electronic_001", "organ", "electronic", 69, velocity, ("dark",))
     assert "".join(report_document._labels(note).text) == (
-        f"A4 is MIDI 69, 440 Hz; {word} (velocity {velocity} of 127), dark. name"
+        f"A4 is MIDI 69, 440 Hz; {word} (velocity {velocity} of 127), dark. `name`"
     )
 
 

@@ -17,6 +17,9 @@ DUMMY_NOTES = Path(nsynth_json.__file__).parent / "dummy_data"
 
 
 def pytest_configure(config):
+    # Numba's cache, which processes that write at the same time mix up, is each worker's own.
+    config.numba_cache = tempfile.mkdtemp(prefix="numba-")
+    os.environ["NUMBA_CACHE_DIR"] = config.numba_cache
     # Many tests compile the same programs: one cache for all processes of this session.
     config.own_cache = None
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
@@ -29,6 +32,7 @@ def pytest_configure(config):
 
 
 def pytest_unconfigure(config):
+    shutil.rmtree(config.numba_cache, ignore_errors=True)
     if config.own_cache:
         shutil.rmtree(config.own_cache, ignore_errors=True)
 

@@ -1,5 +1,10 @@
 """The pitch of a recorded note, by probabilistic YIN (Mauch and Dixon 2014; librosa's `pyin`)."""
 
+import fcntl
+import functools
+import os
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 import librosa
@@ -55,16 +60,8 @@ def track(audio: np.ndarray) -> Pitch:
         PitchError: the sound is too short, has a pitch too seldom, or its pitch wanders.
     """
     audio = soxr.resample(audio, SAMPLE_RATE_HZ, _RATE_HZ, quality="HQ")
-    hz, is_voiced, probability = librosa.pyin(
-        audio,
-        # Half a semitone more, so that a note out of tune is still heard.
-        fmin=float(librosa.midi_to_hz(LOWEST - 0.5)),
-        fmax=float(librosa.midi_to_hz(HIGHEST + 0.5)),
-        sr=_RATE_HZ,
-        frame_length=_FRAME_SAMPLES,
-        hop_length=_HOP_SAMPLES,
-        resolution=_RESOLUTION,
-    )
+    _compile()
+    hz, is_voiced, probability = _pyin(audio)
     sounding = _is_sounding(audio)
     if sounding.sum() < _FEWEST_FRAMES:
         seconds = sounding.sum() * _HOP_SAMPLES / _RATE_HZ
@@ -87,6 +84,33 @@ def track(audio: np.ndarray) -> Pitch:
         )
     midi = int(np.clip(np.rint(median), LOWEST, HIGHEST))
     return Pitch(midi, round(100 * (median - midi)), float(voiced))
+
+
+def _pyin(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns hertz, whether there is a pitch, and how probable that is, of each frame."""
+    return librosa.pyin(
+        audio,
+        # Half a semitone more, so that a note out of tune is still heard.
+        fmin=float(librosa.midi_to_hz(LOWEST - 0.5)),
+        fmax=float(librosa.midi_to_hz(HIGHEST + 0.5)),
+        sr=_RATE_HZ,
+        frame_length=_FRAME_SAMPLES,
+        hop_length=_HOP_SAMPLES,
+        resolution=_RESOLUTION,
+    )
+
+
+@functools.cache
+def _compile() -> None:
+    """Has numba compile librosa's functions, one process after the other.
+
+    Numba keeps on disk what it has compiled. Processes that write there at the same time mix its
+    functions up, and all later ones end in segmentation faults.
+    """
+    lock = Path(tempfile.gettempdir()) / f"wavenet_ae-numba-{os.getuid()}.lock"
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _pyin(np.sin(np.arange(2 * _FRAME_SAMPLES, dtype=np.float32) / 10))
 
 
 def _is_sounding(audio: np.ndarray) -> np.ndarray:

@@ -104,8 +104,8 @@ def _pyin(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _compile() -> None:
     """Has numba compile librosa's functions, one process after the other.
 
-    Numba keeps on disk what it has compiled. Processes that write there at the same time mix its
-    functions up, and all later ones end in segmentation faults.
+    Numba keeps on disk what it has compiled. Several processes that compiled on a fresh machine at
+    the same time left files there with which all later ones ended in segmentation faults.
     """
     lock = Path(tempfile.gettempdir()) / f"wavenet_ae-numba-{os.getuid()}.lock"
     with lock.open("a") as file:

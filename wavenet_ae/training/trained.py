@@ -111,7 +111,8 @@ def read_config(workdir: Path) -> dict[str, Any]:
         for name in names:
             value = value.get(name) if isinstance(value, dict) else None
         if not isinstance(value, kind):
-            what = f"lacks {'.'.join(names)}" if value is None else "is of another form"
+            missing = names and value is None
+            what = f"lacks {'.'.join(names)}" if missing else "is of another form"
             raise UserError(
                 f"{path} {what}: restore it from a copy, or name a folder of this package's."
             )

@@ -69,7 +69,7 @@ def num_elements(collective):
 
 
 @needs_libtpu
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def test_one_fused_all_reduce_is_all_that_training_exchanges(config, tmp_path, dtype):
     config["model"]["dtype"] = dtype
     module, description = compile_for_tpu(tmp_path, config, "lower_train_step(config, devices)")
@@ -89,6 +89,7 @@ def test_one_fused_all_reduce_is_all_that_training_exchanges(config, tmp_path, d
 
 
 @needs_libtpu
+@pytest.mark.slow
 def test_accumulation_reduces_gradients_once_and_computes_the_same(config, tmp_path):
     whole, _ = compile_for_tpu(tmp_path, config, "lower_train_step(config, devices)")
     config["accumulation_steps"] = 4

@@ -62,7 +62,10 @@ def test_where_there_is_none(tmp_path, empty):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("damage", ["emptied", "cut", "gone"])
+@pytest.mark.parametrize(
+    "damage",
+    ["cut", *(pytest.param(damage, marks=pytest.mark.slow) for damage in ("emptied", "gone"))],
+)
 def test_no_truncation_goes_unnoticed(two_checkpoints, empty, tmp_path, capsys, damage):
     """Every file in turn: the newest comes back as it was saved, or the one before it does."""
     fell_back = 0
@@ -135,7 +138,10 @@ def test_weights_alone_are_nothing_to_go_on_from(two_checkpoints, empty, tmp_pat
         restore(workdir, empty)
 
 
-@pytest.mark.parametrize("damage", ["emptied", "cut", "gone"])
+@pytest.mark.parametrize(
+    "damage",
+    ["cut", *(pytest.param(damage, marks=pytest.mark.slow) for damage in ("emptied", "gone"))],
+)
 def test_damaged_weights_are_one_sentence(two_checkpoints, empty, tmp_path, capfd, caplog, damage):
     """Every file in turn: the weights are as they were saved, or the checkpoint is named."""
     refused = 0

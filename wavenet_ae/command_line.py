@@ -1,6 +1,5 @@
 """What all entry points in `experiments/` share: how they start and how they end."""
 
-import errno
 import json
 import math
 import os
@@ -14,7 +13,7 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from wavenet_ae.system.errors import MachineError, Stopped, UserError
+from wavenet_ae.system.errors import SHORTAGES, MachineError, Stopped, UserError
 from wavenet_ae.system.settings import LARGEST_SEED, local_path
 
 __all__ = ["LARGEST_SEED", "define_distributed", "define_path", "read_config", "run"]
@@ -25,9 +24,6 @@ _STOPPED, _LOST, _DEFECT, _MACHINE = 75, 69, 70, 74
 # For how long a process that is done waits for the others; then JAX ends them all.
 _WEEK_S, _MINUTES_S = 7 * 24 * 3600, 300
 _shutdown_timeout_s = _MINUTES_S
-
-# What a machine lacks, not what a user has mistyped.
-_SHORTAGES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class _PathParser(flags.ArgumentParser):
@@ -236,7 +232,7 @@ def _known_cause(error: Exception) -> UserError | None:
             f"the memory is too small ({first or 'out of memory'}): take a smaller batch or model."
         )
     if isinstance(error, OSError) and error.strerror:
-        kind = MachineError if error.errno in _SHORTAGES else UserError
+        kind = MachineError if error.errno in SHORTAGES else UserError
         names = " to ".join(str(n) for n in (error.filename, error.filename2) if n is not None)
         return kind(f"{names or 'a file'}: {error.strerror}.")
     return None

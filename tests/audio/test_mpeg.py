@@ -99,3 +99,10 @@ def test_a_length_that_layer_2_cannot_tell_is_refused():
     assert mpeg.with_length(frame * 3) == frame * 3
     with pytest.raises(files.DamageError, match="varying bit rate"):
         mpeg.with_length(frame + shorter)
+
+
+def test_aac_is_no_mp3():
+    # ADTS: the bits of the layer are 0.
+    assert not mpeg.begins(b"\xff\xf1\x50\x80")
+    assert not mpeg.begins(b"\xff\xf9\x50\x80")
+    assert mpeg.begins(b"\xff\xfb\x90\x64")

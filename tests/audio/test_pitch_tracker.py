@@ -1,8 +1,3 @@
-import concurrent.futures
-import fcntl
-import os
-import tempfile
-
 import numpy as np
 import pytest
 from recorded_tones import tone
@@ -74,16 +69,3 @@ def test_two_notes_after_each_other_are_refused():
 def test_what_hardly_sounds_is_refused(audio):
     with pytest.raises(PitchError, match=r"sounds for 0\.\d\d s, too short"):
         track(audio)
-
-
-def test_one_process_compiles_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    pitch_tracker._compile.cache_clear()
-    lock = tmp_path / f"wavenet_ae-numba-{os.getuid()}.lock"
-    with lock.open("a") as file, concurrent.futures.ThreadPoolExecutor() as pool:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        heard = pool.submit(track, tone(60))
-        with pytest.raises(TimeoutError):
-            heard.result(timeout=1)
-        fcntl.flock(file, fcntl.LOCK_UN)
-        assert heard.result().midi == 60

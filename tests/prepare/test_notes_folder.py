@@ -131,5 +131,6 @@ def test_a_journal_that_is_not_ours(tmp_path, first):
 def test_one_process_writes(tmp_path):
     with open_writer(tmp_path), pytest.raises(UserError, match="another process is writing"):
         open_writer(tmp_path)
-    open_writer(tmp_path).discard()
+    with open_writer(tmp_path) as written:
+        written.discard()
     assert not os.path.exists(tmp_path)

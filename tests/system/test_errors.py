@@ -15,7 +15,7 @@ from wavenet_ae.system.errors import MachineError, UserError, write_error
         (errno.EIO, "try again", MachineError),
         (errno.EROFS, "choose another place", UserError),
         (errno.EACCES, "a folder that you may write to", UserError),
-        (errno.EMFILE, "`ulimit -n`", UserError),
+        (errno.EMFILE, "`ulimit -n`", MachineError),
         (errno.EBUSY, "choose another place", UserError),
     ],
 )

@@ -28,9 +28,22 @@ SAMPLE_RATE_HZ = 16_000
 # What all tools look for in folders. The last two lines are sounds that libsndfile does not read:
 # refused, not passed over.
 SUFFIXES = (
-    *(".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
+    *(
+        ".aif",
+        ".aifc",
+        ".aiff",
+        ".au",
+        ".bwf",
+        ".caf",
+        ".flac",
+        ".mp2",
+        ".mp3",
+        ".oga",
+        ".ogg",
+        ".opus",
+    ),
     *(".rf64", ".snd", ".w64", ".wav", ".wave"),
-    *(".aac", ".ac3", ".amr", ".ape", ".dff", ".dsf", ".m4a", ".mka", ".mp2", ".mpc", ".spx"),
+    *(".aac", ".ac3", ".amr", ".ape", ".dff", ".dsf", ".m4a", ".mka", ".mpc", ".spx"),
     *(".tta", ".wma", ".wv"),
 )
 
@@ -72,8 +85,8 @@ def load(path: _PathLike) -> np.ndarray:
     level = np.linalg.norm(channels) / channels.shape[1] ** 0.5
     if np.linalg.norm(audio) < _CANCELLED * level:
         tqdm.write(
-            f"{path}: its channels cancel each other out, and their mean, which is what is read, "
-            "is far weaker than each: save one channel as a file of its own to read that",
+            f"{path}: its channels cancel each other out, and their mean, which is used, is far "
+            "quieter than either channel: save one channel as a mono file and use that",
             file=sys.stderr,
         )
     return _resample(audio, rate_hz)
@@ -255,7 +268,7 @@ def find(
     for path, stem in wanted.values():
         unique, number = stem, 2
         if stem.casefold() in used:
-            while unique.casefold() in reserved | used:
+            while (key := unique.casefold()) in reserved or key in used:
                 unique, number = f"{stem}_{number}", number + 1
         used.add(unique.casefold())
         sources.append(Source(path, unique))

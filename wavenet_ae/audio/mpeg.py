@@ -29,7 +29,8 @@ class _Frame(NamedTuple):
 
 def begins(content: bytes) -> bool:
     """Tells whether a file begins as a frame does."""
-    return content[:1] == b"\xff" and content[1:2] >= b"\xe0"
+    # The bits of the layer are 0 in AAC (ADTS), which begins alike.
+    return content[:1] == b"\xff" and content[1:2] >= b"\xe0" and content[1] & 6 != 0
 
 
 def with_length(content: bytes) -> bytes:

@@ -1,16 +1,12 @@
 """The pitch of a recorded note, by probabilistic YIN (Mauch and Dixon 2014; librosa's `pyin`)."""
 
-import fcntl
-import functools
-import os
-import tempfile
-from pathlib import Path
 from typing import NamedTuple
 
 import librosa
 import numpy as np
 import soxr
 
+from wavenet_ae.audio import first_call
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.system.errors import UserError
 
@@ -60,7 +56,6 @@ def track(audio: np.ndarray) -> Pitch:
         PitchError: the sound is too short, has a pitch too seldom, or its pitch wanders.
     """
     audio = soxr.resample(audio, SAMPLE_RATE_HZ, _RATE_HZ, quality="HQ")
-    _compile()
     hz, is_voiced, probability = _pyin(audio)
     sounding = _is_sounding(audio)
     if sounding.sum() < _FEWEST_FRAMES:
@@ -86,6 +81,7 @@ def track(audio: np.ndarray) -> Pitch:
     return Pitch(midi, round(100 * (median - midi)), float(voiced))
 
 
+@first_call.alone
 def _pyin(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns hertz, whether there is a pitch, and how probable that is, of each frame."""
     return librosa.pyin(
@@ -98,19 +94,6 @@ def _pyin(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         hop_length=_HOP_SAMPLES,
         resolution=_RESOLUTION,
     )
-
-
-@functools.cache
-def _compile() -> None:
-    """Has numba compile librosa's functions, one process after the other.
-
-    Numba keeps on disk what it has compiled. Several processes that compiled on a fresh machine at
-    the same time left files there with which all later ones ended in segmentation faults.
-    """
-    lock = Path(tempfile.gettempdir()) / f"wavenet_ae-numba-{os.getuid()}.lock"
-    with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        _pyin(np.sin(np.arange(2 * _FRAME_SAMPLES, dtype=np.float32) / 10))
 
 
 def _is_sounding(audio: np.ndarray) -> np.ndarray:

@@ -4,13 +4,10 @@ Brightness is the log power, colour the phase's change from frame to frame (Enge
 section 4). A steady partial keeps its colour; an unsteady one runs through the rainbow.
 """
 
-import io
-import os
-from typing import BinaryIO
-
 import librosa
 import numpy as np
 
+from wavenet_ae.audio import first_call
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 
 HOP_SAMPLES = 256
@@ -50,6 +47,7 @@ def rainbowgram(audio: np.ndarray) -> np.ndarray:
     return np.rint(255 * colour * _brightness(spectrum)[..., np.newaxis]).astype(np.uint8)
 
 
+@first_call.alone
 def _constant_q(audio: np.ndarray) -> np.ndarray:
     """Returns the constant-Q transform, complex [bins, frames]."""
     padded = np.pad(audio, (0, max(0, _SHORTEST_SAMPLES - len(audio))))
@@ -83,22 +81,3 @@ def _phase_change(spectrum: np.ndarray) -> np.ndarray:
     change = np.angle(spectrum[:, 1:] * np.conj(spectrum[:, :-1])) / np.pi
     first = change[:, :1] if change.shape[1] else np.zeros((len(spectrum), 1))
     return np.concatenate([first, change], axis=1)
-
-
-def save_png(path_or_file: str | os.PathLike[str] | BinaryIO, rgb: np.ndarray) -> None:
-    """Writes a picture as PNG, the lowest bin at the bottom.
-
-    Args:
-        path_or_file: where to.
-        rgb: uint8 [bins, frames, 3], as `rainbowgram` returns it.
-    """
-    from matplotlib import image  # without pyplot, which keeps global state
-
-    image.imsave(path_or_file, np.ascontiguousarray(rgb[::-1]), format="png")
-
-
-def png_bytes(rgb: np.ndarray) -> bytes:
-    """Returns the PNG file of uint8 [bins, frames, 3], the lowest bin at the bottom."""
-    buffer = io.BytesIO()
-    save_png(buffer, rgb)
-    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Musical notes and where they come from. The only importer of TFDS and Grain."""
+"""What training reads: the schema of notes, stored datasets, and the pipeline of batches."""
 
 import os
 

@@ -5,7 +5,7 @@ and held against the mean of the sounds; here it is a row of weights from one no
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -239,20 +239,17 @@ def write_interpolation(
             "--num_pairs=2 or more."
         )
     weights = [i / (num_weights - 1) for i in range(num_weights)]
-    rows = []
     for end in (end for pair in pairs for end in pair if pitch is not None):
         tell_other_pitch(end.name, pitch, end.pitch)
-    for number, pair in enumerate(tqdm(pairs, unit="pair", desc="encoding"), start=1):
-        name = f"{number:02d}_{_safe(pair.first.name)}_{_safe(pair.second.name)}"
-        jobs = {
-            task: _between(model, pair, name, weights, interpolation, pitch)
-            for task, model in models.items()
-        }
-        rows.append(_Row(name, pair, jobs))
-    FILES.check(output)
-    check_names(output / ORIGINAL_FOLDER, [name for row in rows for name in _originals(row)])
-    for folder in (MIX, *models):
-        check_names(output / folder, [_numbered(row.name, w) for row in rows for w in weights])
+    names = [
+        f"{number:02d}_{_safe(pair.first.name)}_{_safe(pair.second.name)}"
+        for number, pair in enumerate(pairs, start=1)
+    ]
+    rows = [_Row(name, pair, {}) for name, pair in zip(names, pairs, strict=True)]
+    _check_folder(output, rows, models, weights)
+    for row in tqdm(rows, unit="pair", desc="encoding"):
+        for task, model in models.items():
+            row.jobs[task] = _between(model, row.pair, row.name, weights, interpolation, pitch)
     # All that can be refused has been refused: only now is anything written.
     for row in rows:
         save_sounds(output / ORIGINAL_FOLDER, _originals(row))
@@ -275,6 +272,16 @@ def write_interpolation(
     shown = [_show(output, row, weights) for row in rows]
     document = interpolation_document.document(models, shown, settings, heard)
     return FILES.write(output, document, record)
+
+
+def _check_folder(
+    output: Path, rows: Sequence[_Row], models: Iterable[str], weights: Sequence[float]
+) -> None:
+    """Raises a UserError where the folder holds files that would be replaced and are others'."""
+    FILES.check(output)
+    check_names(output / ORIGINAL_FOLDER, [name for row in rows for name in _originals(row)])
+    for folder in (MIX, *models):
+        check_names(output / folder, [_numbered(row.name, w) for row in rows for w in weights])
 
 
 def _safe(name: str) -> str:

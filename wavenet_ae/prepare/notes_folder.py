@@ -255,9 +255,10 @@ class NotesWriter(NotesFolder):
             begun = json.loads(first)
         except (FileNotFoundError, ValueError):
             return None, []
-        with contextlib.suppress(ValueError):  # the last line may be torn
+        with contextlib.suppress(TypeError, ValueError):  # the last line may be torn
             for line in lines:
-                noted.append(tuple(json.loads(line)))
+                key, facts = json.loads(line)
+                noted.append((key, facts))
         return begun if isinstance(begun, dict) else None, noted
 
     def _read_report(self) -> dict[str, Any]:
@@ -274,7 +275,7 @@ class NotesWriter(NotesFolder):
         if not known:
             return f"notes that were not {made} here: {ways_out}"
         names = [name.removesuffix("_sha256") for name in asked if known.get(name) != asked[name]]
-        others = f"notes that were {made} with other {' and '.join(names)}"
+        others = f"notes that were {made} with other {' and '.join(names) or 'settings'}"
         if unfinished:
             return f"unfinished {others}: finish them with the former settings, {ways_out}"
         return f"{others}: {ways_out}"
@@ -342,8 +343,7 @@ class NotesWriter(NotesFolder):
         self._delete([self.path / self._maker.journal])
 
     def discard(self) -> None:
-        """Closes and takes away what there is, for it comes to nothing."""
-        self._opened.close()
+        """Takes away what there is, since there are no notes."""
         shutil.rmtree(self.path / note_files.AUDIO, ignore_errors=True)
         names = (self._maker.journal, self._maker.report, note_files.EXAMPLES)
         self._delete(self.path / name for name in names)

@@ -26,7 +26,8 @@ class Stopped(Exception):  # noqa: N818 - nothing went wrong
     """
 
 
-_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+# What the machine lacks, not what a user has mistyped.
+SHORTAGES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _ELSEWHERE = "choose another place"
 _WAYS_OUT = {
     errno.ENOSPC: "free some space, or choose another disk",
@@ -52,6 +53,6 @@ def write_error(path: Path | str, error: OSError) -> UserError:
 
     A MachineError where the same command may succeed another time.
     """
-    kind = MachineError if error.errno in _MACHINE else UserError
+    kind = MachineError if error.errno in SHORTAGES else UserError
     way_out = _WAYS_OUT.get(error.errno, _ELSEWHERE)
     return kind(f"{path} cannot be written ({error.strerror or error}): {way_out}.")

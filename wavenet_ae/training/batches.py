@@ -1,5 +1,6 @@
 """The batches of a run, and its scores on those of validation."""
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,7 +53,8 @@ def references(
     )
     # A small split is not read again and again.
     epoch = math.ceil(len(notes) / config["batch_size"])
-    scores = task.references(itertools.islice(batches, min(epoch, _REFERENCE_BATCHES)))
+    with contextlib.closing(batches):
+        scores = task.references(itertools.islice(batches, min(epoch, _REFERENCE_BATCHES)))
     return {f"reference/{name}": value for name, value in scores.items()}
 
 
@@ -70,18 +72,20 @@ def make_evaluate(
     eval_step = make_eval_step(task, mesh)
 
     def evaluate(state: TrainState) -> dict[str, float] | None:
-        sums = []
-        for batch in input_pipeline.evaluation_batches(
+        batches = input_pipeline.evaluation_batches(
             notes,
             batch_size=config["batch_size"],
             crop_samples=task.crop_samples,
             num_batches=config["eval_batches"],
             share=_share(),
             num_workers=config["dataset"]["num_workers"],
-        ):
-            if stop.is_made():
-                return None
-            sums.append(eval_step(state, sharding.to_global(batch, mesh)))
+        )
+        sums = []
+        with contextlib.closing(batches):
+            for batch in batches:
+                if stop.is_made():
+                    return None
+                sums.append(eval_step(state, sharding.to_global(batch, mesh)))
         totals, counts = zip(*jax.device_get(sums), strict=True)
         scores = {f"valid/{k}": float(sum(t[k] for t in totals) / sum(counts)) for k in totals[0]}
         if not math.isfinite(scores["valid/loss"]):

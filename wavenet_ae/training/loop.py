@@ -21,7 +21,7 @@ from wavenet_ae.training.metrics import MetricsLog, Summaries
 from wavenet_ae.training.profiling import Profiler
 from wavenet_ae.training.progress import Progress, due_after
 from wavenet_ae.training.state import TrainState
-from wavenet_ae.training.step import make_train_step
+from wavenet_ae.training.step import Batch, make_train_step
 
 Summarize = Callable[[Mapping[str, Any], tasks.Task, TrainState], Summaries]
 
@@ -74,9 +74,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
             contextlib.closing(training_batches(config, task, notes["train"], progress.step))
         )
         batch = sharding.to_global(next(batches), mesh)
-        started = time.monotonic()
-        train_step = make_train_step(config, task, mesh).lower(state, batch).compile()
-        processes.say_once(f"compiled the training step in {time.monotonic() - started:.0f} s")
+        train_step = _compile(make_train_step(config, task, mesh), state, batch)
         samples = batch["audio"].size
         log = stack.enter_context(
             MetricsLog(
@@ -101,6 +99,13 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
                 f"{stop.reason()}: {workdir} is saved at step {progress.step}; the same command "
                 "resumes there"
             )
+
+
+def _compile(step: Callable[..., Any], state: TrainState, batch: Batch) -> Callable[..., Any]:
+    started = time.monotonic()
+    compiled = step.lower(state, batch).compile()
+    processes.say_once(f"compiled the training step in {time.monotonic() - started:.0f} s")
+    return compiled
 
 
 def _finish_step(run: _Run, state: TrainState, progress: Progress) -> None:

@@ -510,3 +510,26 @@ def test_a_sound_that_was_deleted_is_made_again(folder, output):
     sound.unlink()
     assert "(2 of them from before)" in import_notes(folder, output).summary
     assert sound.read_bytes() == before
+
+
+def test_an_import_stays_where_nothing_can_become_a_note_any_more(folder, output):
+    import_notes(folder, output)
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match="could become a note"):
+        import_notes(folder, output, defaults=Defaults(names=False))
+    for path in folder.rglob("*.wav"):
+        path.write_bytes(b"RIFF")
+    with pytest.raises(UserError, match="could become a note"):
+        import_notes(folder, output)
+    kept = {path: path.read_bytes() for path in before if path.exists()}
+    assert kept == before
+
+
+def test_a_report_of_another_form_is_as_none(folder, output):
+    import_notes(folder, output)
+    notes = set(examples(output))
+    for files in ([], {"a.wav": 5}):
+        changed = report(output) | {"files": files}
+        (output / "import.json").write_text(json.dumps(changed))
+        import_notes(folder, output)
+        assert set(examples(output)) == notes

@@ -438,8 +438,11 @@ def test_a_missing_font(tmp_path):
         soundfont.render_soundfont(tmp_path / "none.sf2", tmp_path / "notes")
 
 
-def test_a_damaged_font(tiny_font, tmp_path):
-    tiny_font.write_bytes(tiny_font.read_bytes()[:6000])
+@pytest.mark.parametrize("place", [b"smpl", b"phdr", b"igen", b"shdr", None])
+def test_a_font_that_breaks_off(tiny_font, tmp_path, place):
+    content = tiny_font.read_bytes()
+    end = content.index(place) + 30 if place else len(content) - 5
+    tiny_font.write_bytes(content[:end])
     with pytest.raises(UserError, match="damaged"):
         soundfont.render_soundfont(tiny_font, tmp_path / "notes")
     assert not (tmp_path / "notes").exists()

@@ -29,9 +29,12 @@ class ImportedFiles:
         self._owners: dict[str, str] = {}  # the file that each note comes from
         earlier = folder.noted
         if folder.report is not None:
-            earlier = folder.report["files"].items()
+            files = folder.report.get("files")
+            earlier = files.items() if isinstance(files, dict) else ()
         for file, known in earlier:
-            self._remember(file, {name: it for name, it in known.items() if name != "labels_from"})
+            if isinstance(known, dict):  # whatever else JSON holds is not ours
+                facts = {name: it for name, it in known.items() if name != "labels_from"}
+                self._remember(file, facts)
         folder.begin(self._facts)
 
     def known(self, file: str, state: Mapping[str, Any]) -> Mapping[str, Any]:

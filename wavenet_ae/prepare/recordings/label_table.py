@@ -9,6 +9,7 @@ list of rows, or maps the files to their rows, as NSynth's own `examples.json` d
 
 import csv
 import difflib
+import functools
 import io
 import itertools
 import json
@@ -118,6 +119,7 @@ def _read_json(path: Path, text: str) -> Iterable[tuple[str, str, dict[str, Any]
         yield _row(f"{path}, entry {number}", columns)
 
 
+@functools.cache
 def _column(path: Path, name: str) -> str:
     """Returns a column's name in lower case.
 

@@ -99,14 +99,18 @@ def import_notes(
     rows = {} if table is None else label_table.read_table(table, names, folder)
     job = _Import(folder, processes or worker_pool.num_cores())
     _label(job, names, rows, defaults, track_pitch)
+    nothing = UserError(f"no file in {folder} could become a note: see the reasons above.")
+    if not job.labels:
+        raise nothing
     request = _request(folder, sound)
     with NotesWriter(output, IMPORT, request, overwrite=overwrite) as written:
         notes = ImportedFiles(written, request)
         _track_pitches(job, notes, sound)
         made = _make_sounds(job, notes, sound)
         if not job.labels:
-            written.discard()
-            raise UserError(f"no file in {folder} could become a note: see the reasons above.")
+            if written.report is None and not written.noted:  # else an earlier import stays
+                written.discard()
+            raise nothing
         notes.finish(
             {file: it.note for file, it in job.labels.items()},
             {file: it.origins for file, it in job.labels.items()},
@@ -131,11 +135,12 @@ def _label(
     """Gives the files their labels, and shows what a pattern makes of the first."""
     if defaults.pattern is not None:
         fitting = defaults.pattern.check_fits(names)
+    folder_name = job.folder.resolve().name
     for file in names:
         try:
             job.labels[file] = note_labels.label(
                 PurePosixPath(file),
-                job.folder.resolve().name,
+                folder_name,
                 rows.get(file),
                 defaults,
                 track=track,
@@ -162,9 +167,9 @@ def _find(folder: Path, output: Path, table: Path | None) -> tuple[tuple[str, ..
     if table is not None and not table.is_file():
         what = "is a folder, not a file" if table.exists() else "does not exist"
         raise UserError(f"{table} {what}: see --labels.")
-    for report in folder.rglob(IMPORT.report):
-        earlier = report.parent
-        if (earlier / note_files.EXAMPLES).exists() and earlier.resolve() != output.resolve():
+    there = files.files_below(folder, leave_out=output)
+    for earlier in (path.parent for path in there if path.name == IMPORT.report):
+        if (earlier / note_files.EXAMPLES).exists():
             raise UserError(
                 f"{earlier} holds the notes of an earlier import, not recordings: move it out of "
                 f"{folder}, or choose another --input."
@@ -173,7 +178,7 @@ def _find(folder: Path, output: Path, table: Path | None) -> tuple[tuple[str, ..
     others = sum(
         path.suffix.lower() not in files.SUFFIXES
         and not (table is not None and path.resolve() == table.resolve())
-        for path in files.files_below(folder, leave_out=output)
+        for path in there
     )
     return names, others
 

@@ -35,13 +35,17 @@ def damaged_samples(path: Path) -> list[str]:
 
 
 def _chunks(content: mmap.mmap, position: int, end: int) -> Iterator[tuple[bytes, range]]:
-    """Yields where the content of each chunk lies, also of those within lists."""
+    """Yields where the content of each chunk lies, also of those within lists.
+
+    What a file that breaks off lacks is in none.
+    """
+    end = min(end, len(content))
     while position + 8 <= end:
         name, size = struct.unpack_from("<4sI", content, position)
         if name == b"LIST":
             yield from _chunks(content, position + 12, position + 8 + size)
         else:
-            yield name, range(position + 8, position + 8 + size)
+            yield name, range(position + 8, min(position + 8 + size, end))
         position += 8 + size
         if size % 2 and content[position : position + 1] == b"\0":  # some leave it out
             position += 1

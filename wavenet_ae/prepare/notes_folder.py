@@ -199,6 +199,7 @@ class NotesWriter(NotesFolder):
         self._maker = maker
         self._request = dict(request)
         self._begun = {**request, **versions}
+        self._taken_away: bytes | None = None
         with contextlib.ExitStack() as opened, self._reporting_failures():
             opened.enter_context(alone_in(path))
             self._prepare(overwrite)
@@ -314,7 +315,20 @@ class NotesWriter(NotesFolder):
 
     def begin_changes(self) -> None:
         """Takes `examples.json` away before sounds change, for it will not be true any more."""
-        self._delete([self.path / note_files.EXAMPLES])
+        examples = self.path / note_files.EXAMPLES
+        with self._reporting_failures(), contextlib.suppress(FileNotFoundError):
+            self._taken_away = examples.read_bytes()
+        self._delete([examples])
+
+    def undo(self) -> None:
+        """Leaves the folder as an earlier call did, or not there; no sound may have been made."""
+        if self.report is None and not self.noted:
+            self.discard()
+        elif self._taken_away is not None:
+            with atomic_file.replacing(self.path / note_files.EXAMPLES) as unfinished:
+                unfinished.write_bytes(self._taken_away)
+        if self.report is not None:
+            self._delete([self.path / self._maker.journal])
 
     def finish(
         self, notes: Collection[Note], instrument_numbers: Mapping[str, int], report: str

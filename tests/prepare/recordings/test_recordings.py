@@ -517,7 +517,7 @@ def test_an_import_stays_where_nothing_can_become_a_note_any_more(folder, output
     before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
     with pytest.raises(UserError, match="could become a note"):
         import_notes(folder, output, defaults=Defaults(names=False))
-    for path in folder.rglob("*.wav"):
+    for path in folder.rglob("*.*"):
         path.write_bytes(b"RIFF")
     with pytest.raises(UserError, match="could become a note"):
         import_notes(folder, output)
@@ -528,8 +528,8 @@ def test_an_import_stays_where_nothing_can_become_a_note_any_more(folder, output
 def test_a_report_of_another_form_is_as_none(folder, output):
     import_notes(folder, output)
     notes = set(examples(output))
-    for files in ([], {"a.wav": 5}):
-        changed = report(output) | {"files": files}
+    for strange in ([], {"a.wav": 5}):
+        changed = report(output) | {"files": strange}
         (output / "import.json").write_text(json.dumps(changed))
         import_notes(folder, output)
         assert set(examples(output)) == notes

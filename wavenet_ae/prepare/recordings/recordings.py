@@ -108,8 +108,7 @@ def import_notes(
         _track_pitches(job, notes, sound)
         made = _make_sounds(job, notes, sound)
         if not job.labels:
-            if written.report is None and not written.noted:  # else an earlier import stays
-                written.discard()
+            written.undo()
             raise nothing
         notes.finish(
             {file: it.note for file, it in job.labels.items()},

@@ -281,7 +281,7 @@ def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path)
         (
             "generate",
             ["--checkpoint={run}", "--input={sounds}/tone.wav", "--temperature=nan"],
-            "temperature=nan must be a number",
+            "--temperature=nan must be a finite number",
         ),
         (
             "generate",

@@ -1,3 +1,4 @@
+import errno
 import json
 import math
 import os
@@ -10,10 +11,11 @@ import jax
 import numpy as np
 import pytest
 from conftest import no_summaries
+from orbax.checkpoint import v1 as ocp
 
 from wavenet_ae import tasks
 from wavenet_ae.data.input_pipeline import open_split
-from wavenet_ae.system.errors import Stopped, UserError
+from wavenet_ae.system.errors import MachineError, Stopped, UserError
 from wavenet_ae.training import batches, loop, setup, sharding, trained
 from wavenet_ae.training.checkpoint import restore
 from wavenet_ae.training.loop import train_and_evaluate
@@ -374,6 +376,21 @@ def test_a_signal_at_any_moment_loses_nothing(config, tmp_path, monkeypatch, own
     assert said < 9
     steps = [int(p.name) for p in (tmp_path / "checkpoints").iterdir()]
     assert max(steps, default=0) == said
+
+
+def test_a_stop_whose_checkpoint_cannot_be_written_does_not_say_that_it_is(
+    config, tmp_path, monkeypatch
+):
+    def close(self):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(ocp.training.Checkpointer, "close", close)
+
+    def summarize(config, task, state):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(MachineError, match="No space left on device"):
+        train_and_evaluate({**config, "summarize_every_steps": 2}, tmp_path, summarize)
 
 
 def test_a_validation_loss_that_is_not_finite_is_named(config, tmp_path, monkeypatch):

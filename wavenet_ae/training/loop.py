@@ -95,10 +95,11 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
             _finish_step(run, state, progress)
         if stop.agreed:
             _save(run, state, progress)
-            raise Stopped(
-                f"{stop.reason()}: {workdir} is saved at step {progress.step}; the same command "
-                "resumes there"
-            )
+    if stop.agreed:  # and what was saved in the background has been written
+        raise Stopped(
+            f"{stop.reason()}: {workdir} is saved at step {progress.step}; the same command "
+            "resumes there"
+        )
 
 
 def _compile(step: Callable[..., Any], state: TrainState, batch: Batch) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+from pathlib import Path
 
 import nsynth_release
 import numpy as np
@@ -336,7 +337,7 @@ def test_the_command(release, tmp_path):
     """Over the miniature, whose checksums are put in the place of the published ones."""
     code = f"""
 import runpy, sys
-sys.path[:0] = [{str(ROOT / "tests")!r}, {str(ROOT / "tests" / "data")!r}]
+sys.path[:0] = [{str(ROOT / "tests")!r}, {str(Path(__file__).parent)!r}]
 import pathlib, test_official_nsynth as test
 infos = test.checksums_of(pathlib.Path({str(release)!r}))
 test.nsynth_dataset_builder.Builder.url_infos = infos

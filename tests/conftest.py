@@ -1,4 +1,5 @@
 import json
+import mmap
 import os
 import shutil
 import tempfile
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import entry_points
 import jax
+import jaxlib
 import pytest
 
 from wavenet_ae.prepare import nsynth_json
@@ -16,25 +18,37 @@ from wavenet_ae.training.metrics import Summaries
 DUMMY_NOTES = Path(nsynth_json.__file__).parent / "dummy_data"
 
 
+# Compiling takes most of the time of these tests, and half of that goes to making programs fast
+# that run for milliseconds. The second flag is not of every version.
+_COMPILE_FAST = ["--xla_backend_optimization_level=0", "--xla_cpu_use_fusion_emitters=false"]
+
+
 def pytest_configure(config):
-    # Numba's cache, which processes that write at the same time mix up, is each worker's own.
-    config.numba_cache = tempfile.mkdtemp(prefix="numba-")
-    os.environ["NUMBA_CACHE_DIR"] = config.numba_cache
+    config.own_caches = []
     # Many tests compile the same programs: one cache for all processes of this session.
-    config.own_cache = None
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        config.own_cache = tempfile.mkdtemp(prefix="xla-")
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = config.own_cache
-    cache = os.environ["JAX_COMPILATION_CACHE_DIR"]
-    jax.config.update("jax_compilation_cache_dir", cache)
-    seconds = os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+    for variable in ("JAX_COMPILATION_CACHE_DIR", "NUMBA_CACHE_DIR"):
+        if variable not in os.environ:
+            os.environ[variable] = tempfile.mkdtemp(prefix="cache-")
+            config.own_caches.append(os.environ[variable])
+    os.environ.setdefault("XLA_FLAGS", " ".join(filter(_is_known_to_xla, _COMPILE_FAST)))
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    seconds = os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", float(seconds))
 
 
 def pytest_unconfigure(config):
-    shutil.rmtree(config.numba_cache, ignore_errors=True)
-    if config.own_cache:
-        shutil.rmtree(config.own_cache, ignore_errors=True)
+    for folder in config.own_caches:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_known_to_xla(flag):
+    """Tells whether JAX would not end the process for it."""
+    name = flag.removeprefix("--").partition("=")[0].encode()
+    for library in Path(jaxlib.__file__).parent.glob("*.so"):
+        with library.open() as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as content:
+            if content.find(name) >= 0:
+                return True
+    return False
 
 
 def no_summaries(config, task, state):
@@ -74,6 +88,8 @@ def tiny_config(data_dir):
                 "name": "nsynth_json/by_note",
                 "data_dir": str(data_dir),
                 "num_workers": 0,
+                "gain_db": 0.0,
+                "input_noise": 0.0,
             },
             "num_steps": 4,
             "batch_size": 4,
@@ -81,6 +97,7 @@ def tiny_config(data_dir):
             "accumulation_steps": 1,
             "skip_nonfinite": 0,
             "optimizer": {
+                "name": "adam",
                 "learning_rates": [1e-2, 1e-3],
                 "boundaries": [3],
                 "b1": 0.9,

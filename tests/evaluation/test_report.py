@@ -37,56 +37,18 @@ SPLITS = {
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
+def splits_dir(tmp_path_factory):
     return build_splits(tmp_path_factory.mktemp("data"), SPLITS)
 
 
 @pytest.fixture(scope="module")
-def workdir(data_dir, tmp_path_factory):
+def workdir(splits_dir, tiny_config, tmp_path_factory):
     """A run of two steps of a very small model that is conditioned on pitch."""
-    config = {
-        "task": "wavenet",
-        "seed": 0,
-        "model": {
-            "encoder_channels": 4,
-            "encoder_layers": 2,
-            "decoder_channels": 4,
-            "skip_channels": 4,
-            "decoder_layers": 2,
-            "dilation_cycle": 2,
-            "embedding_size": 3,
-            "hop_length": 512,
-            "num_pitches": 128,
-        },
-        "dataset": {
-            "name": "nsynth_json/published",
-            "data_dir": str(data_dir),
-            "num_workers": 0,
-        },
-        "num_steps": 2,
-        "batch_size": 2,
-        "crop_samples": 1024,
-        "accumulation_steps": 1,
-        "skip_nonfinite": 0,
-        "optimizer": {
-            "learning_rates": [1e-3],
-            "boundaries": [],
-            "b1": 0.9,
-            "b2": 0.999,
-            "eps": 1e-8,
-            "clip_norm": None,
-            "spike_norm": None,
-        },
-        "averaging_decay": 0.9,
-        "log_every_steps": 1,
-        "eval_every_steps": 2,
-        "eval_batches": None,
-        "checkpoint_every_steps": 2,
-        "checkpoint_every_minutes": None,
-        "summarize_every_steps": 0,
-        "profile_steps": 0,
-        "init_from": None,
-    }
+    config = json.loads(tiny_config)
+    config["model"] |= {"hop_length": 512, "num_pitches": 128}
+    config["dataset"] |= {"name": "nsynth_json/published", "data_dir": str(splits_dir)}
+    config |= {"num_steps": 2, "batch_size": 2, "crop_samples": 1024}
+    config |= {"eval_every_steps": 2, "checkpoint_every_steps": 2}
     folder = tmp_path_factory.mktemp("run")
     loop.train_and_evaluate(config, folder, no_summaries)
     return folder
@@ -125,8 +87,8 @@ def test_players_hold_the_sounds_of_the_folder(output):
         assert (audio.shape, rate_hz) == ((NUM_SAMPLES,), 16_000)
 
 
-def test_originals_are_the_notes_of_the_split(output, data_dir):
-    notes = data_dir.parent / "notes" / "nsynth-test" / "audio"
+def test_originals_are_the_notes_of_the_split(output, splits_dir):
+    notes = splits_dir.parent / "notes" / "nsynth-test" / "audio"
     for name in CHOSEN:
         original, _ = soundfile.read(output / "audio" / f"{name}_original.wav", dtype="int16")
         whole, _ = soundfile.read(notes / f"{name}.wav", dtype="int16")
@@ -218,8 +180,8 @@ def test_second_call_generates_nothing_and_gives_the_same_page(output, workdir, 
         write_report([workdir], output, num_notes=3, seconds=SECONDS, seed=1)
 
 
-def test_split_with_one_note_has_no_blend(workdir, data_dir, tmp_path, capsys):
-    write_report([workdir], tmp_path, split="valid", data_dir=str(data_dir), seconds=0.01)
+def test_split_with_one_note_has_no_blend(workdir, splits_dir, tmp_path, capsys):
+    write_report([workdir], tmp_path, split="valid", data_dir=str(splits_dir), seconds=0.01)
     assert capsys.readouterr().out.startswith(
         "notes in the split valid: 1, fewer than --num_notes=4\n"
     )

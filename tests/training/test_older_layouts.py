@@ -15,7 +15,7 @@ from wavenet_ae.training import checkpoint, sharding
 from wavenet_ae.training.checkpoint import Checkpoints
 from wavenet_ae.training.progress import Progress
 from wavenet_ae.training.state import TrainState, make_optimizer
-from wavenet_ae.training.trained import export, load_trained
+from wavenet_ae.training.trained import export, load_trained, read_config
 
 
 def older_kernel(matrix, in_features):
@@ -105,3 +105,19 @@ def test_an_export_of_an_older_version_is_the_same_model(tiny_run, tmp_path):
     task = tasks.create(loaded.config)
     signal = jnp.zeros((1, today.config["model"]["hop_length"]))
     task.model.apply({"params": loaded.params}, signal, jnp.zeros(1, jnp.int32))
+
+
+def test_a_configuration_of_an_older_version_has_what_became_a_setting(tiny_config, tmp_path):
+    config = json.loads(tiny_config)
+    older = json.loads(tiny_config)
+    for settings, name in (
+        (older, "profile_steps"),
+        (older["dataset"], "gain_db"),
+        (older["dataset"], "input_noise"),
+        (older["optimizer"], "name"),
+    ):
+        del settings[name]
+    older["optimizer"]["b1"] = 0.5
+    (tmp_path / "config.json").write_text(json.dumps(older))
+    config["optimizer"]["b1"] = 0.5
+    assert read_config(tmp_path) == config

@@ -47,7 +47,11 @@ def assert_close(first, second, atol):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=atol), first, second)
 
 
-def test_three_steps_are_the_authors(config):
+@pytest.mark.parametrize(
+    ("compiler_options", "rounding"),
+    [({}, 2e-5), pytest.param(authors.ACCURATE_SUMS, 3e-6, marks=pytest.mark.slow)],
+)
+def test_three_steps_are_the_authors(config, compiler_options, rounding):
     oracle = authors.load("wavenet_initial.npz")
     after = authors.load("wavenet_after_3_steps.npz")
     config["optimizer"] |= {"learning_rates": [2e-4], "boundaries": []}
@@ -64,11 +68,13 @@ def test_three_steps_are_the_authors(config):
     )
     # The step donates all of it, and zeros may share a buffer.
     state = jax.tree.map(jnp.copy, state)
-    step = make_train_step(config, task, mesh)
+    state = jax.device_put(state, sharding.replicated(mesh))
     batch = sharding.to_global({"audio": oracle["wav"], "pitch": np.zeros(2, np.int32)}, mesh)
+    step = make_train_step(config, task, mesh).lower(state, batch)
+    step = step.compile(compiler_options=compiler_options)
     losses = []
     for _ in range(3):
-        state, metrics = step(jax.device_put(state, sharding.replicated(mesh)), batch)
+        state, metrics = step(state, batch)
         losses.append(metrics["loss"])
     final, _ = task.loss(state.params, {}, batch, train=False)
 
@@ -83,7 +89,7 @@ def test_three_steps_are_the_authors(config):
     np.testing.assert_allclose([*losses, final["loss"].mean()], after["losses"], rtol=2e-4)
     # All others agree.
     for found in (errors(state.params, theirs), errors(state.averaged, averaged)):
-        assert np.quantile(found, 0.9) < 3e-6
+        assert np.quantile(found, 0.9) < rounding
         assert found.max() < 3 * 2 * 2e-4
 
 

@@ -11,7 +11,6 @@ from wavenet_ae import tasks
 from wavenet_ae.compilation.chips import Chip
 from wavenet_ae.compilation.hlo import Module
 from wavenet_ae.data import nsynth
-from wavenet_ae.data.input_pipeline import augmentations
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import sampler
 from wavenet_ae.system.errors import UserError
@@ -48,7 +47,7 @@ def batch_shapes(config: Mapping[str, Any], task: tasks.Task) -> dict[str, jax.S
     arrays = nsynth.batch_arrays(
         config["batch_size"],
         task.crop_samples or nsynth.NOTE_SAMPLES,
-        input_noise=augmentations(config["dataset"])["input_noise"] > 0,
+        input_noise=config["dataset"]["input_noise"] > 0,
     )
     return {name: jax.ShapeDtypeStruct(*array) for name, array in arrays.items()}
 

@@ -276,12 +276,8 @@ class _InputNoise(grain.RandomMapTransform):
 
 
 def augmentations(dataset: Mapping[str, Any]) -> dict[str, float]:
-    """Returns what `training_batches` does to sounds by a configuration's `dataset`.
-
-    Args:
-        dataset: `gain_db` and `input_noise`; runs of older versions may lack them.
-    """
-    return {name: dataset.get(name, 0.0) for name in ("gain_db", "input_noise")}
+    """Returns what `training_batches` does to sounds by a configuration's `dataset`."""
+    return {name: dataset[name] for name in ("gain_db", "input_noise")}
 
 
 class _GlobalRows:

@@ -1,14 +1,34 @@
 """What older versions of this package saved, in today's layout.
 
 The convolutions of the WaveNet autoencoder had kernels `[width, in, out]`; they are matrices now.
+Configurations lacked what later versions can do.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
 
 from wavenet_ae.models.layers import matrix_of_kernel
+
+# What runs did before there was a setting for it.
+_WITHOUT_SETTING = MappingProxyType(
+    {
+        "profile_steps": 0,
+        "dataset": {"gain_db": 0.0, "input_noise": 0.0},
+        "optimizer": {"name": "adam"},
+    }
+)
+
+
+def config_as_today(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a saved configuration with the settings that its version did not have."""
+    config = {**_WITHOUT_SETTING, **saved}
+    for group in ("dataset", "optimizer"):
+        if isinstance(config[group], Mapping):
+            config[group] = {**_WITHOUT_SETTING[group], **config[group]}
+    return config
 
 
 def named_leaves(tree: Any) -> list[tuple[str, Any]]:

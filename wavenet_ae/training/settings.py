@@ -23,7 +23,6 @@ from wavenet_ae.system.settings import (
     choice,
     local_path,
     number,
-    optional,
     or_none,
     several,
     whole,
@@ -53,17 +52,15 @@ _RULES: Rules = {
         "name": DATASET_NAME,
         "data_dir": LOCAL_PATH,
         "num_workers": whole(0, _MOST_WORKERS),
-        "gain_db": optional(
-            number(f"between 0 and {_LARGEST_GAIN_DB} dB", lambda x: 0 <= x <= _LARGEST_GAIN_DB)
+        "gain_db": number(
+            f"between 0 and {_LARGEST_GAIN_DB} dB", lambda x: 0 <= x <= _LARGEST_GAIN_DB
         ),
-        "input_noise": optional(
-            number(
-                f"between 0 and {_LARGEST_NOISE} mu-law codes", lambda x: 0 <= x <= _LARGEST_NOISE
-            )
+        "input_noise": number(
+            f"between 0 and {_LARGEST_NOISE} mu-law codes", lambda x: 0 <= x <= _LARGEST_NOISE
         ),
     },
     "optimizer": {
-        "name": optional(choice("adam", "muon")),
+        "name": choice("adam", "muon"),
         "learning_rates": several(NOT_NEGATIVE, least=1),
         "boundaries": several(whole(1)),
         "b1": BELOW_ONE,
@@ -85,7 +82,7 @@ def check_training(config: Mapping[str, Any]) -> None:
         raise UserError("the --config is of no training: take one of experiments/configs.")
     check(config, {**tasks.rules_of(config), **_RULES})
     learning_rate_schedule(config["optimizer"])
-    if config["dataset"].get("input_noise") and config["task"] != "wavenet":
+    if config["dataset"]["input_noise"] and config["task"] != "wavenet":
         raise UserError(
             f"config.dataset.input_noise={config['dataset']['input_noise']} must be 0 for other "
             "models than the WaveNet."

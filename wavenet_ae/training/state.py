@@ -12,7 +12,6 @@ import optax.contrib
 
 from wavenet_ae.system.errors import UserError
 
-ADAM = "adam"
 _ADAMS_RMS = 0.2  # the root mean square of an update of Adam's at learning rate 1, about
 
 
@@ -60,7 +59,7 @@ def make_optimizer(config: Mapping[str, Any]) -> optax.GradientTransformation:
     size of Adam's (Liu et al. 2025, section 2.2), so that learning rates mean the same.
 
     Args:
-        config: `name` (`adam`, also where there is none, or `muon`), `learning_rates`,
+        config: `name` (`adam` or `muon`), `learning_rates`,
             `boundaries`, `b1` (Muon's momentum, too), `b2`, `eps`, and `clip_norm`: the largest
             global norm of the gradient, or None.
 
@@ -68,7 +67,7 @@ def make_optimizer(config: Mapping[str, Any]) -> optax.GradientTransformation:
         UserError: there is no such optimizer; see `learning_rate_schedule`.
     """
     schedule = learning_rate_schedule(config)
-    match config.get("name", ADAM):
+    match config["name"]:
         case "adam":
             update = optax.chain(
                 scale_by_adam(config["b1"], config["b2"], config["eps"]),

@@ -20,7 +20,7 @@ from wavenet_ae import pretrained, tasks
 from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError, write_error
 from wavenet_ae.training import checkpoint
-from wavenet_ae.training.older_layouts import as_saved, as_today, named_leaves
+from wavenet_ae.training.older_layouts import as_saved, as_today, config_as_today, named_leaves
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -88,7 +88,7 @@ class TrainedModel(NamedTuple):
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
-    """Reads a run's resolved configuration.
+    """Reads a run's resolved configuration, with what has become a setting since.
 
     Raises:
         UserError: the folder holds no run, or its configuration is damaged.
@@ -116,7 +116,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
             raise UserError(
                 f"{path} {what}: restore it from a copy, or name a folder of this package's."
             )
-    return config
+    return config_as_today(config)
 
 
 def create_task(folder: Path, config: Mapping[str, Any]) -> tuple[tasks.Task, Any, Any]:

@@ -16,7 +16,6 @@ from wavenet_ae.system import atomic_file, processes
 from wavenet_ae.system.errors import UserError, write_error
 from wavenet_ae.training import checkpoint, trained
 from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE
-from wavenet_ae.training.state import ADAM
 
 _LOCK_FILE = ".lock"
 
@@ -126,7 +125,7 @@ def check_fits(config: Mapping[str, Any], workdir: Path) -> None:
     trained.create_task(workdir, saved)  # or else a sentence
     check_same_model(saved, config, f"{workdir} holds a run with", "use another --workdir.")
     before, now = (flatten(c) for c in (saved, config))
-    names = [settings.get("optimizer.name", ADAM) for settings in (before, now)]
+    names = [settings["optimizer.name"] for settings in (before, now)]
     if names[0] != names[1]:
         raise UserError(
             f"{workdir} holds a run with config.optimizer.name={names[0]}, not {names[1]}: use"

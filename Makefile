@@ -168,6 +168,7 @@ libtpu: $(INSTALLED)
 test test-all: setup
 	-@$(MAKE) --no-print-directory libtpu
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 \
+		--dist=loadfile --no-loadscope-reorder \
 		$(if $(filter test-all,$@),-m 'slow or not slow')
 
 lint: $(INSTALLED)

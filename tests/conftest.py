@@ -51,6 +51,13 @@ def _is_known_to_xla(flag):
     return False
 
 
+@pytest.fixture(autouse=True, scope="module")
+def compiled_programs():
+    """Lets go of a module's programs, which take gigabytes together and are in the cache."""
+    yield
+    jax.clear_caches()
+
+
 def no_summaries(config, task, state):
     return Summaries({}, {}, 16_000)
 

@@ -33,6 +33,7 @@ def make(target, *settings):
     return result
 
 
+@pytest.mark.slow
 def test_the_demo_at_a_smaller_size_and_again(tmp_path):
     settings = [
         f"SOUND={record(tmp_path / 'my tone.wav', rate_hz=44_100)}",
@@ -60,6 +61,7 @@ def test_the_demo_at_a_smaller_size_and_again(tmp_path):
     assert report.read_text() == page
 
 
+@pytest.mark.slow
 def test_table1_at_a_smaller_size(tmp_path):
     make(
         ".table1",

@@ -126,6 +126,7 @@ def check_nsynth(document):
     assert document["fingerprints"]["dataset"]["labels_and_sounds"] is None
 
 
+@pytest.mark.slow
 def test_nsynths_own_table(nsynth_labels, tmp_path):
     result = entry_points.run(
         "dataset_stats", f"--notes={nsynth_labels}", "--metadata_only", f"--output={tmp_path}"

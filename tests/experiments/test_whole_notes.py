@@ -82,11 +82,13 @@ def test_the_log_has_references_and_validation(note_runs):
 
 
 @pytest.mark.parametrize("task", ["spectral", "classifier"])
-def test_an_interrupted_run_goes_on_bit_for_bit(task, note_runs, tmp_path):
-    config = load_trained(note_runs[task]).config
+def test_an_interrupted_run_goes_on_bit_for_bit(task, note_runs, note_settings, tmp_path):
     workdir = Path(shutil.copytree(note_runs[task], tmp_path / "run"))
     shutil.rmtree(workdir / "checkpoints" / "4")
-    train_and_evaluate(config, workdir, no_summaries)
+    name, settings = note_settings[task]
+    result = entry_points.train(name, f"--workdir={workdir}", **settings)
+    assert result.returncode == 0, result.stderr
+    config = load_trained(workdir).config
 
     def final_state(folder):
         state = init_state(config, tasks.create(config), sharding.data_mesh())

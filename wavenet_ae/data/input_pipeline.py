@@ -9,11 +9,8 @@ import dataclasses
 import functools
 import itertools
 import math
-import multiprocessing
-import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, SupportsIndex
 
@@ -22,6 +19,7 @@ import numpy as np
 
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.stored_notes import Notes, find
+from wavenet_ae.system import worker_pool
 from wavenet_ae.system.errors import MachineError, UserError
 
 Batch = dict[str, np.ndarray]
@@ -178,12 +176,7 @@ def _follow_parent(worker_index: int, worker_count: int) -> None:
     """Begins a worker: it leaves a request to stop to its parent, and ends when that is gone."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-
-    def watch() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    worker_pool.end_with_parent()
 
 
 def evaluation_batches(

@@ -59,11 +59,14 @@ def run(
 def _start_worker() -> None:
     # An interruption from the keyboard reaches all processes; the parent's business alone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
+    end_with_parent()
 
-    def end_with_parent() -> None:
-        parent.join()
+
+def end_with_parent() -> None:
+    """Has this worker end as soon as the process that started it is gone."""
+
+    def watch() -> None:
+        parent_process().join()
         os._exit(1)
 
-    if parent is not None:
-        threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()

@@ -139,7 +139,7 @@ pretrained: .system
 	train wavenet_ae.py:pretrained_noisy wavenet \
 		--config.init_from="$(PRETRAINED)/wavenet_4096" --config.crop_samples=8192 \
 		--config.num_steps=2600 '--config.optimizer.boundaries=(1300,1900,2300)' \
-		--config.averaging_decay=0.998
+		--config.ema_decay=0.998
 	@set -e; for model in classifier spectral wavenet; do \
 		$(BIN)/python experiments/export.py --checkpoint="$(PRETRAINED)/$$model" \
 			--output="$(PRETRAINED)/weights/$$model" --dtype=bfloat16; done

@@ -35,9 +35,9 @@ def flags(config: str, step_ms: float, compile_s: float, seconds: float) -> list
     }
     if (decay := settings.model.get("batch_norm_decay")) is not None:
         changes["model.batch_norm_decay"] = min(decay, max(0.9, 1 - 10 / num_steps))
-    if settings.averaging_decay:
+    if settings.ema_decay:
         # Over the last twentieth: what long runs average over would reach back to the start.
-        changes["averaging_decay"] = round(1 - 20 / num_steps, 6)
+        changes["ema_decay"] = round(1 - 20 / num_steps, 6)
     return [f"--config.{name}={value}" for name, value in changes.items()]
 
 

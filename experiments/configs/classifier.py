@@ -38,7 +38,7 @@ def authors() -> ConfigDict:
 
     config.num_steps = 50_000
     config.batch_size = 32
-    config.averaging_decay = 0.0
+    config.ema_decay = 0.0
     config.optimizer.learning_rates = (1e-4,)
     config.optimizer.b1 = 0.5
     return config
@@ -78,7 +78,7 @@ def demo() -> ConfigDict:
             "dataset": {"name": "nsynth_json/by_instrument"},
             "num_steps": 600,
             "batch_size": 16,
-            "averaging_decay": 0.99,
+            "ema_decay": 0.99,
             "optimizer": {"learning_rates": (3e-3, 1e-3, 3e-4), "boundaries": (350, 500)},
         },
     )

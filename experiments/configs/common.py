@@ -22,7 +22,8 @@ def training(task: str) -> ConfigDict:
     config.dataset.data_dir = "~/tensorflow_datasets"
     config.dataset.num_workers = 4
     config.dataset.gain_db = 0.0  # training notes are made louder at random, up to so much
-    config.dataset.input_noise = 0.0  # what the WaveNet hears wrong, in mu-law codes, up to so much
+    # In mu-law codes: teacher forcing with noise of a standard deviation of up to so much.
+    config.dataset.decoder_input_noise = 0.0
 
     config.accumulation_steps = 1  # parts in which a batch is worked through
     config.optimizer = ConfigDict()
@@ -31,8 +32,8 @@ def training(task: str) -> ConfigDict:
     config.optimizer.b2 = 0.999
     config.optimizer.eps = 1e-8
     config.optimizer.clip_norm = config_dict.placeholder(float)  # of the gradient; none: no limit
-    config.skip_nonfinite = 0  # steps that a run may skip for a gradient that is not finite
-    config.optimizer.spike_norm = config_dict.placeholder(float)  # skip above it, too
+    config.max_skipped_steps = 0  # steps that a run may skip for a gradient that is not finite
+    config.optimizer.skip_above_grad_norm = config_dict.placeholder(float)  # skip above it, too
 
     config.log_every_steps = 100
     config.eval_every_steps = 5_000

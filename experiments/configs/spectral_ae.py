@@ -62,7 +62,7 @@ def paper() -> ConfigDict:
 
     config.num_steps = 200_000
     config.batch_size = 8
-    config.averaging_decay = 0.0  # the authors average the WaveNet's weights alone
+    config.ema_decay = 0.0  # the authors average the WaveNet's weights alone
     config.optimizer.learning_rates = (1e-4,)
     config.optimizer.b1 = 0.5
     config.summarize_every_steps = 50_000
@@ -107,7 +107,7 @@ def demo() -> ConfigDict:
             },
             "dataset": {"name": "nsynth_json/by_instrument"},
             "num_steps": 1_000,
-            "averaging_decay": 0.99,
+            "ema_decay": 0.99,
             "optimizer": {"learning_rates": (3e-3, 1e-3, 3e-4), "boundaries": (600, 850)},
         },
     )

@@ -60,7 +60,7 @@ def paper() -> ConfigDict:
     config.num_steps = 250_000
     config.batch_size = 32
     config.crop_samples = 6144
-    config.averaging_decay = 0.9999
+    config.ema_decay = 0.9999
     config.optimizer.learning_rates = (2e-4, 4e-4 / 3, 6e-5, 4e-5, 2e-5, 6e-6, 2e-6)
     config.optimizer.boundaries = (90_000, 120_000, 150_000, 180_000, 210_000, 240_000)
     config.optimizer.b1 = 0.9
@@ -107,7 +107,7 @@ def demo() -> ConfigDict:
                 "boundaries": (800,),
                 "clip_norm": 1.0,
             },
-            "averaging_decay": 0.99,
+            "ema_decay": 0.99,
             "eval_batches": None,  # 32 of the demo's 45 notes would be off by half a bit
         },
     )
@@ -123,7 +123,7 @@ def table1() -> ConfigDict:
             "dataset": {"name": "nsynth_json/by_instrument"},
             "num_steps": 2_500,
             "optimizer": {"learning_rates": (4e-3, 1e-3, 2e-4), "boundaries": (1_600, 2_200)},
-            "averaging_decay": 0.995,
+            "ema_decay": 0.995,
             "eval_batches": 8,
             "eval_every_steps": 500,
             "checkpoint_every_steps": 500,
@@ -151,7 +151,7 @@ def pretrained() -> ConfigDict:
                 "learning_rates": (4e-3, 2e-3, 1e-3, 5e-4, 2e-4),
                 "boundaries": (10_000, 15_000, 18_500, 20_500),
             },
-            "averaging_decay": 0.999,
+            "ema_decay": 0.999,
             "log_every_steps": 100,
             "eval_batches": 64,
             "eval_every_steps": 2_000,
@@ -167,7 +167,7 @@ def pretrained_noisy() -> ConfigDict:
         pretrained(),
         {
             # A sampler's past is never as good as the one in training.
-            "dataset": {"input_noise": 4.0},
+            "dataset": {"decoder_input_noise": 4.0},
             "num_steps": 18_000,
             "optimizer": {
                 "learning_rates": (2e-3, 1e-3, 5e-4, 2e-4),

@@ -30,7 +30,7 @@ def small_ceilings(monkeypatch):
 
 
 def test_it_is_the_step_of_training(config):
-    config["dataset"] |= {"input_noise": 4.0, "gain_db": 6.0}
+    config["dataset"] |= {"decoder_input_noise": 4.0, "gain_db": 6.0}
     step = training.TrainingStep(config, training.first_batches(config))
     got = [jax.device_get(step()) for _ in range(3)]
     mesh = sharding.data_mesh()
@@ -41,7 +41,7 @@ def test_it_is_the_step_of_training(config):
         batch_size=config["batch_size"],
         crop_samples=task.crop_samples,
         gain_db=6.0,
-        input_noise=4.0,
+        decoder_input_noise=4.0,
     )
     state, update = init_state(config, task, mesh), make_train_step(config, task, mesh)
     for metrics in got:
@@ -50,13 +50,13 @@ def test_it_is_the_step_of_training(config):
     batches.close()
 
 
-@pytest.mark.parametrize("input_noise", [0.0, 4.0])
-def test_noise_looks_like_what_is_read(config, input_noise):
-    config["dataset"] |= {"input_noise": input_noise, "gain_db": 6.0}
+@pytest.mark.parametrize("decoder_input_noise", [0.0, 4.0])
+def test_noise_looks_like_what_is_read(config, decoder_input_noise):
+    config["dataset"] |= {"decoder_input_noise": decoder_input_noise, "gain_db": 6.0}
     real = training.first_batches(config)[0]
     shapes = programs.batch_shapes(config, tasks.create(config))
     noise = training.noise(shapes, seed=0)
-    assert ("input_noise" in noise) == (input_noise > 0)
+    assert ("decoder_input_noise" in noise) == (decoder_input_noise > 0)
     assert noise.keys() == real.keys()
     for name, array in noise.items():
         assert (array.shape, array.dtype) == (real[name].shape, real[name].dtype)

@@ -141,14 +141,18 @@ def test_sampling_exchanges_nothing_and_keeps_its_buffers_in_place(config, tmp_p
 
 def test_batches_have_the_shapes_of_the_input_pipeline(data_dir):
     notes = input_pipeline.open_split("nsynth_json/by_note", str(data_dir), "train")
-    for crop_samples, input_noise in ((256, 0.0), (256, 4.0), (None, 0.0)):
+    for crop_samples, decoder_input_noise in ((256, 0.0), (256, 4.0), (None, 0.0)):
         batches = input_pipeline.training_batches(
-            notes, seed=0, batch_size=2, crop_samples=crop_samples, input_noise=input_noise
+            notes,
+            seed=0,
+            batch_size=2,
+            crop_samples=crop_samples,
+            decoder_input_noise=decoder_input_noise,
         )
         batch = sharding.to_global(next(batches), sharding.data_mesh())
         batches.close()
         expected = {name: (x.shape, x.dtype) for name, x in batch.items()}
-        config = {"batch_size": 2, "dataset": {"input_noise": input_noise}}
+        config = {"batch_size": 2, "dataset": {"decoder_input_noise": decoder_input_noise}}
         shapes = programs.batch_shapes(config, SimpleNamespace(crop_samples=crop_samples))
         assert {name: (x.shape, x.dtype) for name, x in shapes.items()} == expected
 

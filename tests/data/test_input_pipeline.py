@@ -63,8 +63,8 @@ def test_batches_are_crops_of_the_notes(notes):
 
 @pytest.mark.parametrize("noise", [0.0, 4.0])
 def test_batches_are_as_the_schema_describes_them(notes, noise):
-    (batch,) = take(1, notes, input_noise=noise, crop_samples=128)
-    arrays = nsynth.batch_arrays(len(batch["pitch"]), 128, input_noise=noise > 0)
+    (batch,) = take(1, notes, decoder_input_noise=noise, crop_samples=128)
+    arrays = nsynth.batch_arrays(len(batch["pitch"]), 128, decoder_input_noise=noise > 0)
     assert {name: (x.shape, x.dtype) for name, x in batch.items()} == arrays
 
 
@@ -84,10 +84,10 @@ def test_crops_are_made_louder_up_to_full_scale(notes):
 
 def test_noise_is_drawn_for_every_crop_and_leaves_the_audio(notes):
     plain = take(64, notes)
-    noisy = take(64, notes, input_noise=4.0)
+    noisy = take(64, notes, decoder_input_noise=4.0)
     np.testing.assert_array_equal(plain[5]["audio"], noisy[5]["audio"])
-    assert "input_noise" not in plain[0]
-    noise = np.concatenate([b["input_noise"] for b in noisy])
+    assert "decoder_input_noise" not in plain[0]
+    noise = np.concatenate([b["decoder_input_noise"] for b in noisy])
     assert noise.dtype == np.int8
     assert noise.shape == (256, 100)
     deviations = noise.astype(float).std(axis=1)
@@ -95,7 +95,7 @@ def test_noise_is_drawn_for_every_crop_and_leaves_the_audio(notes):
     assert 3 < deviations.max() < 5
     assert 1.7 < deviations.mean() < 2.3
     assert abs(noise.mean()) < 0.1
-    assert_same(noisy[5:8], take(3, notes, input_noise=4.0, first_step=5))
+    assert_same(noisy[5:8], take(3, notes, decoder_input_noise=4.0, first_step=5))
 
 
 def test_every_epoch_holds_every_note_in_another_order(notes):

@@ -328,6 +328,7 @@ def test_processes_share_the_files(config, runs, tmp_path, encoded, monkeypatch)
         np.testing.assert_array_equal(ours, whole)
 
 
+@pytest.mark.slow
 def test_two_processes_give_what_one_gives(config, notes_dir, runs, tmp_path, encoded):
     flags = (
         f"--config={entry_points.CONFIGS / 'linear_probe.py'}",

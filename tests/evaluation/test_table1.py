@@ -1,3 +1,4 @@
+import functools
 import json
 from pathlib import Path
 
@@ -93,7 +94,8 @@ def judged(runs, audio, notes):
         name: np.stack([note[name] for note in notes])
         for name in ("pitch", "family", "source", "qualities")
     }
-    return trained.task.loss(trained.params, trained.model_state, batch, train=False)[0]
+    loss = jax.jit(functools.partial(trained.task.loss, train=False))
+    return loss(trained.params, trained.model_state, batch)[0]
 
 
 def test_rows_are_the_classifiers_answers_on_notes_and_reconstructions(finished, runs, notes):
@@ -218,6 +220,7 @@ def test_three_processes_share_the_notes(monkeypatch, tiny_config):
     np.testing.assert_array_equal(table1._gather(mine)["original"]["loss"], [0, 1, 2, 3])
 
 
+@pytest.mark.slow
 def test_two_processes_give_what_one_gives(finished, config, tmp_path):
     settings = {**config, **{f"dataset.{k}": v for k, v in config["dataset"].items()}}
     given = entry_points.changes(

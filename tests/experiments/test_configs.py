@@ -98,7 +98,7 @@ def test_the_baselines_default_is_the_paper():
     assert (config["optimizer"]["b1"], config["optimizer"]["clip_norm"]) == (0.5, None)
     assert config["model"]["batch_norm_decay"] == 0.999
     assert config["model"]["representation"] == "log_magnitude"
-    assert config["averaging_decay"] == 0
+    assert config["ema_decay"] == 0
 
 
 def test_the_classifiers_default_is_the_paper():

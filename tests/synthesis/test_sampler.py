@@ -1,4 +1,5 @@
 import functools
+import os
 import subprocess
 import sys
 import textwrap
@@ -149,7 +150,7 @@ def test_eight_devices_generate_what_one_does(params, embedding, tmp_path):
             tmp_path / "eight.npy",
         ],
         check=True,
-        env={"PYTHONPATH": str(authors.FOLDER.parent), "PATH": ""},
+        env=os.environ | {"PYTHONPATH": str(authors.FOLDER.parent)},
     )
     np.testing.assert_array_equal(
         np.load(tmp_path / "eight.npy"), generated(params, embedding, range(5))
@@ -255,10 +256,10 @@ def test_as_one_kernel_a_sound_is_the_same(params, embedding, tmp_path):
             check=True,
             capture_output=True,
             text=True,
-            env={
+            env=os.environ
+            | {
                 "PYTHONPATH": f"{Path(__file__).parent}:{authors.FOLDER.parent}",
-                "PATH": "",
-                "XLA_FLAGS": f"--xla_backend_extra_options={options}",
+                "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_backend_extra_options={options}",
             },
         )
         is_one_kernel[threshold] = result.stdout.strip()

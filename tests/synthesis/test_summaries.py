@@ -24,7 +24,7 @@ def test_whole_note_models_in_training(tiny_config, task, model, sounds):
     config = json.loads(tiny_config) | {"task": task, "model": SIZES | model}
     made = tasks.create(config)
     params, model_state = jax.jit(made.init)(jax.random.key(0))
-    state = types.SimpleNamespace(averaged=params, model_state=model_state, step=5)
+    state = types.SimpleNamespace(ema_params=params, model_state=model_state, step=5)
     summaries = reconstruct_notes(config, made, state)
     assert len(summaries.audio) == len(summaries.images) == sounds
     for name, audio in summaries.audio.items():

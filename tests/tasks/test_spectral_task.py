@@ -73,7 +73,7 @@ def test_the_reference_is_the_loss_of_the_mean(representation):
     error = np.square(seen.astype(np.float64) - seen.astype(np.float64).mean(axis=0))
     weighted = error * frequency_weights()[:, None, None]
     expected = weighted.mean(axis=(1, 2)).sum(axis=1).mean()
-    found = create(representation=representation).references(iter(batches))
+    found = create(representation=representation).trivial_baselines(iter(batches))
     assert found == {"mean_spectrogram_loss": pytest.approx(expected, rel=1e-6)}
 
 

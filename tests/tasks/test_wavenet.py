@@ -14,7 +14,7 @@ def test_references_are_the_entropies_of_ignorance_and_of_the_histogram():
     batches = [{"audio": rng.normal(0, 0.1, (2, 512)).astype(np.float32)} for _ in range(3)]
     codes = np.concatenate([np.asarray(mu_law.encode(b["audio"])).ravel() for b in batches])
     _, counts = np.unique(codes, return_counts=True)
-    found = task.references(batches)
+    found = task.trivial_baselines(batches)
     assert found["uniform_bits_per_sample"] == 8
     assert found["histogram_bits_per_sample"] == pytest.approx(
         scipy.stats.entropy(counts, base=2), rel=1e-6
@@ -24,7 +24,7 @@ def test_references_are_the_entropies_of_ignorance_and_of_the_histogram():
 def test_a_constant_sound_surprises_nobody():
     task = WaveNetTask(WaveNetAutoencoder(), crop_samples=512)
     silence = [{"audio": np.zeros((1, 512), np.float32)}]
-    assert task.references(silence)["histogram_bits_per_sample"] == 0
+    assert task.trivial_baselines(silence)["histogram_bits_per_sample"] == 0
 
 
 def test_noise_reaches_the_decoders_past_alone():
@@ -38,7 +38,9 @@ def test_noise_reaches_the_decoders_past_alone():
         return float(task.loss(params, {}, batch, train=True)[0]["loss"][0])
 
     def noise_at(place):
-        return {"input_noise": np.where(np.arange(128) == place, 9, 0).astype(np.int8)[None]}
+        return {
+            "decoder_input_noise": np.where(np.arange(128) == place, 9, 0).astype(np.int8)[None]
+        }
 
     assert loss(**noise_at(None)) == loss()
     # No sample follows the last one, and neither the encoder nor the targets hear the noise.

@@ -49,7 +49,7 @@ def test_a_schedule_fits_the_time(short):
         "--config.num_steps=3300",
         "--config.optimizer.boundaries=(1320,2310,2970,)",
     ]
-    assert "--config.averaging_decay=0.993939" in flags
+    assert "--config.ema_decay=0.993939" in flags
 
 
 def test_a_schedule_is_no_longer_than_the_configurations(short):
@@ -61,7 +61,7 @@ def test_a_schedule_is_no_longer_than_the_configurations(short):
     assert flags[1].split("=")[1] == str(config.optimizer.boundaries).replace(" ", "").replace(
         ")", ",)"
     )
-    assert not any("averaging_decay" in flag for flag in flags)  # it has none
+    assert not any("ema_decay" in flag for flag in flags)  # it has none
 
 
 def test_too_little_time_is_said(tmp_path):

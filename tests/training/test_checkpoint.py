@@ -29,7 +29,7 @@ def empty(tiny_config):
     state = TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
-        averaged=params,
+        ema_params=params,
         model_state={"batch_stats": {"mean": jnp.zeros(3)}},
         opt_state=make_optimizer(json.loads(tiny_config)["optimizer"]).init(params),
     )
@@ -152,7 +152,7 @@ def test_damaged_weights_are_one_sentence(two_checkpoints, empty, tmp_path, capf
         victim.unlink()
         if damage != "gone":
             victim.write_bytes(content[: len(content) // 2 * (damage == "cut")])
-        shapes = jax.eval_shape(lambda: (empty.averaged, empty.model_state))
+        shapes = jax.eval_shape(lambda: (empty.ema_params, empty.model_state))
         try:
             params, _, step = checkpoint.load_weights(workdir, *shapes)
         except UserError as error:

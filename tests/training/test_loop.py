@@ -24,6 +24,14 @@ from wavenet_ae.training.progress import Progress
 from wavenet_ae.training.step import init_state
 from wavenet_ae.training.trained import load_trained
 
+NOWHERE = {
+    "name": "x",
+    "data_dir": "y",
+    "num_workers": 0,
+    "gain_db": 0.0,
+    "decoder_input_noise": 0.0,
+}
+
 
 @pytest.fixture
 def config(tiny_config):
@@ -59,12 +67,12 @@ def test_workdir_holds_config_metrics_events_and_checkpoints(config, tiny_run):
 def test_references_are_of_one_epoch_at_most_and_not_of_all_batches(config, monkeypatch):
     def batches_seen(batch_size):
         config["batch_size"] = batch_size
-        return batches.references(config, Counting(), notes)["reference/batches"]
+        return batches.trivial_baselines(config, Counting(), notes)["reference/batches"]
 
     class Counting:
         crop_samples = 256
 
-        def references(self, given):
+        def trivial_baselines(self, given):
             return {"batches": len(list(given))}
 
     dataset = config["dataset"]
@@ -174,7 +182,7 @@ def skipping(monkeypatch, steps):
 
 
 def test_skipped_steps_are_counted_and_left_out_of_the_means(config, tmp_path, monkeypatch):
-    settings = {"num_steps": 8, "skip_nonfinite": 4, "checkpoint_every_steps": 5}
+    settings = {"num_steps": 8, "max_skipped_steps": 4, "checkpoint_every_steps": 5}
     train(config, tmp_path / "plain", **{**settings, "log_every_steps": 1})
     with monkeypatch.context() as first:
         skipping(first, {1, 5})
@@ -194,9 +202,9 @@ def test_skipped_steps_are_counted_and_left_out_of_the_means(config, tmp_path, m
 def test_too_many_skipped_steps_stop_the_run(config, tmp_path, monkeypatch):
     skipping(monkeypatch, {2, 3, 5})
     with pytest.raises(
-        UserError, match=r"3 steps up to step 5 had .*--config\.skip_nonfinite=2: lower"
+        UserError, match=r"3 steps up to step 5 had .*--config\.max_skipped_steps=2: lower"
     ):
-        train(config, tmp_path, num_steps=8, skip_nonfinite=2)
+        train(config, tmp_path, num_steps=8, max_skipped_steps=2)
 
 
 def test_a_stop_does_not_wait_for_an_evaluation(config, tmp_path, monkeypatch):
@@ -307,7 +315,7 @@ def test_a_signal_while_the_first_batch_is_read_is_heard(config, tmp_path, monke
             os.kill(os.getpid(), number)
         return read(notes, index)
 
-    monkeypatch.setattr(batches, "references", lambda *_: {})
+    monkeypatch.setattr(batches, "trivial_baselines", lambda *_: {})
     monkeypatch.setattr(notes_class, "__getitem__", interrupted)
     with pytest.raises(Stopped, match=number.name):
         train(config, tmp_path, num_steps=50)
@@ -452,7 +460,7 @@ def test_summaries_are_written_when_asked(config, tmp_path):
     assert b"PNG" in events
 
 
-@pytest.mark.parametrize("setting", ["gain_db", "input_noise"])
+@pytest.mark.parametrize("setting", ["gain_db", "decoder_input_noise"])
 def test_what_is_done_to_the_notes_reaches_the_training_alone(config, tmp_path, setting):
     def metrics(name, **changes):
         dataset = {**config["dataset"], **changes}
@@ -473,12 +481,12 @@ def test_what_is_done_to_the_notes_reaches_the_training_alone(config, tmp_path, 
         ({"seed": -1}, r"config.seed=-1"),
         ({"seed": 2**32}, r"config.seed=4294967296 must be a whole number from 0 to"),
         (
-            {"dataset": {"name": "x", "data_dir": "y", "num_workers": 0, "gain_db": -1.0}},
+            {"dataset": {**NOWHERE, "gain_db": -1.0}},
             r"config.dataset.gain_db=-1.0 must be between 0 and 96 dB",
         ),
         (
-            {"dataset": {"name": "x", "data_dir": "y", "num_workers": 0, "input_noise": 33}},
-            r"config.dataset.input_noise=33 must be between 0 and 32 mu-law codes",
+            {"dataset": {**NOWHERE, "decoder_input_noise": 33}},
+            r"config.dataset.decoder_input_noise=33 must be between 0 and 32 mu-law codes",
         ),
         ({"eval_batches": 0}, r"config.eval_batches=0 must be a whole number, 1 or larger"),
         (
@@ -488,7 +496,7 @@ def test_what_is_done_to_the_notes_reaches_the_training_alone(config, tmp_path, 
         ({"task": "talk"}, r"config.task='talk' must be wavenet, spectral or classifier"),
         ({"crop_samples": 100}, r"config.crop_samples=100 must be a multiple of the hop of 64"),
         ({"accumulation_steps": 3}, r"config.batch_size=4 cannot be split evenly"),
-        ({"dataset": {"name": "x", "data_dir": "y", "num_workers": 0}}, r"there is no dataset"),
+        ({"dataset": NOWHERE}, r"there is no dataset"),
     ],
 )
 def test_bad_settings_leave_nothing_behind(config, tmp_path, changes, reason):
@@ -516,7 +524,7 @@ def test_bad_model_settings(config, tmp_path, field, value, reason):
 def test_trained_models_come_back(config, tiny_run):
     model = load_trained(tiny_run)
     state, _ = final_state(config, tiny_run)
-    jax.tree.map(np.testing.assert_array_equal, jax.device_get(model.params), state.averaged)
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(model.params), state.ema_params)
     assert model.config == config
     assert model.step == 4
     assert re.fullmatch("[0-9a-f]{16}", model.fingerprint)

@@ -55,7 +55,7 @@ def state_of(params, optimizer):
     state = TrainState(
         step=jnp.int32(7),
         params=params,
-        averaged=jax.tree.map(lambda x: 2 * x, params),
+        ema_params=jax.tree.map(lambda x: 2 * x, params),
         model_state={},
         opt_state=jax.tree.unflatten(structure, numbered),
     )
@@ -75,9 +75,9 @@ def test_a_run_of_an_older_version_goes_on(tiny_config, tmp_path, optimizer):
     assert progress.step == 7
     assert state.params["conv"]["kernel"].shape == (5, 12)
     jax.tree.map(np.testing.assert_array_equal, state, today)
-    params, _, step = checkpoint.load_weights(tmp_path, today.averaged, {})
+    params, _, step = checkpoint.load_weights(tmp_path, today.ema_params, {})
     assert step == 7
-    jax.tree.map(np.testing.assert_array_equal, params, today.averaged)
+    jax.tree.map(np.testing.assert_array_equal, params, today.ema_params)
 
 
 def test_an_export_of_an_older_version_is_the_same_model(tiny_run, tmp_path):
@@ -107,17 +107,19 @@ def test_an_export_of_an_older_version_is_the_same_model(tiny_run, tmp_path):
     task.model.apply({"params": loaded.params}, signal, jnp.zeros(1, jnp.int32))
 
 
-def test_a_configuration_of_an_older_version_has_what_became_a_setting(tiny_config, tmp_path):
-    config = json.loads(tiny_config)
-    older = json.loads(tiny_config)
+def test_a_configuration_of_an_older_version_has_todays_settings(tiny_config, tmp_path):
+    config, older = json.loads(tiny_config), json.loads(tiny_config)
+    config["optimizer"]["skip_above_grad_norm"] = 7.0
+    older["optimizer"]["skip_above_grad_norm"] = 7.0
     for settings, name in (
         (older, "profile_steps"),
         (older["dataset"], "gain_db"),
-        (older["dataset"], "input_noise"),
+        (older["dataset"], "decoder_input_noise"),
         (older["optimizer"], "name"),
     ):
         del settings[name]
-    older["optimizer"]["b1"] = 0.5
+    older["averaging_decay"] = older.pop("ema_decay")
+    older["skip_nonfinite"] = older.pop("max_skipped_steps")
+    older["optimizer"]["spike_norm"] = older["optimizer"].pop("skip_above_grad_norm")
     (tmp_path / "config.json").write_text(json.dumps(older))
-    config["optimizer"]["b1"] = 0.5
     assert read_config(tmp_path) == config

@@ -56,7 +56,7 @@ def test_skipped_steps_are_counted_once():
     progress.advance({"loss": 3.0, "skipped": 0})
     assert progress.take_line(3, 5) == {"train/loss": 2.0, "train/skipped": 3}
     progress.advance({"loss": 1.0, "skipped": 1})
-    with pytest.raises(UserError, match=r"4 steps up to step 4 .*skip_nonfinite=3"):
+    with pytest.raises(UserError, match=r"4 steps up to step 4 .*max_skipped_steps=3"):
         progress.take_line(4, 3)
 
 

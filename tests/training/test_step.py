@@ -1,4 +1,6 @@
+import functools
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -47,11 +49,8 @@ def assert_close(first, second, atol):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=atol), first, second)
 
 
-@pytest.mark.parametrize(
-    ("compiler_options", "rounding"),
-    [({}, 2e-5), pytest.param(authors.ACCURATE_SUMS, 3e-6, marks=pytest.mark.slow)],
-)
-def test_three_steps_are_the_authors(config, compiler_options, rounding):
+@pytest.mark.slow
+def test_three_steps_are_the_authors(config):
     oracle = authors.load("wavenet_initial.npz")
     after = authors.load("wavenet_after_3_steps.npz")
     config["optimizer"] |= {"learning_rates": [2e-4], "boundaries": []}
@@ -62,7 +61,7 @@ def test_three_steps_are_the_authors(config, compiler_options, rounding):
     state = TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
-        averaged=params,
+        ema_params=params,
         model_state={},
         opt_state=make_optimizer(config["optimizer"]).init(params),
     )
@@ -71,12 +70,12 @@ def test_three_steps_are_the_authors(config, compiler_options, rounding):
     state = jax.device_put(state, sharding.replicated(mesh))
     batch = sharding.to_global({"audio": oracle["wav"], "pitch": np.zeros(2, np.int32)}, mesh)
     step = make_train_step(config, task, mesh).lower(state, batch)
-    step = step.compile(compiler_options=compiler_options)
+    step = step.compile(compiler_options=authors.ACCURATE_SUMS)
     losses = []
     for _ in range(3):
         state, metrics = step(state, batch)
         losses.append(metrics["loss"])
-    final, _ = task.loss(state.params, {}, batch, train=False)
+    final, _ = jax.jit(functools.partial(task.loss, train=False))(state.params, {}, batch)
 
     def errors(ours, theirs):
         pairs = zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True)
@@ -88,8 +87,8 @@ def test_three_steps_are_the_authors(config, compiler_options, rounding):
     # others of 20), an update of up to 2e-4 a step has a random sign, and the loss feels it.
     np.testing.assert_allclose([*losses, final["loss"].mean()], after["losses"], rtol=2e-4)
     # All others agree.
-    for found in (errors(state.params, theirs), errors(state.averaged, averaged)):
-        assert np.quantile(found, 0.9) < rounding
+    for found in (errors(state.params, theirs), errors(state.ema_params, averaged)):
+        assert np.quantile(found, 0.9) < 3e-6
         assert found.max() < 3 * 2 * 2e-4
 
 
@@ -141,7 +140,7 @@ def test_averages_follow_the_parameters(config):
     state, _ = trained(config, num_steps=1)
     rate = 1 - 2 / 11  # one update done
     expected = jax.tree.map(lambda a, b: a + rate * (b - a), start, jax.device_get(state.params))
-    assert_close(state.averaged, expected, 1e-6)
+    assert_close(state.ema_params, expected, 1e-6)
 
 
 @pytest.mark.parametrize("parts", [2, 4])
@@ -183,9 +182,14 @@ def test_clipping_bounds_the_update(config):
     assert_close(state.params, start, 1e-9)
 
 
-@pytest.mark.parametrize(("spike_norm", "scale"), [(None, float("nan")), (None, 1e30), (1e-6, 1.0)])
-def test_an_unfit_gradient_changes_nothing_but_the_step(config, spike_norm, scale):
-    config |= {"skip_nonfinite": 5, "optimizer": {**config["optimizer"], "spike_norm": spike_norm}}
+@pytest.mark.parametrize(
+    ("skip_above_grad_norm", "scale"), [(None, float("nan")), (None, 1e30), (1e-6, 1.0)]
+)
+def test_an_unfit_gradient_changes_nothing_but_the_step(config, skip_above_grad_norm, scale):
+    config |= {
+        "max_skipped_steps": 5,
+        "optimizer": {**config["optimizer"], "skip_above_grad_norm": skip_above_grad_norm},
+    }
     mesh, task = sharding.data_mesh(), tasks.create(config)
     state = init_state(config, task, mesh)
     state = state.replace(params=jax.tree.map(lambda x: x * scale, state.params))
@@ -200,7 +204,10 @@ def test_an_unfit_gradient_changes_nothing_but_the_step(config, spike_norm, scal
 
 def test_where_skipping_is_allowed_fit_steps_are_as_ever(config):
     plain, _ = trained(config)
-    config |= {"skip_nonfinite": 5, "optimizer": {**config["optimizer"], "spike_norm": 1e3}}
+    config |= {
+        "max_skipped_steps": 5,
+        "optimizer": {**config["optimizer"], "skip_above_grad_norm": 1e3},
+    }
     state, metrics = trained(config)
     assert [m["skipped"] for m in metrics] == [0, 0, 0]
     assert_close(state.params, plain.params, 1e-6)
@@ -214,7 +221,7 @@ def test_evaluation_scores_the_averages_and_skips_masked_rows(config):
     sums, count = make_eval_step(task, mesh)(
         state, sharding.to_global({**batch, "mask": mask}, mesh)
     )
-    losses = task.loss(state.averaged, {}, batch, train=False)[0]["loss"]
+    losses = task.loss(state.ema_params, {}, batch, train=False)[0]["loss"]
     assert count == 3
     assert float(sums["loss"]) == pytest.approx(float(losses[:3].sum()), rel=1e-5)
     raw = task.loss(state.params, {}, batch, train=False)[0]["loss"]
@@ -239,7 +246,7 @@ def test_eight_devices_train_as_one(config, tmp_path):
     subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), json.dumps(config), output],
         check=True,
-        env={"PYTHONPATH": str(authors.FOLDER.parent), "PATH": ""},
+        env=os.environ | {"PYTHONPATH": str(authors.FOLDER.parent)},
     )
     with np.load(output) as arrays:
         eight = [arrays[name] for name in arrays.files]

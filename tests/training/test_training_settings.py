@@ -67,8 +67,12 @@ def test_every_field_of_a_model_has_a_rule(task):
         ("optimizer.b2", -0.1, r"optimizer\.b2=-0\.1 must be 0 or more and below 1"),
         ("optimizer.eps", 0.0, r"optimizer\.eps=0\.0 must be a number above 0"),
         ("optimizer.name", "sgd", r"optimizer\.name='sgd' must be adam or muon"),
-        ("optimizer.spike_norm", 2.0, r"spike_norm=2\.0 skips steps: .*skip_nonfinite=10"),
-        ("averaging_decay", 1.5, r"averaging_decay=1\.5 must be a number from 0 to 1"),
+        (
+            "optimizer.skip_above_grad_norm",
+            2.0,
+            r"skip_above_grad_norm=2\.0 skips steps: .*max_skipped_steps=10",
+        ),
+        ("ema_decay", 1.5, r"ema_decay=1\.5 must be a number from 0 to 1"),
         ("checkpoint_every_minutes", "5", r"checkpoint_every_minutes='5' must be a number, 0"),
         ("checkpoint_every_minutes", NAN, r"checkpoint_every_minutes=nan must be"),
         ("crop_samples", -512, r"crop_samples=-512 must be a whole number from 1 to 64000"),
@@ -111,12 +115,11 @@ def test_settings_of_other_tasks():
     config = load_config(CONFIGS["spectral"])
     with pytest.raises(UserError, match=r"config\.crop_samples is no setting"):
         check_training(config | {"crop_samples": 512})
-    with pytest.raises(UserError, match=r"input_noise=4\.0 must be 0 for other models"):
-        check_training(changed(config, "dataset.input_noise", 4.0))
+    with pytest.raises(UserError, match=r"decoder_input_noise=4\.0 must be 0 for other models"):
+        check_training(changed(config, "dataset.decoder_input_noise", 4.0))
 
 
-def test_older_configurations_lack_some_settings():
+def test_a_field_of_the_model_that_is_missing_has_its_default():
     config = load_config(CONFIGS["wavenet"])
-    del config["dataset"]["gain_db"], config["dataset"]["input_noise"], config["optimizer"]["name"]
     del config["model"]["matmul_precision"]
     check_training(config)

@@ -67,21 +67,7 @@ def measure(
         return found
 
     def theirs(number: int = iterations) -> None:
-        sounds["librosa"] = np.stack(
-            [
-                librosa.griffinlim(
-                    one,
-                    n_iter=number,
-                    hop_length=spectral.HOP_SAMPLES,
-                    n_fft=spectral.WINDOW_SAMPLES,
-                    length=nsynth.NOTE_SAMPLES,
-                    pad_mode="constant",
-                    momentum=0.0,
-                    **{LIBROSAS_SEED: seed},
-                )
-                for one in magnitude
-            ]
-        )
+        sounds["librosa"] = _by_librosa(magnitude, number, seed)
 
     start = time.perf_counter()
     jax.block_until_ready(ours(1))
@@ -108,6 +94,25 @@ def measure(
         },
         "compile_s": compile_s,
     }
+
+
+def _by_librosa(magnitude: np.ndarray, iterations: int, seed: int) -> np.ndarray:
+    """Returns the sounds of magnitudes, float32 `[notes, samples]`."""
+    return np.stack(
+        [
+            librosa.griffinlim(
+                one,
+                n_iter=iterations,
+                hop_length=spectral.HOP_SAMPLES,
+                n_fft=spectral.WINDOW_SAMPLES,
+                length=nsynth.NOTE_SAMPLES,
+                pad_mode="constant",
+                momentum=0.0,
+                **{LIBROSAS_SEED: seed},
+            )
+            for one in magnitude
+        ]
+    )
 
 
 def _notes(number: int, seed: int) -> np.ndarray:

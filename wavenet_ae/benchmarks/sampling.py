@@ -58,13 +58,7 @@ def measure(
         UserError: a setting is wrong, or the configuration is of another model.
     """
     interleaved.check_seconds(seconds)
-    check_training(config)
-    model = tasks.create(config).model
-    if not isinstance(model, WaveNetAutoencoder):
-        raise UserError(
-            f"--task=sample is for the WaveNet, and config.task={config['task']!r} is another "
-            "model: use --config=experiments/configs/wavenet_ae.py."
-        )
+    model = _wavenet(config)
     mesh = sharding.data_mesh()
     if chunk_frames is None:
         is_cpu = mesh.devices.flat[0].platform == "cpu"
@@ -96,26 +90,15 @@ def measure(
     flop, weight_bytes = flop_per_sample(params), decoder_bytes(params, operands)
     batches = []
     for number in chunks:
-        per_chunk = chunk_frames * model.hop_length
-        samples = measured[number].times(per_chunk * number)
         limits = {
             # Every device reads all weights, for its own sounds.
             "memory": measured["memory"].median / mesh.size / weight_bytes * number,
             "arithmetic": measured["matrix"].median / flop,
         }
-        binding = min(limits, key=limits.get)
-        batches.append(
-            {
-                "num_sounds": number,
-                "steps_per_s": measured[number].times(per_chunk)._asdict(),
-                "samples_per_s": samples._asdict(),
-                # 0 where a number before had the same program: of one sound.
-                "compile_s": max(0.0, first_s[number] - 1 / measured[number].median),
-                "ceilings_samples_per_s": limits,
-                "binding_ceiling": binding,
-                "share_of_ceiling": samples.median / limits[binding],
-            }
-        )
+        steps = measured[number].times(chunk_frames * model.hop_length)
+        # 0 where a number before had the same program: of one sound.
+        compile_s = max(0.0, first_s[number] - 1 / measured[number].median)
+        batches.append(_batch(number, steps, limits) | {"compile_s": compile_s})
     return {
         "dtype": str(model.dtype),
         "computation": model.arithmetic.describe(model.dtype),
@@ -133,6 +116,33 @@ def measure(
             }
             for samples in voices
         ],
+    }
+
+
+def _wavenet(config: Mapping[str, Any]) -> WaveNetAutoencoder:
+    check_training(config)
+    model = tasks.create(config).model
+    if not isinstance(model, WaveNetAutoencoder):
+        raise UserError(
+            f"--task=sample is for the WaveNet, and config.task={config['task']!r} is another "
+            "model: use --config=experiments/configs/wavenet_ae.py."
+        )
+    return model
+
+
+def _batch(
+    num_sounds: int, steps_per_s: interleaved.Spread, limits: Mapping[str, float]
+) -> dict[str, Any]:
+    """Returns an entry of `batches`, but for the compilation."""
+    samples_per_s = steps_per_s.times(num_sounds)
+    binding = min(limits, key=limits.get)
+    return {
+        "num_sounds": num_sounds,
+        "steps_per_s": steps_per_s._asdict(),
+        "samples_per_s": samples_per_s._asdict(),
+        "ceilings_samples_per_s": limits,
+        "binding_ceiling": binding,
+        "share_of_ceiling": samples_per_s.median / limits[binding],
     }
 
 

@@ -78,7 +78,7 @@ def noise(shapes: Mapping[str, jax.ShapeDtypeStruct], seed: int) -> dict[str, np
         "family": len(nsynth.FAMILIES),
         "source": len(nsynth.SOURCES),
         "qualities": 2,
-        "input_noise": 8,
+        "decoder_input_noise": 8,
     }
     return {
         name: (

@@ -47,7 +47,7 @@ def batch_shapes(config: Mapping[str, Any], task: tasks.Task) -> dict[str, jax.S
     arrays = nsynth.batch_arrays(
         config["batch_size"],
         task.crop_samples or nsynth.NOTE_SAMPLES,
-        input_noise=config["dataset"]["input_noise"] > 0,
+        decoder_input_noise=config["dataset"]["decoder_input_noise"] > 0,
     )
     return {name: jax.ShapeDtypeStruct(*array) for name, array in arrays.items()}
 

@@ -92,7 +92,7 @@ def training_batches(
     batch_size: int,
     crop_samples: int | None,
     gain_db: float = 0.0,
-    input_noise: float = 0.0,
+    decoder_input_noise: float = 0.0,
     first_step: int = 0,
     share: ProcessShare = ProcessShare(),
     num_workers: int = 0,
@@ -108,8 +108,8 @@ def training_batches(
         batch_size: of the global batch.
         crop_samples: a random crop of this length from every note, or None for whole notes.
         gain_db: each is made louder by a random gain up to this one, or up to full scale.
-        input_noise: above 0, each gets normal noise, in mu-law codes, of a standard deviation drawn
-            up to this one: what the decoder hears wrong about the past.
+        decoder_input_noise: above 0, each gets normal noise, in mu-law codes, of a standard
+            deviation drawn up to this one, for teacher forcing with noise.
         first_step: the step to begin with.
         share: this process's part.
         num_workers: processes that read ahead; 0 reads in threads of this one.
@@ -126,8 +126,8 @@ def training_batches(
         examples = examples.random_map(_RandomCrop(crop_samples))
     if gain_db:
         examples = examples.random_map(_RandomGain(gain_db))
-    if input_noise:
-        examples = examples.random_map(_InputNoise(input_noise))
+    if decoder_input_noise:
+        examples = examples.random_map(_InputNoise(decoder_input_noise))
     rows = share.rows(batch_size)
     local = grain.MapDataset.source(_GlobalRows(examples, batch_size, rows, first_step))
     yield from _read_ahead(
@@ -265,12 +265,12 @@ class _InputNoise(grain.RandomMapTransform):
         noise = rng.normal(0, rng.uniform(0, self._most), len(element["audio"]))
         limits = np.iinfo(np.int8)
         codes = noise.round().clip(limits.min, limits.max).astype(np.int8)
-        return {**element, "input_noise": codes}
+        return {**element, "decoder_input_noise": codes}
 
 
 def augmentations(dataset: Mapping[str, Any]) -> dict[str, float]:
     """Returns what `training_batches` does to sounds by a configuration's `dataset`."""
-    return {name: dataset[name] for name in ("gain_db", "input_noise")}
+    return {name: dataset[name] for name in ("gain_db", "decoder_input_noise")}
 
 
 class _GlobalRows:

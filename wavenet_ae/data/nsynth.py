@@ -54,26 +54,28 @@ SPLITS = ("train", "valid", "test")
 
 
 def batch_arrays(
-    batch_size: int, samples: int, *, input_noise: bool = False
+    batch_size: int, samples: int, *, decoder_input_noise: bool = False
 ) -> dict[str, tuple[tuple[int, ...], type]]:
     """Describes a batch: the shape and the type of each of its arrays.
 
     Args:
         batch_size: notes in it.
         samples: of each note's sound.
-        input_noise: whether the WaveNet's past is made wrong.
+        decoder_input_noise: whether the WaveNet's past is made wrong.
 
     Returns:
         `audio`, full scale -1..1; `pitch` and `velocity`, MIDI; `family` and `source`, positions
-        in FAMILIES and SOURCES; `qualities`; and with noise `input_noise`, in mu-law codes. A batch
-        of evaluation has a bool `mask` `[batch]` beside them.
+        in FAMILIES and SOURCES; `qualities`; and with noise `decoder_input_noise`, in mu-law codes.
+        A batch of evaluation has a bool `mask` `[batch]` beside them.
     """
     arrays = {
         "audio": ((batch_size, samples), np.float32),
         **dict.fromkeys(("pitch", "velocity", "family", "source"), ((batch_size,), np.int32)),
         "qualities": ((batch_size, len(QUALITIES)), np.bool_),
     }
-    return arrays | ({"input_noise": ((batch_size, samples), np.int8)} if input_noise else {})
+    if decoder_input_noise:
+        arrays["decoder_input_noise"] = ((batch_size, samples), np.int8)
+    return arrays
 
 
 class NoteName(NamedTuple):

@@ -228,24 +228,12 @@ def write_interpolation(
             classifier, a pitch is not known or no pitch of the model, or the output cannot be
             written.
     """
-    if not 2 <= num_weights <= _MOST_WEIGHTS:
-        raise UserError(
-            f"--num_weights={num_weights} must be from 2, both ends, to {_MOST_WEIGHTS}."
-        )
-    are_notes = all(isinstance(end.source, Note) for pair in pairs for end in pair)
-    if classifier is not None and (len(pairs) < 2 or not are_notes):
-        raise UserError(
-            "--classifier needs two pairs or more, of a dataset: leave out --pair, and give "
-            "--num_pairs=2 or more."
-        )
-    weights = [i / (num_weights - 1) for i in range(num_weights)]
+    weights = _weights(num_weights)
+    if classifier is not None:
+        _check_can_be_classified(pairs)
     for end in (end for pair in pairs for end in pair if pitch is not None):
         tell_other_pitch(end.name, pitch, end.pitch)
-    names = [
-        f"{number:02d}_{_safe(pair.first.name)}_{_safe(pair.second.name)}"
-        for number, pair in enumerate(pairs, start=1)
-    ]
-    rows = [_Row(name, pair, {}) for name, pair in zip(names, pairs, strict=True)]
+    rows = [_Row(_name(number, pair), pair, {}) for number, pair in enumerate(pairs, start=1)]
     _check_folder(output, rows, models, weights)
     for row in tqdm(rows, unit="pair", desc="encoding"):
         for task, model in models.items():
@@ -274,6 +262,21 @@ def write_interpolation(
     return FILES.write(output, document, record)
 
 
+def _weights(number: int) -> list[float]:
+    if not 2 <= number <= _MOST_WEIGHTS:
+        raise UserError(f"--num_weights={number} must be from 2, both ends, to {_MOST_WEIGHTS}.")
+    return [i / (number - 1) for i in range(number)]
+
+
+def _check_can_be_classified(pairs: Sequence[Pair]) -> None:
+    are_notes = all(isinstance(end.source, Note) for pair in pairs for end in pair)
+    if len(pairs) < 2 or not are_notes:
+        raise UserError(
+            "--classifier needs two pairs or more, of a dataset: leave out --pair, and give "
+            "--num_pairs=2 or more."
+        )
+
+
 def _check_folder(
     output: Path, rows: Sequence[_Row], models: Iterable[str], weights: Sequence[float]
 ) -> None:
@@ -282,6 +285,10 @@ def _check_folder(
     check_names(output / ORIGINAL_FOLDER, [name for row in rows for name in _originals(row)])
     for folder in (MIX, *models):
         check_names(output / folder, [_numbered(row.name, w) for row in rows for w in weights])
+
+
+def _name(number: int, pair: Pair) -> str:
+    return f"{number:02d}_{_safe(pair.first.name)}_{_safe(pair.second.name)}"
 
 
 def _safe(name: str) -> str:

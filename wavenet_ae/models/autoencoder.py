@@ -79,20 +79,20 @@ class WaveNetAutoencoder(nn.Module):
         self,
         signal: jax.Array,
         pitch: jax.Array | None = None,
-        past: jax.Array | None = None,
+        decoder_inputs: jax.Array | None = None,
     ) -> jax.Array:
         """Encodes signals and predicts each of their samples from the past and the embedding.
 
         Args:
             signal: `[batch, time]`, mu-law codes / 128; time is a multiple of `hop_length`.
             pitch: int32 `[batch]`, MIDI; read only where `num_pitches` is not 0.
-            past: the samples that the decoder sees, where they are not the signal's.
+            decoder_inputs: what the decoder sees of the past, where it is not the signal.
 
         Returns:
             float32 logits `[batch, time, num_classes]`.
         """
-        past = signal if past is None else past
-        return self.decoder(past, self.with_pitch(self.encoder(signal), pitch))
+        decoder_inputs = signal if decoder_inputs is None else decoder_inputs
+        return self.decoder(decoder_inputs, self.with_pitch(self.encoder(signal), pitch))
 
     def encode(self, signal: jax.Array, num_samples: jax.Array | None = None) -> jax.Array:
         """Returns the embedding of `[batch, time]`: see `TemporalEncoder`."""

@@ -17,7 +17,7 @@ from wavenet_ae.data.nsynth import Note
 from wavenet_ae.prepare import note_files
 from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError, write_error
-from wavenet_ae.system.folder_lock import alone_in
+from wavenet_ae.system.folder_lock import exclusive_lock
 
 if TYPE_CHECKING:
     import grain.python as grain
@@ -201,7 +201,7 @@ class NotesWriter(NotesFolder):
         self._begun = {**request, **versions}
         self._taken_away: bytes | None = None
         with contextlib.ExitStack() as opened, self._reporting_failures():
-            opened.enter_context(alone_in(path))
+            opened.enter_context(exclusive_lock(path))
             self._prepare(overwrite)
             self._opened = opened.pop_all()
 

@@ -10,7 +10,7 @@ from wavenet_ae.system.errors import UserError
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path) -> Iterator[None]:
     """Makes the folder and keeps others out, whose work would look like leftovers.
 
     Raises:

@@ -68,7 +68,7 @@ class Task(Protocol):
         """
         ...
 
-    def references(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    def trivial_baselines(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
         """Returns scores of knowing nothing, from training batches, to print beside the loss."""
         ...
 

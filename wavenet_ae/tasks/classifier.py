@@ -96,7 +96,7 @@ class ClassifierTask:
         # Of the same notes: how rare qualities are differs from split to split.
         return metrics | {"no_quality_accuracy": 1 - qualities.mean(axis=1)}, model_state
 
-    def references(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    def trivial_baselines(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
         """Returns accuracies of always naming what is most frequent in these batches."""
         labels = [{name: batch[name] for name in _EXCLUSIVE} for batch in batches]
         joined = {name: np.concatenate([some[name] for some in labels]) for name in _EXCLUSIVE}

@@ -82,7 +82,7 @@ class SpectralTask:
         loss = weighted_squared_error(target, prediction, frequency_weights())
         return {"loss": loss}, model_state
 
-    def references(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    def trivial_baselines(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
         """Returns `mean_spectrogram_loss`: the loss of always answering these batches' mean."""
         total, squares, count = 0.0, 0.0, 0
         for batch in batches:

@@ -82,8 +82,8 @@ class WaveNetTask:
         Args:
             params: of the model.
             model_state: passed through.
-            batch: `audio` float32 `[batch, time]`; `pitch` `[batch]`; where the decoder is to hear
-                the past wrong, `input_noise` int8 `[batch, time]`, to be added to the codes.
+            batch: `audio` float32 `[batch, time]`; `pitch` `[batch]`; for teacher forcing with
+                noise, `decoder_input_noise` int8 `[batch, time]`, to be added to the codes.
             train: has no influence here.
             key: not used; nothing here is drawn at random.
 
@@ -91,11 +91,11 @@ class WaveNetTask:
             float32 `[batch]` arrays `loss` (nats a sample) and `bits_per_sample`; the model state.
         """
         codes = mu_law.encode(batch["audio"])
-        past = None
-        if "input_noise" in batch:
-            past = mu_law.to_signal(mu_law.add(codes, batch["input_noise"]))
+        decoder_inputs = None
+        if "decoder_input_noise" in batch:
+            decoder_inputs = mu_law.to_signal(mu_law.add(codes, batch["decoder_input_noise"]))
         signal = mu_law.to_signal(codes)
-        logits = self.model.apply({"params": params}, signal, batch["pitch"], past)
+        logits = self.model.apply({"params": params}, signal, batch["pitch"], decoder_inputs)
         # Inside the model classes come first: so no array of logits is transposed.
         logits = jnp.moveaxis(logits, -1, 0)
         nats = optax.softmax_cross_entropy_with_integer_labels(
@@ -104,7 +104,7 @@ class WaveNetTask:
         loss = nats.mean(axis=1)
         return {"loss": loss, "bits_per_sample": loss / jnp.log(2.0)}, model_state
 
-    def references(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    def trivial_baselines(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
         """Returns bits a sample of two predictors without a model.
 
         `uniform_bits_per_sample` finds all codes equally probable;

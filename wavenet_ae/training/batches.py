@@ -41,7 +41,7 @@ def training_batches(
     )
 
 
-def references(
+def trivial_baselines(
     config: Mapping[str, Any], task: tasks.Task, notes: Sequence[Any]
 ) -> dict[str, float]:
     """Returns what stands beside the loss, from batches as validation's: the same everywhere."""
@@ -54,7 +54,7 @@ def references(
     # A small split is not read again and again.
     epoch = math.ceil(len(notes) / config["batch_size"])
     with contextlib.closing(batches):
-        scores = task.references(itertools.islice(batches, min(epoch, _REFERENCE_BATCHES)))
+        scores = task.trivial_baselines(itertools.islice(batches, min(epoch, _REFERENCE_BATCHES)))
     return {f"reference/{name}": value for name, value in scores.items()}
 
 

@@ -119,7 +119,7 @@ class Checkpoints(contextlib.AbstractContextManager):
                 if metrics is not None and latest.metrics is None:
                     self._add_metrics(progress.step, metrics)
                 return
-            trained = {"params": state.averaged, "model_state": state.model_state}
+            trained = {"params": state.ema_params, "model_state": state.model_state}
             training = {"step": state.step, "params": state.params, "opt_state": state.opt_state}
             self._checkpointer.save_checkpointables_async(
                 progress.step,
@@ -231,7 +231,7 @@ def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Progres
         loaded = _load(
             folder,
             {
-                _TRAINED: {"params": abstract.averaged, "model_state": abstract.model_state},
+                _TRAINED: {"params": abstract.ema_params, "model_state": abstract.model_state},
                 _TRAINING: {
                     "step": abstract.step,
                     "params": abstract.params,
@@ -251,7 +251,7 @@ def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Progres
     state = TrainState(
         step=training["step"],
         params=training["params"],
-        averaged=trained["params"],
+        ema_params=trained["params"],
         model_state=trained["model_state"],
         opt_state=training["opt_state"],
     )

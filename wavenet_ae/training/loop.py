@@ -14,7 +14,7 @@ from wavenet_ae.system import processes
 from wavenet_ae.system.errors import Stopped
 from wavenet_ae.training import setup, sharding
 from wavenet_ae.training import workdir as workdirs
-from wavenet_ae.training.batches import make_evaluate, references, training_batches
+from wavenet_ae.training.batches import make_evaluate, training_batches, trivial_baselines
 from wavenet_ae.training.checkpoint import Checkpoints
 from wavenet_ae.training.interruption import StopRequest
 from wavenet_ae.training.metrics import MetricsLog, Summaries
@@ -69,7 +69,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
         )
         workdirs.save_config(config, workdir)
         evaluate = make_evaluate(config, task, mesh, notes["valid"], stop)
-        baselines = references(config, task, notes["train"])
+        baselines = trivial_baselines(config, task, notes["train"])
         batches = stack.enter_context(
             contextlib.closing(training_batches(config, task, notes["train"], progress.step))
         )
@@ -124,7 +124,7 @@ def _finish_step(run: _Run, state: TrainState, progress: Progress) -> None:
         progress.owed_line = progress.step
     valid = {}
     if due.evaluate:
-        progress.fetch(run.config["skip_nonfinite"])  # what is broken need not be evaluated
+        progress.fetch(run.config["max_skipped_steps"])  # what is broken need not be evaluated
         with run.log.clock_stopped():
             valid = run.evaluate(state)
         progress.owes_evaluation = valid is None
@@ -142,7 +142,7 @@ def _finish_step(run: _Run, state: TrainState, progress: Progress) -> None:
 
 def _write_line(run: _Run, progress: Progress, valid: Mapping[str, float] = {}) -> None:
     step, progress.owed_line = progress.owed_line, None
-    line = progress.take_line(step, run.config["skip_nonfinite"])
+    line = progress.take_line(step, run.config["max_skipped_steps"])
     run.log.write(step, {**line, **run.baselines, **valid})
 
 
@@ -151,6 +151,6 @@ def _save(
 ) -> None:
     if progress.owed_line is not None:
         _write_line(run, progress)
-    progress.fetch(run.config["skip_nonfinite"])
+    progress.fetch(run.config["max_skipped_steps"])
     with run.log.clock_stopped():
         run.checkpoints.save(state, progress, valid_loss)

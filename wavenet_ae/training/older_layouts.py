@@ -1,7 +1,7 @@
 """What older versions of this package saved, in today's layout.
 
 The convolutions of the WaveNet autoencoder had kernels `[width, in, out]`; they are matrices now.
-Configurations lacked what later versions can do.
+Configurations lacked what later versions can do, and called settings otherwise.
 """
 
 from collections.abc import Mapping
@@ -16,18 +16,31 @@ from wavenet_ae.models.layers import matrix_of_kernel
 _WITHOUT_SETTING = MappingProxyType(
     {
         "profile_steps": 0,
-        "dataset": {"gain_db": 0.0, "input_noise": 0.0},
+        "dataset": {"gain_db": 0.0, "decoder_input_noise": 0.0},
         "optimizer": {"name": "adam"},
+    }
+)
+
+_RENAMED = MappingProxyType(
+    {
+        "averaging_decay": "ema_decay",
+        "input_noise": "decoder_input_noise",
+        "skip_nonfinite": "max_skipped_steps",
+        "spike_norm": "skip_above_grad_norm",
     }
 )
 
 
 def config_as_today(saved: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a saved configuration with the settings that its version did not have."""
-    config = {**_WITHOUT_SETTING, **saved}
+    """Returns a saved configuration with today's names, and what became a setting since."""
+
+    def renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {_RENAMED.get(name, name): value for name, value in settings.items()}
+
+    config = {**_WITHOUT_SETTING, **renamed(saved)}
     for group in ("dataset", "optimizer"):
         if isinstance(config[group], Mapping):
-            config[group] = {**_WITHOUT_SETTING[group], **config[group]}
+            config[group] = {**_WITHOUT_SETTING[group], **renamed(config[group])}
     return config
 
 

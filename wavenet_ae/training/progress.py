@@ -91,7 +91,7 @@ class Progress:
             if self.skipped > most_skipped:
                 raise UserError(
                     f"{self.skipped} steps up to step {step} had a gradient that is not finite or "
-                    f"too large, and --config.skip_nonfinite={most_skipped}: lower "
+                    f"too large, and --config.max_skipped_steps={most_skipped}: lower "
                     "--config.optimizer.learning_rates or raise the limit; the same command "
                     "resumes from the last checkpoint."
                 )
@@ -100,7 +100,7 @@ class Progress:
                 raise UserError(
                     f"the {name} is {value} at step {step}: lower "
                     "--config.optimizer.learning_rates, set --config.optimizer.clip_norm, or let "
-                    "some steps be skipped with --config.skip_nonfinite=10; the same command "
+                    "some steps be skipped with --config.max_skipped_steps=10; the same command "
                     "resumes from the last checkpoint."
                 )
 

@@ -38,8 +38,8 @@ _RULES: Rules = {
     "num_steps": whole(1),
     "batch_size": whole(1),
     "accumulation_steps": whole(1),
-    "averaging_decay": SHARE,
-    "skip_nonfinite": whole(0),
+    "ema_decay": SHARE,
+    "max_skipped_steps": whole(0),
     "log_every_steps": whole(1),
     "eval_every_steps": whole(1),
     "eval_batches": or_none(whole(1)),
@@ -55,7 +55,7 @@ _RULES: Rules = {
         "gain_db": number(
             f"between 0 and {_LARGEST_GAIN_DB} dB", lambda x: 0 <= x <= _LARGEST_GAIN_DB
         ),
-        "input_noise": number(
+        "decoder_input_noise": number(
             f"between 0 and {_LARGEST_NOISE} mu-law codes", lambda x: 0 <= x <= _LARGEST_NOISE
         ),
     },
@@ -67,7 +67,7 @@ _RULES: Rules = {
         "b2": BELOW_ONE,
         "eps": POSITIVE,
         "clip_norm": or_none(POSITIVE),
-        "spike_norm": or_none(POSITIVE),
+        "skip_above_grad_norm": or_none(POSITIVE),
     },
 }
 
@@ -82,16 +82,17 @@ def check_training(config: Mapping[str, Any]) -> None:
         raise UserError("the --config is of no training: take one of experiments/configs.")
     check(config, {**tasks.rules_of(config), **_RULES})
     learning_rate_schedule(config["optimizer"])
-    if config["dataset"]["input_noise"] and config["task"] != "wavenet":
+    noise = config["dataset"]["decoder_input_noise"]
+    if noise and config["task"] != "wavenet":
         raise UserError(
-            f"config.dataset.input_noise={config['dataset']['input_noise']} must be 0 for other "
-            "models than the WaveNet."
+            f"config.dataset.decoder_input_noise={noise} must be 0 for other models than the "
+            "WaveNet."
         )
-    spike_norm = config["optimizer"]["spike_norm"]
-    if spike_norm is not None and not config["skip_nonfinite"]:
+    skip_above_grad_norm = config["optimizer"]["skip_above_grad_norm"]
+    if skip_above_grad_norm is not None and not config["max_skipped_steps"]:
         raise UserError(
-            f"config.optimizer.spike_norm={spike_norm} skips steps: say with "
-            "--config.skip_nonfinite=10 how many may be skipped."
+            f"config.optimizer.skip_above_grad_norm={skip_above_grad_norm} skips steps: say with "
+            "--config.max_skipped_steps=10 how many may be skipped."
         )
 
 

@@ -110,7 +110,7 @@ def _start_from(folder: Path, config: Mapping[str, Any], state: TrainState) -> T
         theirs.config, config, f"config.init_from={folder} has", "choose the same."
     )
     weights = {"params": theirs.params, "model_state": theirs.model_state}
-    weights["averaged"] = theirs.params
+    weights["ema_params"] = theirs.params
 
     def place(new: jax.Array, old: jax.Array) -> jax.Array:
         # From the host, where several processes each have their own. A copy for every place: the

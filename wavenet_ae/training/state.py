@@ -22,14 +22,14 @@ class TrainState:
     Attributes:
         step: int32 scalar, updates done.
         params: the model's parameters, float32.
-        averaged: the moving average of the parameters: what evaluation and synthesis use.
+        ema_params: exponential moving averages of the parameters, for evaluation and synthesis.
         model_state: moving statistics of the model, or an empty dict.
         opt_state: the optimiser's.
     """
 
     step: jax.Array
     params: Any
-    averaged: Any
+    ema_params: Any
     model_state: Any
     opt_state: optax.OptState
 
@@ -126,11 +126,11 @@ def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformat
     return optax.GradientTransformation(init, update)
 
 
-def update_average(averaged: Any, params: Any, num_updates: jax.Array, decay: float) -> Any:
+def update_ema(ema_params: Any, params: Any, num_updates: jax.Array, decay: float) -> Any:
     """Moves the averages towards the parameters.
 
     Args:
-        averaged: the averages so far.
+        ema_params: the averages so far.
         params: the parameters after the update.
         num_updates: updates done, this one included.
         decay: the largest; early on it is (1 + n) / (10 + n), so that the first random parameters
@@ -138,4 +138,4 @@ def update_average(averaged: Any, params: Any, num_updates: jax.Array, decay: fl
     """
     n = num_updates.astype(jnp.float32)
     rate = 1.0 - jnp.minimum(decay, (1.0 + n) / (10.0 + n))
-    return jax.tree.map(lambda average, new: average - rate * (average - new), averaged, params)
+    return jax.tree.map(lambda average, new: average - rate * (average - new), ema_params, params)

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from wavenet_ae.models.arithmetic import CPU
 from wavenet_ae.tasks import Task
 from wavenet_ae.training import sharding
-from wavenet_ae.training.state import TrainState, make_optimizer, update_average
+from wavenet_ae.training.state import TrainState, make_optimizer, update_ema
 
 Batch = Mapping[str, jax.Array]
 
@@ -25,7 +25,7 @@ def init_state(config: Mapping[str, Any], task: Task, mesh: Mesh) -> TrainState:
             step=jnp.zeros((), jnp.int32),
             params=params,
             # A copy: the step donates all of the state, and one buffer cannot be given twice.
-            averaged=jax.tree.map(jnp.copy, params),
+            ema_params=jax.tree.map(jnp.copy, params),
             model_state=model_state,
             opt_state=make_optimizer(config["optimizer"]).init(params),
         )
@@ -39,11 +39,11 @@ def make_train_step(
     """Compiles one update.
 
     Args:
-        config: `optimizer`, `averaging_decay`, `accumulation_steps`: parts in which a batch is
+        config: `optimizer`, `ema_decay`, `accumulation_steps`: parts in which a batch is
             worked through, for a smaller memory (a single CPU takes an example at a time where
-            the model has no statistics of batches); `skip_nonfinite`: if above 0, a gradient that
-            is not finite, or whose norm is above `optimizer.spike_norm`, changes nothing but the
-            number of the step.
+            the model has no statistics of batches); `max_skipped_steps`: if above 0, a gradient
+            that is not finite, or whose norm is above `optimizer.skip_above_grad_norm`, changes
+            nothing but the number of the step.
         task: with the model and the loss.
         mesh: over which batches are split.
 
@@ -96,16 +96,16 @@ def make_train_step(
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         step = state.step + 1
-        averaged = update_average(state.averaged, params, step, config["averaging_decay"])
-        new_state = TrainState(step, params, averaged, model_state, opt_state)
+        ema_params = update_ema(state.ema_params, params, step, config["ema_decay"])
+        new_state = TrainState(step, params, ema_params, model_state, opt_state)
         norms = {
             "gradient_norm": optax.global_norm(grads),
             "parameter_norm": optax.global_norm(params),
         }
         metrics |= norms
-        if config["skip_nonfinite"] > 0:
+        if config["max_skipped_steps"] > 0:
             fit = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norms["gradient_norm"])
-            if (largest := config["optimizer"]["spike_norm"]) is not None:
+            if (largest := config["optimizer"]["skip_above_grad_norm"]) is not None:
                 fit &= norms["gradient_norm"] <= largest
             kept = jax.tree.map(lambda new, old: jnp.where(fit, new, old), new_state, state)
             new_state = kept.replace(step=step)
@@ -133,7 +133,7 @@ def make_eval_step(
 
     def eval_step(state: TrainState, batch: Batch):
         mask = batch["mask"].astype(jnp.float32)
-        metrics, _ = task.loss(state.averaged, state.model_state, batch, train=False)
+        metrics, _ = task.loss(state.ema_params, state.model_state, batch, train=False)
         return jax.tree.map(lambda values: jnp.sum(values * mask), metrics), mask.sum()
 
     replicated, split = sharding.replicated(mesh), sharding.batch_sharded(mesh)

@@ -333,6 +333,7 @@ def test_a_build_that_was_killed_leaves_its_place(release, miniature, tmp_path):
     assert not leftover.exists()
 
 
+@pytest.mark.slow
 def test_the_command(release, tmp_path):
     """Over the miniature, whose checksums are put in the place of the published ones."""
     code = f"""

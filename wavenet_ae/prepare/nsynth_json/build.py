@@ -21,7 +21,7 @@ from wavenet_ae.prepare.writing import (
     reporting_failures_to_write,
 )
 from wavenet_ae.system.errors import UserError
-from wavenet_ae.system.folder_lock import alone_in
+from wavenet_ae.system.folder_lock import exclusive_lock
 
 CONFIGS = tuple(config.name for config in Builder.BUILDER_CONFIGS)
 
@@ -79,7 +79,7 @@ def build(
     paths = [Path(one).expanduser() for one in several]
     path = dataset_dir(data_dir, config)
     collection = read_collection(paths, config)
-    with reporting_failures_to_write(path), quietly(), alone_in(path.parent):
+    with reporting_failures_to_write(path), quietly(), exclusive_lock(path.parent):
         _clear_up_after_killed_builds(path)
         if path.exists() and not overwrite:
             if _metadata(path).get("fingerprint") != collection.fingerprint:

@@ -30,7 +30,7 @@ from wavenet_ae.prepare.writing import (
     reporting_failures_to_write,
 )
 from wavenet_ae.system.errors import MachineError, UserError
-from wavenet_ae.system.folder_lock import alone_in
+from wavenet_ae.system.folder_lock import exclusive_lock
 
 # Notes of each config, of which TFDS's catalog tells.
 NUM_NOTES = {"full": 305_979, "gansynth_subset": 86_775}
@@ -108,11 +108,11 @@ def _prepare(
         if "://" not in path:
             folder = Path(path).parent
             stack.enter_context(reporting_failures_to_write(Path(path)))
-            stack.enter_context(alone_in(folder))
+            stack.enter_context(exclusive_lock(folder))
             delete_incomplete(folder)
         if "://" not in download_dir:
             # The configs share what is unpacked.
-            stack.enter_context(alone_in(Path(download_dir)))
+            stack.enter_context(exclusive_lock(Path(download_dir)))
             archives.delete_unpacked(builder, download_dir, unfinished=True)
         if is_local:
             stack.enter_context(_progress(builder, NUM_NOTES[config]))

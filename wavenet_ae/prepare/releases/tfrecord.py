@@ -14,7 +14,7 @@ from tqdm import tqdm
 from wavenet_ae.prepare.writing import Prepared, quietly, reporting_failures_to_write
 from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError
-from wavenet_ae.system.folder_lock import alone_in
+from wavenet_ae.system.folder_lock import exclusive_lock
 
 _NO_DATASET = (
     OSError,
@@ -44,7 +44,7 @@ def convert(source: Path, data_dir: str) -> Prepared:
     path = Path(data_dir).expanduser().joinpath(*info.full_name.split("/"))
     if path.resolve() == source.resolve():
         raise UserError(f"{source} is below --data_dir={data_dir}: name another folder.")
-    with reporting_failures_to_write(path), alone_in(path), quietly():
+    with reporting_failures_to_write(path), exclusive_lock(path), quietly():
         is_new = not (path / "dataset_info.json").exists()
         if is_new:
             with tqdm(total=info.splits.total_num_examples, unit=" notes", disable=None) as bar:

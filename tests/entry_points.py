@@ -1,17 +1,20 @@
 """The entry points in `experiments/`, started as a user does, and their configurations."""
 
 import atexit
+import concurrent.futures
 import json
 import multiprocessing
+import multiprocessing.reduction
 import os
 import runpy
 import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import jax
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "experiments" / "configs"
@@ -35,23 +38,76 @@ _WARM.set_forkserver_preload(
 )
 
 
-def run(name: str, *flags: object) -> subprocess.CompletedProcess[str]:
-    """Runs `experiments/NAME.py` in a process of its own, whatever its exit code will be."""
-    arguments = [str(ROOT / "experiments" / f"{name}.py"), *map(str, flags)]
-    with tempfile.TemporaryDirectory() as folder:
-        streams = [Path(folder) / stream for stream in ("stdout", "stderr")]
-        process = _WARM.Process(target=_run_script, args=(arguments, dict(os.environ), streams))
-        process.start()
-        process.join()
-        texts = [stream.read_text() for stream in streams]
-    return subprocess.CompletedProcess(arguments, process.exitcode, *texts)
+class _Ends:
+    """The ends of pipes that a process is to write to, as `Process` can hand them over."""
+
+    def __init__(self, *descriptors: int):
+        self._descriptors = descriptors
+
+    def __getstate__(self) -> list[Any]:
+        return [multiprocessing.reduction.DupFd(one) for one in self._descriptors]
+
+    def __setstate__(self, duplicates: list[Any]) -> None:
+        self._descriptors = [one.detach() for one in duplicates]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._descriptors)
 
 
-def _run_script(arguments: list[str], environment: dict[str, str], streams: list[Path]) -> None:
+class Started:
+    """An entry point in a process of its own, with what `subprocess.Popen` has of text streams."""
+
+    def __init__(self, name: str, flags: Sequence[object], environment: Mapping[str, str]):
+        self.args = [str(ROOT / "experiments" / f"{name}.py"), *map(str, flags)]
+        (stdout, to_stdout), (stderr, to_stderr) = os.pipe(), os.pipe()
+        self.stdout, self.stderr = os.fdopen(stdout), os.fdopen(stderr)
+        self._process = _WARM.Process(
+            target=_run_script,
+            args=(self.args, dict(os.environ | environment), _Ends(to_stdout, to_stderr)),
+        )
+        self._process.start()
+        os.close(to_stdout)
+        os.close(to_stderr)
+        self.pid, self.kill, self.terminate = (
+            self._process.pid,
+            self._process.kill,
+            self._process.terminate,
+        )
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        with concurrent.futures.ThreadPoolExecutor() as pool, self.stdout, self.stderr:
+            texts = [pool.submit(stream.read) for stream in (self.stdout, self.stderr)]
+            try:
+                self.wait(timeout)
+            finally:
+                self.kill()
+            return tuple(text.result() for text in texts)
+
+
+def _run_script(arguments: list[str], environment: dict[str, str], streams: _Ends) -> None:
     """Does in a forked process what `python SCRIPT FLAGS` does in a new one."""
     for number, stream in enumerate(streams, start=1):
-        os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT), number)
+        os.dup2(stream, number)
+        os.close(stream)
     os.environ.update(environment)
+    if "JAX_NUM_CPU_DEVICES" in environment:  # JAX reads it when it is imported
+        jax.config.update("jax_num_cpu_devices", int(environment["JAX_NUM_CPU_DEVICES"]))
     os.chdir(ROOT)
     sys.argv = arguments
     sys.path.insert(0, str(ROOT / "experiments"))
@@ -61,21 +117,19 @@ def _run_script(arguments: list[str], environment: dict[str, str], streams: list
         atexit._run_exitfuncs()
 
 
-def start(name: str, *flags: object, **environment: str) -> subprocess.Popen[str]:
+def run(name: str, *flags: object) -> subprocess.CompletedProcess[str]:
+    """Runs `experiments/NAME.py`, whatever its exit code will be."""
+    process = start(name, *flags)
+    texts = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, *texts)
+
+
+def start(name: str, *flags: object, **environment: str) -> Started:
     """Starts `experiments/NAME.py` and returns at once."""
-    return subprocess.Popen(
-        [sys.executable, ROOT / "experiments" / f"{name}.py", *map(str, flags)],
-        cwd=ROOT,
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Started(name, flags, environment)
 
 
-def start_two(
-    name: str, first: Sequence[object], second: Sequence[object]
-) -> list[subprocess.Popen[str]]:
+def start_two(name: str, first: Sequence[object], second: Sequence[object]) -> list[Started]:
     """Starts `experiments/NAME.py` as two processes that work together, each with its flags."""
     with socket.socket() as free:
         free.bind(("localhost", 0))

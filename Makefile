@@ -164,11 +164,13 @@ libtpu: $(INSTALLED)
 		--disable-pip-version-check --no-deps --target=.venv/libtpu \
 		"$$($(BIN)/python tools/libtpu_requirement.py)"
 
-# Where there is no libtpu, the tests that need it are skipped.
+# Where there is no libtpu, the tests that need it are skipped. `make test` compiles programs without
+# optimisations, `make test-all` as users do.
+test-all: export XLA_FLAGS ?=
 test test-all: setup
 	-@$(MAKE) --no-print-directory libtpu
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 \
-		--dist=loadfile --no-loadscope-reorder \
+		--dist=worksteal \
 		$(if $(filter test-all,$@),-m 'slow or not slow')
 
 lint: $(INSTALLED)

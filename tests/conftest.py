@@ -19,18 +19,20 @@ DUMMY_NOTES = Path(nsynth_json.__file__).parent / "dummy_data"
 
 
 # Compiling takes most of the time of these tests, and half of that goes to making programs fast
-# that run for milliseconds. The second flag is not of every version.
+# that run for milliseconds. Not every version of JAX has the second flag.
 _COMPILE_FAST = ["--xla_backend_optimization_level=0", "--xla_cpu_use_fusion_emitters=false"]
 
 
 def pytest_configure(config):
-    config.own_caches = []
+    # Numba's cache, which processes that write at the same time mix up, is each worker's own.
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="numba-")
+    config.own_caches = [os.environ["NUMBA_CACHE_DIR"]]
     # Many tests compile the same programs: one cache for all processes of this session.
-    for variable in ("JAX_COMPILATION_CACHE_DIR", "NUMBA_CACHE_DIR"):
-        if variable not in os.environ:
-            os.environ[variable] = tempfile.mkdtemp(prefix="cache-")
-            config.own_caches.append(os.environ[variable])
-    os.environ.setdefault("XLA_FLAGS", " ".join(filter(_is_known_to_xla, _COMPILE_FAST)))
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="xla-")
+        config.own_caches.append(os.environ["JAX_COMPILATION_CACHE_DIR"])
+    if "XLA_FLAGS" not in os.environ:
+        os.environ["XLA_FLAGS"] = " ".join(filter(_is_known_to_xla, _COMPILE_FAST))
     jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
     seconds = os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", float(seconds))
@@ -42,9 +44,9 @@ def pytest_unconfigure(config):
 
 
 def _is_known_to_xla(flag):
-    """Tells whether JAX would not end the process for it."""
+    """Tells whether JAX's library has a flag: it ends the process for one that it does not know."""
     name = flag.removeprefix("--").partition("=")[0].encode()
-    for library in Path(jaxlib.__file__).parent.glob("*.so"):
+    for library in Path(jaxlib.__file__).parent.glob("*jax_common*"):
         with library.open() as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as content:
             if content.find(name) >= 0:
                 return True

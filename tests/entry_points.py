@@ -55,7 +55,7 @@ class _Ends:
 
 
 class Started:
-    """An entry point in a process of its own, with what `subprocess.Popen` has of text streams."""
+    """An entry point in a forked process, with the part of Popen's interface that tests use."""
 
     def __init__(self, name: str, flags: Sequence[object], environment: Mapping[str, str]):
         self.args = [str(ROOT / "experiments" / f"{name}.py"), *map(str, flags)]
@@ -102,6 +102,8 @@ class Started:
 
 def _run_script(arguments: list[str], environment: dict[str, str], streams: _Ends) -> None:
     """Does in a forked process what `python SCRIPT FLAGS` does in a new one."""
+    # Its threads would not be here.
+    assert not jax._src.xla_bridge.backends_are_initialized()
     for number, stream in enumerate(streams, start=1):
         os.dup2(stream, number)
         os.close(stream)
@@ -124,13 +126,32 @@ def run(name: str, *flags: object) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, *texts)
 
 
-def start(name: str, *flags: object, **environment: str) -> Started:
+def start(name: str, *flags: object, **environment: str) -> Started | subprocess.Popen[str]:
     """Starts `experiments/NAME.py` and returns at once."""
+    if sys.platform == "darwin":  # whose libraries do not stand a fork
+        return start_anew(name, *flags, **environment)
     return Started(name, flags, environment)
 
 
-def start_two(name: str, first: Sequence[object], second: Sequence[object]) -> list[Started]:
-    """Starts `experiments/NAME.py` as two processes that work together, each with its flags."""
+def start_anew(name: str, *flags: object, **environment: str) -> subprocess.Popen[str]:
+    """Starts `experiments/NAME.py` in a new Python, with all that comes before and after it."""
+    return subprocess.Popen(
+        [sys.executable, ROOT / "experiments" / f"{name}.py", *map(str, flags)],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def start_two(
+    name: str, first: Sequence[object], second: Sequence[object]
+) -> list[Started | subprocess.Popen[str]]:
+    """Starts `experiments/NAME.py` as two processes that work together, each with its flags.
+
+    The second is a new one: sets of texts have another order in it.
+    """
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
@@ -144,7 +165,7 @@ def start_two(name: str, first: Sequence[object], second: Sequence[object]) -> l
             "--process_id=0",
             *first,
         ),
-        start(
+        start_anew(
             name,
             "--distributed",
             *second,

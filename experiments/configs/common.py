@@ -22,7 +22,7 @@ def training(task: str) -> ConfigDict:
     config.dataset.data_dir = "~/tensorflow_datasets"
     config.dataset.num_workers = 4
     config.dataset.gain_db = 0.0  # training notes are made louder at random, up to so much
-    # In mu-law codes: teacher forcing with noise of a standard deviation of up to so much.
+    # Noise in the decoder's inputs while training: its largest standard deviation, in mu-law codes.
     config.dataset.decoder_input_noise = 0.0
 
     config.accumulation_steps = 1  # parts in which a batch is worked through

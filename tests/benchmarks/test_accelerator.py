@@ -91,21 +91,27 @@ def test_results_of_another_tool_are_not_replaced(tmp_path):
     assert (tmp_path / "results.json").read_text() == "{}x"
 
 
-def test_what_the_tests_against_the_authors_say(tmp_path):
+def test_what_the_tests_against_the_authors_say(tmp_path, monkeypatch):
     tests = tmp_path / "tests" / "models"
     tests.mkdir(parents=True)
     for name in ("audio", "synthesis", "training"):
         (tests.parent / name).mkdir()
     (tests / "test_it.py").write_text(
-        "import os\n"
+        "import os, pytest\n"
+        "@pytest.mark.slow\n"
         "def test_as_the_authors():\n"
         "    assert os.environ['JAX_DEFAULT_MATMUL_PRECISION'] == 'highest'\n"
+        "    assert os.environ['XLA_FLAGS'] == '--xla_cpu_enable_fast_math=false'\n"
         "def test_not_as_the_authors(record_property):\n"
         "    record_property('bfloat16: relative error', '0.25')\n"
         "    assert False\n"
         "def test_of_something_else():\n"
         "    assert False\n"
     )
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\naddopts = -m 'not slow'\nmarkers = slow: as the project's\n"
+    )
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
     finding = accelerator._agreement(tmp_path, tmp_path / "agreement", 60)
     assert finding.rows == [
         ("as close as on a CPU, float32 at highest precision", "1 of 2 tests"),

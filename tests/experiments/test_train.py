@@ -1,5 +1,6 @@
 import functools
 import json
+import subprocess
 
 import entry_points
 import jax
@@ -29,7 +30,12 @@ def test_trains_then_resumes_then_has_nothing_to_do(data_dir, tmp_path):
     def train(**settings):
         return entry_points.train("wavenet_ae.py:demo", workdir, **settings)
 
-    first = train(**flags, summarize_every_steps=2)
+    # In a new Python, whose end counts, too.
+    config = f"--config={entry_points.CONFIGS / 'wavenet_ae.py'}:demo"
+    changes = entry_points.changes(flags | {"summarize_every_steps": 2})
+    process = entry_points.start_anew("train", config, workdir, *changes)
+    streams = process.communicate()
+    first = subprocess.CompletedProcess(process.args, process.returncode, *streams)
     assert first.returncode == 0, first.stderr
     assert "compiled the training step" in first.stderr
     assert "Traceback" not in first.stderr

@@ -109,17 +109,21 @@ def test_an_export_of_an_older_version_is_the_same_model(tiny_run, tmp_path):
 
 def test_a_configuration_of_an_older_version_has_todays_settings(tiny_config, tmp_path):
     config, older = json.loads(tiny_config), json.loads(tiny_config)
-    config["optimizer"]["skip_above_grad_norm"] = 7.0
-    older["optimizer"]["skip_above_grad_norm"] = 7.0
+    for settings in (config, older):
+        settings["optimizer"]["skip_above_grad_norm"] = 7.0
+        settings["dataset"]["decoder_input_noise"] = 4.0
     for settings, name in (
         (older, "profile_steps"),
         (older["dataset"], "gain_db"),
-        (older["dataset"], "decoder_input_noise"),
         (older["optimizer"], "name"),
     ):
         del settings[name]
+    older["dataset"]["input_noise"] = older["dataset"].pop("decoder_input_noise")
     older["averaging_decay"] = older.pop("ema_decay")
     older["skip_nonfinite"] = older.pop("max_skipped_steps")
     older["optimizer"]["spike_norm"] = older["optimizer"].pop("skip_above_grad_norm")
     (tmp_path / "config.json").write_text(json.dumps(older))
     assert read_config(tmp_path) == config
+    del older["dataset"]["input_noise"]
+    (tmp_path / "config.json").write_text(json.dumps(older))
+    assert read_config(tmp_path)["dataset"]["decoder_input_noise"] == 0

@@ -28,21 +28,8 @@ SAMPLE_RATE_HZ = 16_000
 # What all tools look for in folders. The last two lines are sounds that libsndfile does not read:
 # refused, not passed over.
 SUFFIXES = (
-    *(
-        ".aif",
-        ".aifc",
-        ".aiff",
-        ".au",
-        ".bwf",
-        ".caf",
-        ".flac",
-        ".mp2",
-        ".mp3",
-        ".oga",
-        ".ogg",
-        ".opus",
-    ),
-    *(".rf64", ".snd", ".w64", ".wav", ".wave"),
+    *(".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg"),
+    *(".opus", ".rf64", ".snd", ".w64", ".wav", ".wave"),
     *(".aac", ".ac3", ".amr", ".ape", ".dff", ".dsf", ".m4a", ".mka", ".mpc", ".spx"),
     *(".tta", ".wma", ".wv"),
 )

@@ -278,6 +278,8 @@ def _agreement(repository: Path, prefix: Path, limit_s: float) -> Finding:
         "default",
         "-o",
         "junit_family=xunit1",
+        "-m",
+        "slow or not slow",
         "-k",
         "authors",
         *map(str, tests),
@@ -290,6 +292,8 @@ def _agreement(repository: Path, prefix: Path, limit_s: float) -> Finding:
             limit_s,
             {
                 "JAX_DEFAULT_MATMUL_PRECISION": "highest",
+                # As a training compiles, which the tests otherwise do not.
+                "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
                 "JAX_COMPILATION_CACHE_DIR": str(prefix.with_name(f"{prefix.name}-cache")),
             },
         )

@@ -321,7 +321,7 @@ class NotesWriter(NotesFolder):
         self._delete([examples])
 
     def undo(self) -> None:
-        """Leaves the folder as an earlier call did, or not there; no sound may have been made."""
+        """Restores what an earlier call left, or removes the folder; before any sound is made."""
         if self.report is None and not self.noted:
             self.discard()
         elif self._taken_away is not None:

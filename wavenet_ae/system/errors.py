@@ -26,7 +26,7 @@ class Stopped(Exception):  # noqa: N818 - nothing went wrong
     """
 
 
-# What the machine lacks, not what a user has mistyped.
+# Failures of the machine, not the user's mistakes.
 SHORTAGES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _ELSEWHERE = "choose another place"
 _WAYS_OUT = {
@@ -43,6 +43,7 @@ _WAYS_OUT = {
     errno.EFBIG: "raise the limit (`ulimit -f`), or choose another disk",
     errno.EMFILE: "raise the limit of open files (`ulimit -n`)",
     errno.ENFILE: "close other programs",
+    errno.ENOMEM: "close other programs",
     errno.EILSEQ: "choose a name of other characters",
     errno.EINVAL: "choose a name of other characters",
 }

@@ -142,7 +142,7 @@ def or_none(rule: Rule) -> Rule:
 
 
 def optional(rule: Rule) -> Rule:
-    """Returns the rule of a setting that older configurations lack."""
+    """Returns the rule of a setting that may be missing."""
     return dataclasses.replace(rule, required=False)
 
 

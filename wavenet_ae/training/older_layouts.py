@@ -1,7 +1,7 @@
 """What older versions of this package saved, in today's layout.
 
 The convolutions of the WaveNet autoencoder had kernels `[width, in, out]`; they are matrices now.
-Configurations lacked what later versions can do, and called settings otherwise.
+Configurations lacked what later versions can do, and had other names for some settings.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,10 @@ from wavenet_ae.models.layers import matrix_of_kernel
 # What runs did before there was a setting for it.
 _WITHOUT_SETTING = MappingProxyType(
     {
+        "max_skipped_steps": 0,
         "profile_steps": 0,
         "dataset": {"gain_db": 0.0, "decoder_input_noise": 0.0},
-        "optimizer": {"name": "adam"},
+        "optimizer": {"name": "adam", "clip_norm": None, "skip_above_grad_norm": None},
     }
 )
 
@@ -32,7 +33,7 @@ _RENAMED = MappingProxyType(
 
 
 def config_as_today(saved: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a saved configuration with today's names, and what became a setting since."""
+    """Returns a saved configuration with today's names, and the settings added since."""
 
     def renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {_RENAMED.get(name, name): value for name, value in settings.items()}

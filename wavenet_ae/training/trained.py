@@ -35,6 +35,7 @@ _KINDS = {
     ("dataset",): dict,
     ("dataset", "name"): str,
     ("dataset", "data_dir"): str,
+    ("optimizer",): dict,
 }
 _CODEC_USE = """\
     python experiments/encode.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=EMBEDDINGS
@@ -88,7 +89,7 @@ class TrainedModel(NamedTuple):
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
-    """Reads a run's resolved configuration, with what has become a setting since.
+    """Reads a run's resolved configuration, with the settings added since.
 
     Raises:
         UserError: the folder holds no run, or its configuration is damaged.
@@ -106,6 +107,8 @@ def read_config(workdir: Path) -> dict[str, Any]:
         ) from error
     except (OSError, RecursionError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}): restore it from a copy.") from error
+    if isinstance(config, dict):
+        config = config_as_today(config)
     for names, kind in _KINDS.items():
         value = config
         for name in names:
@@ -116,7 +119,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
             raise UserError(
                 f"{path} {what}: restore it from a copy, or name a folder of this package's."
             )
-    return config_as_today(config)
+    return config
 
 
 def create_task(folder: Path, config: Mapping[str, Any]) -> tuple[tasks.Task, Any, Any]:
@@ -253,11 +256,21 @@ def _check_free(output: Path, contents: Mapping[str, bytes]) -> None:
         raise UserError(f"{output} is a run of training: use another --output.")
     for name, content in contents.items():
         path = output / name
-        if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == content):
+        if os.path.lexists(path) and not (path.is_file() and _is_same(path, content)):
             raise UserError(
                 f"{path} is there, and not what this export would write: use another --output, or "
                 "move it away."
             )
+
+
+def _is_same(path: Path, content: bytes) -> bool:
+    found = path.read_bytes()
+    if found == content or path.name != CONFIG_FILE:
+        return found == content
+    try:
+        return config_as_today(json.loads(found)) == json.loads(content)  # of an older version
+    except (ValueError, TypeError, AttributeError):
+        return False
 
 
 def _checksum(tensors: Mapping[str, np.ndarray], step: int) -> str:

@@ -125,8 +125,8 @@ def check_fits(config: Mapping[str, Any], workdir: Path) -> None:
     trained.create_task(workdir, saved)  # or else a sentence
     check_same_model(saved, config, f"{workdir} holds a run with", "use another --workdir.")
     before, now = (flatten(c) for c in (saved, config))
-    names = [settings.get("optimizer.name") for settings in (before, now)]
-    if names[0] not in (None, names[1]):
+    names = [settings["optimizer.name"] for settings in (before, now)]
+    if names[0] != names[1]:
         raise UserError(
             f"{workdir} holds a run with config.optimizer.name={names[0]}, not {names[1]}: use"
             " another --workdir, and --config.init_from to start from its weights."

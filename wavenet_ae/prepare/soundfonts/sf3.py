@@ -37,7 +37,7 @@ def damaged_samples(path: Path) -> list[str]:
 def _chunks(content: mmap.mmap, position: int, end: int) -> Iterator[tuple[bytes, range]]:
     """Yields where the content of each chunk lies, also of those within lists.
 
-    What a file that breaks off lacks is in none.
+    Ranges end where a truncated file ends.
     """
     end = min(end, len(content))
     while position + 8 <= end:

@@ -150,7 +150,7 @@ def start_two(
 ) -> list[Started | subprocess.Popen[str]]:
     """Starts `experiments/NAME.py` as two processes that work together, each with its flags.
 
-    The second is a new one: sets of texts have another order in it.
+    The second is started anew, with another hash seed.
     """
     with socket.socket() as free:
         free.bind(("localhost", 0))

@@ -85,7 +85,8 @@ train() {
 # As the pretrained weights are trained: see wavenet_ae.py:pretrained_noisy.
 train wavenet wavenet_ae.py:small 60 ${tiny:+--config.batch_size=2} \
     ${tiny:+--config.model.encoder_layers=4 --config.model.decoder_layers=4} \
-    --config.model.num_pitches=128 --config.dataset.gain_db=12 --config.dataset.decoder_input_noise=4 "$@"
+    --config.model.num_pitches=128 --config.dataset.gain_db=12 \
+    --config.dataset.decoder_input_noise=4 "$@"
 train classifier classifier.py:small 50 ${tiny:+--config.batch_size=2}
 train spectral spectral_ae.py:small 100 ${tiny:+--config.batch_size=2}
 [ -d "$output/exported" ] || { echo "error: nothing was trained in $minutes minutes." >&2; exit 1; }

@@ -49,7 +49,6 @@ def assert_close(first, second, atol):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=atol), first, second)
 
 
-@pytest.mark.slow
 def test_three_steps_are_the_authors(config):
     oracle = authors.load("wavenet_initial.npz")
     after = authors.load("wavenet_after_3_steps.npz")

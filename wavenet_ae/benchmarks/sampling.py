@@ -12,13 +12,12 @@ from jax.sharding import Mesh
 
 from wavenet_ae import tasks
 from wavenet_ae.benchmarks import ceilings, interleaved
+from wavenet_ae.benchmarks.training import model_of
 from wavenet_ae.data import nsynth
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.publish import markdown
 from wavenet_ae.synthesis import sampler
-from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
-from wavenet_ae.training.settings import check_training
 
 _VOICE_HEADS = ["one voice: samples a chunk", "ms a chunk", "times real time"]
 # A sound is so many chunks long; then another one begins.
@@ -58,7 +57,9 @@ def measure(
         UserError: a setting is wrong, or the configuration is of another model.
     """
     interleaved.check_seconds(seconds)
-    model = _wavenet(config)
+    model = model_of(
+        config, WaveNetAutoencoder, "--task=sample is for the WaveNet", "wavenet_ae.py"
+    )
     mesh = sharding.data_mesh()
     if chunk_frames is None:
         is_cpu = mesh.devices.flat[0].platform == "cpu"
@@ -117,17 +118,6 @@ def measure(
             for samples in voices
         ],
     }
-
-
-def _wavenet(config: Mapping[str, Any]) -> WaveNetAutoencoder:
-    check_training(config)
-    model = tasks.create(config).model
-    if not isinstance(model, WaveNetAutoencoder):
-        raise UserError(
-            f"--task=sample is for the WaveNet, and config.task={config['task']!r} is another "
-            "model: use --config=experiments/configs/wavenet_ae.py."
-        )
-    return model
 
 
 def _batch(

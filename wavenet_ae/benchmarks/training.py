@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +15,14 @@ from wavenet_ae.compilation.programs import batch_shapes
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import augmentations, open_split, training_batches
 from wavenet_ae.publish import markdown
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.settings import check_memory, check_training
 from wavenet_ae.training.step import init_state, make_train_step
 
 _NUM_BATCHES = 4
+
+_Model = TypeVar("_Model")
 
 
 class TrainingStep:
@@ -106,6 +109,28 @@ def first_batches(config: Mapping[str, Any]) -> list[dict[str, np.ndarray]]:
     found = list(itertools.islice(batches, _NUM_BATCHES))
     batches.close()
     return found
+
+
+def model_of(config: Mapping[str, Any], kind: type[_Model], rule: str, file: str) -> _Model:
+    """Returns the model of a training.
+
+    Args:
+        config: of the training.
+        kind: the class that it must be of.
+        rule: which model the benchmark is for, to begin a message with.
+        file: of a configuration with that model.
+
+    Raises:
+        UserError: a setting is wrong, or the model is another.
+    """
+    check_training(config)
+    model = tasks.create(config).model
+    if not isinstance(model, kind):
+        raise UserError(
+            f"{rule}, and config.task={config['task']!r} is another model: use "
+            f"--config=experiments/configs/{file}."
+        )
+    return model
 
 
 def measure(

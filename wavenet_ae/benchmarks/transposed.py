@@ -6,13 +6,11 @@ from typing import Any
 
 import jax
 
-from wavenet_ae import tasks
 from wavenet_ae.benchmarks import interleaved
+from wavenet_ae.benchmarks.training import model_of
 from wavenet_ae.models import strided
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
 from wavenet_ae.publish import markdown
-from wavenet_ae.system.errors import UserError
-from wavenet_ae.training.settings import check_training
 
 _WAYS = {"by_phases": strided.by_phases, "directly": strided.directly}
 
@@ -36,13 +34,9 @@ def measure(
         UserError: a setting is wrong, or the configuration is of another model.
     """
     interleaved.check_seconds(seconds)
-    check_training(config)
-    model = tasks.create(config).model
-    if not isinstance(model, SpectralAutoencoder):
-        raise UserError(
-            f"--task=transposed is for the baseline, and config.task={config['task']!r} is another "
-            "model: use --config=experiments/configs/spectral_ae.py."
-        )
+    model = model_of(
+        config, SpectralAutoencoder, "--task=transposed is for the baseline", "spectral_ae.py"
+    )
     contestants = {
         name: _step(way, model, config["batch_size"], config["seed"]) for name, way in _WAYS.items()
     }

@@ -68,15 +68,15 @@ demo: .system
 IN_BOX = --checkpoint=pretrained $(if $(SOUND),--input="$(SOUND)" $(if $(PITCH),--pitch=$(PITCH)))
 
 .demo: .soundfont $(INSTALLED)
-	$(BIN)/python experiments/report.py $(IN_BOX) --output="$(DEMO)/report" $(REPORT_FLAGS)
-	$(BIN)/python experiments/render_soundfont.py --soundfont="$(SOUNDFONT)" \
+	$(BIN)/wavenet-ae report $(IN_BOX) --output="$(DEMO)/report" $(REPORT_FLAGS)
+	$(BIN)/wavenet-ae render-soundfont --soundfont="$(SOUNDFONT)" \
 		--output="$(DEMO)/notes" --instruments=$(DEMO_INSTRUMENTS) --pitches=$(DEMO_PITCHES) \
 		--velocities=$(DEMO_VELOCITIES)
-	$(BIN)/python experiments/build_dataset.py --notes="$(DEMO)/notes" \
+	$(BIN)/wavenet-ae build-dataset --notes="$(DEMO)/notes" \
 		--data_dir="$(DEMO)/datasets" --split=by_note
 	$(LARGE_PAGES) $(BIN)/python experiments/train.py --config=experiments/configs/wavenet_ae.py:demo \
 		--config.dataset.data_dir="$(DEMO)/datasets" --workdir="$(DEMO)/run" $(TRAIN_FLAGS)
-	$(BIN)/python experiments/report.py $(IN_BOX) --checkpoint="$(DEMO)/run" \
+	$(BIN)/wavenet-ae report $(IN_BOX) --checkpoint="$(DEMO)/run" \
 		--output="$(DEMO)/report" $(REPORT_FLAGS)
 
 # The paper's Table 1 in miniature: three trainings, then both models reconstruct the test split.
@@ -85,9 +85,9 @@ table1: .system
 
 .PHONY: .table1
 .table1: .soundfont $(INSTALLED)
-	$(BIN)/python experiments/render_soundfont.py --soundfont="$(SOUNDFONT)" \
+	$(BIN)/wavenet-ae render-soundfont --soundfont="$(SOUNDFONT)" \
 		--output="$(TABLE1)/notes" $(TABLE1_RENDER_FLAGS)
-	$(BIN)/python experiments/build_dataset.py --notes="$(TABLE1)/notes" \
+	$(BIN)/wavenet-ae build-dataset --notes="$(TABLE1)/notes" \
 		--data_dir="$(TABLE1)/datasets" --split=by_instrument
 	$(LARGE_PAGES) $(BIN)/python experiments/train.py --config=experiments/configs/classifier.py:demo \
 		--config.dataset.data_dir="$(TABLE1)/datasets" --workdir="$(TABLE1)/classifier" \
@@ -112,13 +112,13 @@ pretrained: .system
 .PHONY: .pretrained
 .pretrained: $(INSTALLED)
 	@set -e; for font in $(TRAINING_FONTS); do \
-		$(BIN)/python experiments/render_soundfont.py --soundfont="$$font" \
+		$(BIN)/wavenet-ae render-soundfont --soundfont="$$font" \
 			--output="$(PRETRAINED)/notes/$$(basename "$$font")" $(PRETRAINED_RENDER_FLAGS); done
-	$(BIN)/python experiments/render_soundfont.py --soundfont="$(TEST_FONT)" \
+	$(BIN)/wavenet-ae render-soundfont --soundfont="$(TEST_FONT)" \
 		--output="$(PRETRAINED)/notes/$(notdir $(TEST_FONT))" $(PRETRAINED_TEST_RENDER_FLAGS)
-	$(BIN)/python experiments/build_dataset.py --data_dir="$(PRETRAINED)/datasets" \
+	$(BIN)/wavenet-ae build-dataset --data_dir="$(PRETRAINED)/datasets" \
 		$(foreach font,$(TRAINING_FONTS),--notes="$(PRETRAINED)/notes/$(notdir $(font))")
-	$(BIN)/python experiments/build_dataset.py --data_dir="$(PRETRAINED)/datasets" \
+	$(BIN)/wavenet-ae build-dataset --data_dir="$(PRETRAINED)/datasets" \
 		--notes="$(PRETRAINED)/notes/$(notdir $(TEST_FONT))" --split=test_only
 	@set -e; train() { \
 		config="$$1"; run="$$2"; shift 2; \
@@ -141,7 +141,7 @@ pretrained: .system
 		--config.num_steps=2600 '--config.optimizer.boundaries=(1300,1900,2300)' \
 		--config.ema_decay=0.998
 	@set -e; for model in classifier spectral wavenet; do \
-		$(BIN)/python experiments/export.py --checkpoint="$(PRETRAINED)/$$model" \
+		$(BIN)/wavenet-ae export --checkpoint="$(PRETRAINED)/$$model" \
 			--output="$(PRETRAINED)/weights/$$model" --dtype=bfloat16; done
 	@set -e; for dataset in by_instrument test_only; do \
 		$(BIN)/python experiments/evaluate.py --config=experiments/configs/table1.py \
@@ -151,7 +151,7 @@ pretrained: .system
 			--config.spectral="$(PRETRAINED)/weights/spectral" \
 			--config.classifier="$(PRETRAINED)/weights/classifier" \
 			--workdir="$(PRETRAINED)/results/$$dataset" $(PRETRAINED_EVALUATE_FLAGS); \
-		$(BIN)/python experiments/interpolate.py --dataset=nsynth_json/$$dataset \
+		$(BIN)/wavenet-ae interpolate --dataset=nsynth_json/$$dataset \
 			--data_dir="$(PRETRAINED)/datasets" --wavenet="$(PRETRAINED)/weights/wavenet" \
 			--spectral="$(PRETRAINED)/weights/spectral" \
 			--classifier="$(PRETRAINED)/weights/classifier" \

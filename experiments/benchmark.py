@@ -39,7 +39,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from wavenet_ae.benchmarks import data, griffin_lim, machine, sampling, training, transposed
-from wavenet_ae.command_line import define_path, read_config, run
+from wavenet_ae.cli.command_line import define_path, read_config, run
 from wavenet_ae.system import results
 from wavenet_ae.system.errors import UserError
 
@@ -80,7 +80,7 @@ _NUM_SOUNDS = flags.DEFINE_multi_integer(
 _CHUNK_FRAMES = flags.DEFINE_integer(
     "chunk_frames",
     None,
-    "--task=sample: frames generated at a time; default: 1 on CPUs, elsewhere as generate.py.",
+    "--task=sample: frames generated at a time; default: 1 on CPUs, else as wavenet-ae generate.",
     lower_bound=1,
 )
 _VOICE = flags.DEFINE_bool("voice", True, "--task=sample: measure one voice in short chunks, too.")

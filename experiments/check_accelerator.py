@@ -13,7 +13,7 @@ from pathlib import Path
 from absl import flags
 
 from wavenet_ae.benchmarks import accelerator
-from wavenet_ae.command_line import define_path, run
+from wavenet_ae.cli.command_line import define_path, run
 
 _ROOT = Path(__file__).resolve().parents[1]
 _NAMES = [part.name for part in accelerator.parts(_ROOT)]

@@ -12,7 +12,7 @@ import jax
 from absl import flags
 from ml_collections import config_flags
 
-from wavenet_ae.command_line import define_path, read_config, run
+from wavenet_ae.cli.command_line import define_path, read_config, run
 from wavenet_ae.compilation.survey import compile_all
 from wavenet_ae.compilation.tables import NOTICE
 from wavenet_ae.system.errors import UserError

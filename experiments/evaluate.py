@@ -10,7 +10,7 @@ share the notes; the first of them writes the results. A mistake in one ends all
 from absl import flags
 from ml_collections import config_flags
 
-from wavenet_ae.command_line import define_distributed, define_path, read_config, run
+from wavenet_ae.cli.command_line import define_distributed, define_path, read_config, run
 from wavenet_ae.evaluation.linear_probe import run_linear_probe
 from wavenet_ae.evaluation.table1 import evaluate_table1
 from wavenet_ae.system.errors import UserError

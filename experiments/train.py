@@ -8,7 +8,7 @@ Any setting of the configuration can be given: --config.batch_size=64.
 from absl import flags
 from ml_collections import config_flags
 
-from wavenet_ae.command_line import define_distributed, define_path, read_config, run
+from wavenet_ae.cli.command_line import define_distributed, define_path, read_config, run
 from wavenet_ae.synthesis.summaries import reconstruct_notes
 from wavenet_ae.training.loop import train_and_evaluate
 

@@ -1,4 +1,4 @@
-"""The entry points in `experiments/`, started as a user does, and their configurations."""
+"""The command and the scripts in `experiments/`, started as a user does, and configurations."""
 
 import atexit
 import concurrent.futures
@@ -27,7 +27,7 @@ _WARM.set_forkserver_preload(
     [
         "soundfile",
         "wavenet_ae.benchmarks.training",
-        "wavenet_ae.command_line",
+        "wavenet_ae.cli.command_line",
         "wavenet_ae.evaluation.interpolation",
         "wavenet_ae.evaluation.table1",
         "wavenet_ae.prepare.recordings.recordings",
@@ -58,7 +58,7 @@ class Started:
     """An entry point in a forked process, with the part of Popen's interface that tests use."""
 
     def __init__(self, name: str, flags: Sequence[object], environment: Mapping[str, str]):
-        self.args = [str(ROOT / "experiments" / f"{name}.py"), *map(str, flags)]
+        self.args = _command(name, flags)
         (stdout, to_stdout), (stderr, to_stderr) = os.pipe(), os.pipe()
         self.stdout, self.stderr = os.fdopen(stdout), os.fdopen(stderr)
         self._process = _WARM.Process(
@@ -100,6 +100,12 @@ class Started:
             return tuple(text.result() for text in texts)
 
 
+def _command(name: str, flags: Sequence[object]) -> list[str]:
+    """Returns what stands behind `python`: a script of `experiments/`, else the command's tool."""
+    script = ROOT / "experiments" / f"{name}.py"
+    return [*([str(script)] if script.exists() else ["-m", "wavenet_ae", name]), *map(str, flags)]
+
+
 def _run_script(arguments: list[str], environment: dict[str, str], streams: _Ends) -> None:
     """Does in a forked process what `python SCRIPT FLAGS` does in a new one."""
     # Its threads would not be here.
@@ -111,32 +117,36 @@ def _run_script(arguments: list[str], environment: dict[str, str], streams: _End
     if "JAX_NUM_CPU_DEVICES" in environment:  # JAX reads it when it is imported
         jax.config.update("jax_num_cpu_devices", int(environment["JAX_NUM_CPU_DEVICES"]))
     os.chdir(ROOT)
-    sys.argv = arguments
-    sys.path.insert(0, str(ROOT / "experiments"))
     try:
-        runpy.run_path(arguments[0], run_name="__main__")
+        if arguments[0] == "-m":
+            sys.argv = arguments[1:]
+            runpy.run_module(arguments[1], run_name="__main__")
+        else:
+            sys.argv = arguments
+            sys.path.insert(0, str(ROOT / "experiments"))
+            runpy.run_path(arguments[0], run_name="__main__")
     finally:
         atexit._run_exitfuncs()
 
 
 def run(name: str, *flags: object) -> subprocess.CompletedProcess[str]:
-    """Runs `experiments/NAME.py`, whatever its exit code will be."""
+    """Runs `experiments/NAME.py` or `wavenet-ae NAME`, whatever its exit code will be."""
     process = start(name, *flags)
     texts = process.communicate()
     return subprocess.CompletedProcess(process.args, process.returncode, *texts)
 
 
 def start(name: str, *flags: object, **environment: str) -> Started | subprocess.Popen[str]:
-    """Starts `experiments/NAME.py` and returns at once."""
+    """Starts `experiments/NAME.py` or `wavenet-ae NAME`, and returns at once."""
     if sys.platform == "darwin":  # whose libraries do not stand a fork
         return start_anew(name, *flags, **environment)
     return Started(name, flags, environment)
 
 
 def start_anew(name: str, *flags: object, **environment: str) -> subprocess.Popen[str]:
-    """Starts `experiments/NAME.py` in a new Python, with all that comes before and after it."""
+    """Starts what `start` does in a new Python, with all that comes before and after it."""
     return subprocess.Popen(
-        [sys.executable, ROOT / "experiments" / f"{name}.py", *map(str, flags)],
+        [sys.executable, *_command(name, flags)],
         cwd=ROOT,
         env=os.environ | environment,
         stdout=subprocess.PIPE,
@@ -148,7 +158,7 @@ def start_anew(name: str, *flags: object, **environment: str) -> subprocess.Pope
 def start_two(
     name: str, first: Sequence[object], second: Sequence[object]
 ) -> list[Started | subprocess.Popen[str]]:
-    """Starts `experiments/NAME.py` as two processes that work together, each with its flags.
+    """Starts what `start` does as two processes that work together, each with its flags.
 
     The second is started anew, with another hash seed.
     """
@@ -178,7 +188,7 @@ def start_two(
 def run_two(
     name: str, first: Sequence[object], second: Sequence[object], code: int = 0
 ) -> list[subprocess.CompletedProcess[str]]:
-    """Runs `experiments/NAME.py` as two processes until both have ended.
+    """Runs what `start` starts as two processes until both have ended.
 
     Asserts that both end with this exit code.
     """

@@ -24,6 +24,7 @@ ORDER = (
     "evaluation",
     "compilation",
     "benchmarks",
+    "cli",
 )
 
 

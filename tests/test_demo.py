@@ -80,19 +80,20 @@ def test_table1_at_a_smaller_size(tmp_path):
 
 
 def test_the_weights_in_the_box_are_trained_and_judged_in_turn(tmp_path):
-    """With a stand-in for Python, which writes down what it is called with."""
+    """With a stand-in for Python and the command, which writes down what it is called with."""
     calls = tmp_path / "calls"
     stub = tmp_path / "bin" / "python"
     stub.parent.mkdir()
     stub.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" . >> "{calls}"\n')
     stub.chmod(0o755)
+    (stub.parent / "wavenet-ae").symlink_to(stub)
     folder = tmp_path / "the box"
     make(".pretrained", f"BIN={stub.parent}", f"PRETRAINED={folder}", "INSTALLED=")
     lines = [call.split("\n") for call in calls.read_text().strip().split("\n.\n")]
     tools = [Path(tool).stem for tool, *_ in lines]
     assert tools == [
-        *["render_soundfont"] * 3,
-        *["build_dataset"] * 2,
+        *["render-soundfont"] * 3,
+        *["build-dataset"] * 2,
         *["train"] * 7,
         *["export"] * 3,
         *["evaluate", "interpolate"] * 2,

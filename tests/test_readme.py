@@ -2,8 +2,6 @@ import re
 import shutil
 from pathlib import Path
 
-import entry_points
-import pytest
 import soundfile
 from conftest import DUMMY_NOTES
 
@@ -23,12 +21,3 @@ def test_every_command_names_a_script_that_is_there():
     assert len(scripts) >= 7
     for script in scripts:
         assert (README.parent / script).is_file()
-
-
-@pytest.mark.parametrize("tool", ["import_notes", "prepare_nsynth"])
-def test_help_lists_all_flags_of_a_tool(tool):
-    source = (README.parent / "experiments" / f"{tool}.py").read_text()
-    flags = re.findall(r"(?:flags\.DEFINE_\w+|define_path)\(\s*\"(\w+)\"", source)
-    assert len(flags) >= 6
-    told = entry_points.run(tool, "--help").stdout
-    assert [flag for flag in flags if not re.search(rf"--(\[no\])?{flag}:", told)] == []

@@ -52,9 +52,9 @@ sys.exit(jax.default_backend() == "cpu" and not sys.argv[1])' "$tiny" ||
     { echo "error: JAX has found no accelerator: install JAX for it." >&2; exit 1; }
 
 # shellcheck disable=SC2086  # a list of words
-"$python" experiments/render_soundfont.py --soundfont="$soundfont" --output="$output/notes" \
+"$python" -m wavenet_ae render-soundfont --soundfont="$soundfont" --output="$output/notes" \
     $render
-"$python" experiments/build_dataset.py --notes="$output/notes" --data_dir="$output/datasets"
+"$python" -m wavenet_ae build-dataset --notes="$output/notes" --data_dir="$output/datasets"
 
 # train NAME CONFIG SHARE FLAG...: for SHARE percent of what is left.
 train() {
@@ -76,7 +76,7 @@ train() {
         --config.dataset.data_dir="$output/datasets" $schedule "$@" --workdir="$output/$name" ||
         echo "$name: ended with exit code $?"
     [ -d "$output/$name/checkpoints" ] || return 0
-    "$python" experiments/export.py --checkpoint="$output/$name" --dtype=bfloat16 \
+    "$python" -m wavenet_ae export --checkpoint="$output/$name" --dtype=bfloat16 \
         --output="$output/exported/$name" &&
         cp "$output/$name/config.json" "$output/exported/$name/run.json" &&
         cp "$output/$name/metrics.jsonl" "$output/exported/$name/" || echo "$name: not exported"

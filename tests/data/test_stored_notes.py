@@ -115,10 +115,10 @@ def test_a_sound_that_is_not_finite_is_named(read, value):
 def test_datasets_that_are_not_there(data_dir, tmp_path):
     missing = r"there is no dataset '{}' in .*, which holds nsynth_json/by_note: build it with exp"
     for name, tool in {
-        "no_such_dataset": "build_dataset",
-        "nsynth_json/by_instrument": "build_dataset",
-        "nsynth_json/by_note:0.0.1": "build_dataset",
-        "nsynth/full": "prepare_nsynth",
+        "no_such_dataset": "build-dataset",
+        "nsynth_json/by_instrument": "build-dataset",
+        "nsynth_json/by_note:0.0.1": "build-dataset",
+        "nsynth/full": "prepare-nsynth",
     }.items():
         with pytest.raises(UserError, match=f"{missing.format(name)}eriments/{tool}.py"):
             open_split(name, str(data_dir), "train")

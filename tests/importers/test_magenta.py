@@ -38,7 +38,7 @@ def edited(variables, monkeypatch):
 def raw_workdir(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("imported") / "raw"
     result = entry_points.run(
-        "import_magenta", f"--checkpoint={PREFIX}", f"--workdir={workdir}", "--weights=raw"
+        "import-magenta", f"--checkpoint={PREFIX}", f"--workdir={workdir}", "--weights=raw"
     )
     assert result.returncode == 0, result.stderr
     assert "raw weights of step 3" in result.stdout
@@ -119,7 +119,7 @@ def shallow_workdir(variables, tmp_path_factory):
         tensors=list(arrays.values()),
     )
     result = entry_points.run(
-        "import_magenta", f"--checkpoint={folder}", f"--workdir={folder / 'run'}"
+        "import-magenta", f"--checkpoint={folder}", f"--workdir={folder / 'run'}"
     )
     assert result.returncode == 0, result.stderr
     return folder / "run"
@@ -235,7 +235,7 @@ def test_damaged_checkpoints_get_one_sentence_and_leave_nothing(tmp_path, damage
     folder = Path(shutil.copytree(CHECKPOINT, tmp_path / "checkpoint"))
     damage(folder)
     result = entry_points.run(
-        "import_magenta", f"--checkpoint={folder}", f"--workdir={tmp_path / 'run'}"
+        "import-magenta", f"--checkpoint={folder}", f"--workdir={tmp_path / 'run'}"
     )
     assert result.returncode == 1
     assert reason in result.stderr
@@ -253,7 +253,7 @@ def test_foreign_checkpoints_are_refused(edited):
 def test_a_workdir_that_is_there_is_left_alone(raw_workdir):
     before = (raw_workdir / "config.json").read_bytes()
     result = entry_points.run(
-        "import_magenta", f"--checkpoint={PREFIX}", f"--workdir={raw_workdir}"
+        "import-magenta", f"--checkpoint={PREFIX}", f"--workdir={raw_workdir}"
     )
     assert result.returncode == 1
     assert "is there already: name a new --workdir" in result.stderr

@@ -67,7 +67,7 @@ def test_model_sizes_and_values_are_read_off_the_checkpoint(path, variables):
 def workdir(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("imported") / "baseline"
     flags = (f"--checkpoint={PREFIX.parent}", f"--workdir={workdir}")
-    result = entry_points.run("import_magenta", *flags)
+    result = entry_points.run("import-magenta", *flags)
     assert result.returncode == 0, result.stderr
     assert f"{workdir}: raw weights of step 0, " in result.stdout
     return workdir

@@ -469,7 +469,7 @@ def test_notes_that_are_not_there(release, change, wanted, reason):
     ("name", "wanted", "reason"),
     [
         ("no_such_dataset", [], "there is no dataset 'no_such_dataset'"),
-        ("nsynth_json/by_instrument", [], "build it with experiments/build_dataset.py"),
+        ("nsynth_json/by_instrument", [], "build it with wavenet-ae build-dataset"),
         ("nsynth_json/by_note", ["holdout"], "no split 'holdout', only"),
     ],
 )

@@ -133,13 +133,13 @@ for argument; do
         --workdir=*) workdir=${argument#*=} ;;
     esac
 done
-case $1 in
-    */benchmark.py) mkdir -p "${output%/*}"; echo '{}' > "$output" ;;
-    */short_schedule.py) echo --config.num_steps=7 ;;
-    */train.py)
+case "$1 ${3-}" in
+    */benchmark.py\\ *) mkdir -p "${output%/*}"; echo '{}' > "$output" ;;
+    */short_schedule.py\\ *) echo --config.num_steps=7 ;;
+    */train.py\\ *)
         mkdir -p "$workdir/checkpoints"
         touch "$workdir/config.json" "$workdir/metrics.jsonl" ;;
-    */export.py) case $output in *wavenet) exit 1 ;; esac; mkdir -p "$output" ;;
+    -m\\ export) case $output in *wavenet) exit 1 ;; esac; mkdir -p "$output" ;;
 esac
 """
 

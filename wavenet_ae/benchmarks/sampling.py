@@ -144,7 +144,7 @@ def _chunks(
     seed: int,
     mesh: Mesh,
 ) -> Iterator[np.ndarray]:
-    """Yields the chunks of random sounds without end, as `generate.py` makes them."""
+    """Yields the chunks of random sounds without end, as `wavenet-ae generate` makes them."""
     shape = (num_sounds, _CHUNKS * chunk_frames, model.embedding_size)
     embedding = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
     pitch = np.full(num_sounds, 60) if model.num_pitches else None

@@ -59,7 +59,7 @@ def lower_sampler(
 
     Args:
         config: of a WaveNet autoencoder.
-        devices: of one process, as `generate.py` has them.
+        devices: of one process, as `wavenet-ae generate` has them.
         num_sounds: generated together.
 
     Raises:

@@ -75,7 +75,7 @@ def find(name: str, data_dir: str) -> StoredDataset:
     if info.file_format != "array_record":
         raise UserError(
             f"{path} is stored as {info.file_format or 'tfrecord'}, which cannot be read at random:"
-            f" convert it with experiments/prepare_nsynth.py --tfrecord={path} --data_dir=ANOTHER."
+            f" convert it with wavenet-ae prepare-nsynth --tfrecord={path} --data_dir=ANOTHER."
         )
     return StoredDataset(path, dataset_infos.get_split_dict_from_proto(info, path))
 

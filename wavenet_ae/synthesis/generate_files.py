@@ -84,6 +84,29 @@ def check_pitch(codec: Codec, sound: EncodedSound) -> None:
         )
 
 
+def blend_jobs(jobs: Sequence[Job], weights: Sequence[str], interpolation: str) -> Job:
+    """Makes one sound to generate of several, by a weighted mean of their embeddings.
+
+    Args:
+        jobs: at least one.
+        weights: a number for each.
+        interpolation: "linear" or "spherical".
+
+    Raises:
+        UserError: a weight is not a number, or the sounds cannot be blended so.
+    """
+    try:
+        numbers = [float(weight) for weight in weights]
+    except ValueError as error:
+        raise UserError(f"--blend={','.join(weights)} must be numbers, as 0.5,0.5.") from error
+    sound = embeddings.blend([job.sound for job in jobs], numbers, interpolation)
+    ending = "" if interpolation == "linear" else f"_{interpolation}"
+    pairs = zip(jobs, numbers, strict=True)
+    # Short enough for a file's name, whatever the inputs are called.
+    name = "_".join(f"{Path(job.name).name[:40]}_{w:g}" for job, w in pairs)[:200]
+    return Job(name + ending, sound)
+
+
 def sounds_in(folder: Path) -> Record:
     """Returns the record of a folder's WAV files; it is called as it has always been."""
     return Record(folder, "generated", _SUFFIX)

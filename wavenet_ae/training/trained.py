@@ -38,8 +38,8 @@ _KINDS = {
     ("optimizer",): dict,
 }
 _CODEC_USE = """\
-    python experiments/encode.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=EMBEDDINGS
-    python experiments/generate.py --checkpoint=THIS_FOLDER --input=SOUNDS --output=RECONSTRUCTED
+    wavenet-ae encode --checkpoint=THIS_FOLDER --input=SOUNDS --output=EMBEDDINGS
+    wavenet-ae generate --checkpoint=THIS_FOLDER --input=SOUNDS --output=RECONSTRUCTED
 """
 _CLASSIFIER_USE = """\
     python experiments/evaluate.py --config=experiments/configs/table1.py --workdir=RESULTS \\
@@ -103,7 +103,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise UserError(
             f"{workdir} is no run of training (there is no {CONFIG_FILE} in it): name a folder "
-            "that experiments/train.py, import_magenta.py or export.py wrote."
+            "that experiments/train.py, wavenet-ae import-magenta or wavenet-ae export wrote."
         ) from error
     except (OSError, RecursionError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}): restore it from a copy.") from error

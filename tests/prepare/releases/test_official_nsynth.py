@@ -342,8 +342,8 @@ sys.path[:0] = [{str(ROOT / "tests")!r}, {str(Path(__file__).parent)!r}]
 import pathlib, test_official_nsynth as test
 infos = test.checksums_of(pathlib.Path({str(release)!r}))
 test.nsynth_dataset_builder.Builder.url_infos = infos
-sys.argv[0] = "experiments/prepare_nsynth.py"
-runpy.run_path(sys.argv[0], run_name="__main__")
+sys.argv[1:1] = ["prepare-nsynth"]
+runpy.run_module("wavenet_ae", run_name="__main__")
 """
     result = subprocess.run(
         [
@@ -361,7 +361,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     assert result.stdout.endswith(f"built {tmp_path}/nsynth/gansynth_subset/2.3.3\n")
     assert "reading" in result.stderr
     assert_refused(
-        run("prepare_nsynth", f"--data_dir={tmp_path}", f"--manual_dir={tmp_path / 'no'}"),
+        run("prepare-nsynth", f"--data_dir={tmp_path}", f"--manual_dir={tmp_path / 'no'}"),
         "holds none of NSynth's files",
     )
 

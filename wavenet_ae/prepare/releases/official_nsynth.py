@@ -174,7 +174,7 @@ def _check_memory(config: str) -> None:
             f"{needed / _GB:.0f} GB, and {available / _GB:.0f} GB are available: use a cluster "
             "(--beam_pipeline_options=runner=DataflowRunner,...), or, for the same batches as from "
             "nsynth/full in little memory, build nsynth_json/published from the json/wav archives "
-            "(experiments/build_dataset.py)."
+            "(wavenet-ae build-dataset)."
         )
 
 

@@ -53,7 +53,7 @@ def checked_manual_dir(folder: Path | None, url_infos: Mapping[str, Any]) -> Pat
         raise UserError(
             f"{folder} holds none of NSynth's files ({names}): name the folder that does, or leave "
             "--manual_dir out to download them; archives of json and wav go to "
-            "experiments/build_dataset.py."
+            "wavenet-ae build-dataset."
         )
     return folder
 
@@ -97,7 +97,7 @@ def check_disk(
                 f"{unpacked / _GB:.0f} unpacked, {dataset_bytes / _GB:.0f} built): make room, or "
                 "name another --data_dir or --download_dir; the json/wav archives (25 GB) hold the "
                 "notes of nsynth/full for nsynth_json/published (39 GB; "
-                "experiments/build_dataset.py)."
+                "wavenet-ae build-dataset)."
             )
 
 

@@ -109,7 +109,7 @@ def _folders_of_notes(folder: Path) -> dict[str, Path]:
         raise UserError(
             f"{folder} holds neither examples.json nor a folder nsynth-train, nsynth-valid or "
             "nsynth-test with one: name the folder of the notes, or build a dataset of archives "
-            "(experiments/build_dataset.py) and name that as --dataset."
+            "(wavenet-ae build-dataset) and name that as --dataset."
         )
     for split, path in published.items():
         if split not in found and (archive := path.with_name(f"{path.name}{_PACKED}")).exists():

@@ -129,7 +129,7 @@ def check_nsynth(document):
 @pytest.mark.slow
 def test_nsynths_own_table(nsynth_labels, tmp_path):
     result = entry_points.run(
-        "dataset_stats", f"--notes={nsynth_labels}", "--metadata_only", f"--output={tmp_path}"
+        "dataset-stats", f"--notes={nsynth_labels}", "--metadata_only", f"--output={tmp_path}"
     )
     assert result.returncode == 0, result.stderr
     shown = [line.split() for line in result.stdout.splitlines()]
@@ -161,7 +161,7 @@ def test_a_single_split_of_nsynth_and_its_fingerprint(nsynth_labels):
 
 def test_the_page_is_whole_and_holds_its_pictures(data_dir, tmp_path):
     result = entry_points.run(
-        "dataset_stats",
+        "dataset-stats",
         "--dataset=nsynth_json/by_note",
         f"--data_dir={data_dir}",
         f"--output={tmp_path}",
@@ -188,7 +188,7 @@ def test_the_page_is_whole_and_holds_its_pictures(data_dir, tmp_path):
 
 
 def test_a_mistake_ends_in_one_sentence(tmp_path):
-    result = entry_points.run("dataset_stats", f"--output={tmp_path / 'out'}")
+    result = entry_points.run("dataset-stats", f"--output={tmp_path / 'out'}")
     assert_refused(result, "give either --dataset with --data_dir, or --notes")
 
 

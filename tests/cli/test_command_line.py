@@ -8,12 +8,12 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
-from wavenet_ae import command_line
+from wavenet_ae.cli import command_line
 from wavenet_ae.system.errors import MachineError, UserError
 
 SCRIPT = """
     import jax
-    from wavenet_ae import command_line
+    from wavenet_ae.cli import command_line
 
     def main():
         def turn(x, _):
@@ -59,7 +59,7 @@ def started(script, *arguments, **environment):
 
 FLAGS = """
     from absl import flags
-    from wavenet_ae import command_line
+    from wavenet_ae.cli import command_line
 
     output = command_line.define_path("output", "Here.")
     flags.DEFINE_float("seconds", 1.0, "Of time.", lower_bound=0)
@@ -102,7 +102,7 @@ def test_flags_that_cannot_be(arguments, reason):
 )
 def test_a_device_that_is_not_there(platform):
     script = """
-        from wavenet_ae import command_line
+        from wavenet_ae.cli import command_line
 
         def main():
             import jax
@@ -122,7 +122,7 @@ def test_a_device_that_is_not_there(platform):
 def test_waiting_for_other_processes_is_interrupted_at_once():
     script = """
         import os, signal, threading
-        from wavenet_ae import command_line
+        from wavenet_ae.cli import command_line
         import jax
 
         def initialize(*arguments, **settings):

@@ -27,7 +27,7 @@ def test_renders_and_then_has_nothing_to_do(font_path, tmp_path):
         "--pitches=60:72:12",
         "--velocities=100",
     )
-    result = entry_points.run("render_soundfont", *flags)
+    result = entry_points.run("render-soundfont", *flags)
     assert result.returncode == 0, result.stderr
     assert "4 notes of 2 instruments" in result.stdout
     assert "rendering" in result.stderr  # the progress
@@ -39,7 +39,7 @@ def test_renders_and_then_has_nothing_to_do(font_path, tmp_path):
         "flute_acoustic_001-060-100",
         "flute_acoustic_001-072-100",
     ]
-    again = entry_points.run("render_soundfont", *flags)
+    again = entry_points.run("render-soundfont", *flags)
     assert again.returncode == 0
     assert "nothing to do" in again.stdout
     assert again.stderr == ""
@@ -60,6 +60,6 @@ def test_renders_and_then_has_nothing_to_do(font_path, tmp_path):
 )
 def test_a_mistake_is_one_line(font_path, tmp_path, flags, message):
     defaults = [f"--soundfont={font_path}", f"--output={tmp_path / 'notes'}"]
-    result = entry_points.run("render_soundfont", *defaults, *flags)
+    result = entry_points.run("render-soundfont", *defaults, *flags)
     assert_refused(result, message)
     assert not (tmp_path / "notes").exists()

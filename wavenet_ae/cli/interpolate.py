@@ -1,24 +1,23 @@
-r"""Writes a page of sounds between two notes: mixed, and decoded from blends of their embeddings.
+"""Writes a page of sounds between two notes: mixed, and decoded from blends of their embeddings.
 
-    python experiments/interpolate.py --wavenet=runs/demo/run --output=between
-    python experiments/interpolate.py --wavenet=runs/paper --spectral=runs/baseline \
-        --pair=flute.wav,bass.wav --output=between
+    wavenet-ae interpolate flute.wav bass.wav --output=between
+    wavenet-ae interpolate --wavenet=runs/demo/run --spectral=runs/baseline --output=between
 
-The experiment of Engel et al. 2017, section 4.2. Without --pair, notes of like pitches come from
-the dataset of the first run given, or from --dataset, from a split that it did not train on; there
---classifier counts which pitches and families a classifier names on the way. report.html holds its
-sounds and pictures itself; the WAV files (16 kHz, 16 bits, mono) lie beside it. Of a pair, all are
-as long as the longer sound: the shorter one is followed by silence. An interrupted call goes on
-where it stopped, and a second one generates nothing anew. A page has so few sounds, which its
-devices generate together, that one process is enough.
+The experiment of Engel et al. 2017, section 4.2. The model is the pretrained one unless --wavenet
+or --spectral names others. Without sounds of your own, notes of like pitches come from the dataset
+of the first run given, or from --dataset, from a split that it did not train on; there --classifier
+counts which pitches and families a classifier names on the way. report.html holds its sounds and
+pictures itself; the WAV files (16 kHz, 16 bits, mono) lie beside it. Of a pair, all are as long as
+the longer sound: the shorter one is followed by silence. An interrupted call is resumed by the same
+command, and a second one generates nothing anew.
 """
+
+from pathlib import Path
 
 from absl import flags
 
-from wavenet_ae.command_line import LARGEST_SEED, define_path, run
-from wavenet_ae.evaluation import interpolation
-from wavenet_ae.synthesis import embeddings
-from wavenet_ae.training.trained import load_trained
+from wavenet_ae.cli.command_line import LARGEST_SEED, define_path, take_arguments
+from wavenet_ae.system.errors import UserError
 
 _WAVENET = define_path("wavenet", "A WaveNet's --workdir, an export, or pretrained.")
 _SPECTRAL = define_path("spectral", "A spectral autoencoder's --workdir, an export, or pretrained.")
@@ -28,8 +27,9 @@ _CLASSIFIER = define_path(
     "pretrained.",
 )
 _OUTPUT = define_path("output", "The folder to write.", required=True)
+_INPUT = take_arguments(define_path("input", "Two sounds, each its own --input.", multiple=True))
 _PAIR = flags.DEFINE_multi_string(
-    "pair", [], "Two sound files with a comma between them; can be repeated."
+    "pair", [], "Two sound files with a comma between them; repeated, for several pairs on a page."
 )
 _SPLIT = flags.DEFINE_string("split", "test", "Without --pair: of the dataset.")
 _DATASET = flags.DEFINE_string(
@@ -47,22 +47,23 @@ _NUM_WEIGHTS = flags.DEFINE_integer(
 _INTERPOLATION = flags.DEFINE_enum(
     "interpolation",
     "linear",
-    embeddings.INTERPOLATIONS,
+    ["linear", "spherical"],
     "Of the embeddings: a weighted sum, or along the arc between their vectors.",
 )
 _PITCH = flags.DEFINE_integer(
     "pitch", None, "MIDI pitch for models that are conditioned on it; default: the sounds' own."
 )
-_TEMPERATURE = flags.DEFINE_float(
-    "temperature", None, "Of the WaveNet, see generate.py.", lower_bound=0.0
-)
+_TEMPERATURE = flags.DEFINE_float("temperature", None, "See wavenet-ae generate.", lower_bound=0.0)
 _GRIFFIN_LIM_ITERATIONS = flags.DEFINE_integer(
-    "griffin_lim_iterations", None, "Of the spectral autoencoder, see generate.py.", lower_bound=0
+    "griffin_lim_iterations",
+    None,
+    "See wavenet-ae generate.",
+    lower_bound=0,
 )
 _GRIFFIN_LIM_MOMENTUM = flags.DEFINE_float(
     "griffin_lim_momentum",
     None,
-    "Of the spectral autoencoder, see generate.py.",
+    "See wavenet-ae generate.",
     lower_bound=0.0,
     upper_bound=1.0,
 )
@@ -74,16 +75,25 @@ _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Sounds generated together.
 
 def main() -> None:
     """Writes the page that the flags ask for."""
+    from wavenet_ae.evaluation import interpolation
+    from wavenet_ae.training.trained import load_trained
+
+    given = [*_PAIR.value]
+    if inputs := _INPUT.value:
+        if len(inputs) != 2:
+            raise UserError(f"two sounds are needed to go between, and here are {len(inputs)}.")
+        given.append(",".join(map(str, inputs)))
+    wavenet = _WAVENET.value or (None if _SPECTRAL.value else Path("pretrained"))
     spectral = {
         "griffin_lim_iterations": _GRIFFIN_LIM_ITERATIONS.value,
         "griffin_lim_momentum": _GRIFFIN_LIM_MOMENTUM.value,
     }
     models = interpolation.load_models(
-        {"wavenet": _WAVENET.value, "spectral": _SPECTRAL.value},
+        {"wavenet": wavenet, "spectral": _SPECTRAL.value},
         {"wavenet": {"temperature": _TEMPERATURE.value}, "spectral": spectral},
     )
     listen = _PITCH.value is None and any(model.num_pitches for model in models.values())
-    pairs = interpolation.read_pairs(_PAIR.value, listen) or interpolation.choose_notes(
+    pairs = interpolation.read_pairs(given, listen) or interpolation.choose_notes(
         next(iter(models.values())),
         dataset=_DATASET.value,
         data_dir=_DATA_DIR.value,
@@ -102,7 +112,3 @@ def main() -> None:
         classifier=_CLASSIFIER.value and load_trained(_CLASSIFIER.value, "classifier"),
     )
     print(f"open {page} in a browser")
-
-
-if __name__ == "__main__":
-    run(main)

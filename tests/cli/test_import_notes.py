@@ -8,7 +8,7 @@ from wavenet_ae.data.input_pipeline import open_split
 
 
 def import_notes(*flags):
-    return entry_points.run("import_notes", *flags)
+    return entry_points.run("import-notes", *flags)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_dozen_recordings_become_a_dataset(folder, tmp_path):
     assert result.stdout.startswith(f"{notes}: 12 notes of 6 instruments\n")
 
     result = entry_points.run(
-        "build_dataset", f"--notes={notes}", f"--data_dir={tmp_path}", "--split=by_note"
+        "build-dataset", f"--notes={notes}", f"--data_dir={tmp_path}", "--split=by_note"
     )
     assert result.returncode == 0, result.stderr
     splits = ("train", "valid", "test")

@@ -1,19 +1,19 @@
-r"""Renders a SoundFont into NSynth's json/wav layout, with FluidSynth.
+"""Renders a SoundFont into NSynth's json/wav layout, with FluidSynth.
 
-    python experiments/render_soundfont.py \
-        --soundfont=/usr/share/sounds/sf3/FluidR3Mono_GM.sf3 --output=data/fluidr3
+    wavenet-ae render-soundfont /usr/share/sounds/sf3/FluidR3Mono_GM.sf3 --output=notes
+    wavenet-ae render-soundfont piano.sf2 --instruments=0 --pitches=48:72:1 --output=notes
 
 Takes a General MIDI font's melodic bank (98 instruments, 88 pitches, 5 velocities: 43,120 notes)
-and all cores; an interrupted call goes on where it stopped. Needs libfluidsynth3.
+and all cores; an interrupted call is resumed by the same command. Needs libfluidsynth3.
 """
 
 from absl import flags
 
-from wavenet_ae.command_line import define_path, run
+from wavenet_ae.cli.command_line import define_path, take_arguments
 from wavenet_ae.data import nsynth
 from wavenet_ae.prepare.soundfonts.soundfont import DEFAULT_GAIN, parse_numbers, render_soundfont
 
-_SOUNDFONT = define_path("soundfont", "The sf2 or sf3 file.", required=True)
+_SOUNDFONT = take_arguments(define_path("soundfont", "The sf2 or sf3 file."), required=True)
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _INSTRUMENTS = flags.DEFINE_list(
     "instruments",
@@ -46,7 +46,3 @@ def main() -> None:
             processes=_PROCESSES.value,
         )
     )
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,4 +1,4 @@
-"""What all entry points in `experiments/` share: how they start and how they end."""
+"""What all tools share: how they read their flags, how they start and how they end."""
 
 import json
 import math
@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import traceback
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,18 @@ from absl import app, flags, logging
 from wavenet_ae.system.errors import SHORTAGES, MachineError, Stopped, UserError
 from wavenet_ae.system.settings import LARGEST_SEED, local_path
 
-__all__ = ["LARGEST_SEED", "define_distributed", "define_path", "read_config", "run"]
+__all__ = [
+    "LARGEST_SEED",
+    "define_distributed",
+    "define_path",
+    "help_text",
+    "read_config",
+    "run",
+    "take_arguments",
+]
+
+# What is defined here belongs to the tool that calls, and is listed by its --help.
+flags.disclaim_key_flags()
 
 # EX_TEMPFAIL, EX_UNAVAILABLE, EX_SOFTWARE and EX_IOERR of sysexits.h.
 _STOPPED, _LOST, _DEFECT, _MACHINE = 75, 69, 70, 74
@@ -24,6 +36,9 @@ _STOPPED, _LOST, _DEFECT, _MACHINE = 75, 69, 70, 74
 # For how long a process that is done waits for the others; then JAX ends them all.
 _WEEK_S, _MINUTES_S = 7 * 24 * 3600, 300
 _shutdown_timeout_s = _MINUTES_S
+
+# The flag that arguments without a name go to, and whether there must be one.
+_arguments_flag: tuple[str, bool] | None = None
 
 
 class _PathParser(flags.ArgumentParser):
@@ -42,24 +57,52 @@ class _PathParser(flags.ArgumentParser):
 
 
 def define_path(
-    name: str, help_text: str, *, required: bool = False, multiple: bool = False
+    name: str,
+    help_text: str,
+    *,
+    default: str | None = None,
+    required: bool = False,
+    multiple: bool = False,
 ) -> flags.FlagHolder:
-    """Defines a flag whose value is a `Path`, or a list of them where it can be repeated.
-
-    It is listed by `--help` among those of the tool that was started.
-    """
+    """Defines a flag whose value is a `Path`, or a list of them where it can be repeated."""
     parser, serializer = _PathParser(name), flags.ArgumentSerializer()
     if multiple:
-        holder = flags.DEFINE_multi(
-            parser, serializer, name, None, help_text, module_name=sys.argv[0]
-        )
+        holder = flags.DEFINE_multi(parser, serializer, name, default, help_text)
     else:
-        holder = flags.DEFINE(
-            parser, name, None, help_text, serializer=serializer, module_name=sys.argv[0]
-        )
+        holder = flags.DEFINE(parser, name, default, help_text, serializer=serializer)
     if required:
         flags.mark_flag_as_required(name)
     return holder
+
+
+def take_arguments(flag: flags.FlagHolder, *, required: bool = False) -> flags.FlagHolder:
+    """Has arguments without a name be values of this flag, and returns it."""
+    global _arguments_flag
+    _arguments_flag = flag.name, required
+    return flag
+
+
+def _assign_arguments(arguments: list[str]) -> None:
+    if _arguments_flag is None:
+        if arguments:
+            raise UserError(
+                f"unexpected argument {arguments[0]!r}: every setting is a --flag=value."
+            )
+        return
+    name, required = _arguments_flag
+    flag = flags.FLAGS[name]
+    for argument in arguments:
+        if flag.present and not isinstance(flag, flags.MultiFlag):
+            raise UserError(f"unexpected argument {argument!r}: --{name} is {flag.value} already.")
+        flag.parse(argument)
+    if required and not flag.value:
+        raise UserError(f"nothing is named to work on: give a path, or --{name}=PATH.")
+
+
+def help_text(tool: types.ModuleType) -> str:
+    """Returns what --help of a tool shows: its docstring and its flags."""
+    _, _, listed = flags.FLAGS.module_help(tool.__name__).partition(":\n")
+    return f"{(tool.__doc__ or '').strip()}\n\nFlags:\n{listed}"
 
 
 def read_config(flag: flags.FlagHolder) -> dict[str, Any]:
@@ -252,10 +295,6 @@ def run(main: Callable[[], int | None]) -> None:
     """
 
     def guarded_main(argv: list[str]) -> int | None:
-        if len(argv) > 1:
-            raise app.UsageError(
-                f"unexpected argument {argv[1]!r}: every setting is a --flag=value."
-            )
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # libraries report every file they write
         # Cleaning up is the same for both ways of asking to stop.
@@ -263,6 +302,7 @@ def run(main: Callable[[], int | None]) -> None:
         _compile_small_loops_whole()
         several = "distributed" in flags.FLAGS and flags.FLAGS.distributed
         try:
+            _assign_arguments(argv[1:])
             _check_numbers()
             if "distributed" in flags.FLAGS:
                 _connect()
@@ -295,6 +335,7 @@ def run(main: Callable[[], int | None]) -> None:
         return code
 
     def guarded_parser(argv: list[str]) -> list[str]:
+        flags.FLAGS.set_gnu_getopt()  # flags may follow arguments
         try:
             return flags.FLAGS(argv)
         except Exception as error:  # also those of a configuration's own file

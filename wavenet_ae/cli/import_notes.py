@@ -1,6 +1,7 @@
-r"""Imports recordings, one note a file, into NSynth's json/wav layout.
+"""Imports recordings, one note a file, into NSynth's json/wav layout.
 
-    python experiments/import_notes.py --input=recordings --output=notes
+    wavenet-ae import-notes recordings --output=notes
+    wavenet-ae import-notes recordings --labels=labels.csv --pitch_tracker=pyin --output=notes
 
 Instrument, pitch and velocity come from --labels=TABLE.csv, else from the files' names, such as
 bass_synthetic_033-022-050, Piano_C4_100 or "flute 60" (C4 is 60); --pitch_tracker=pyin listens to
@@ -8,19 +9,21 @@ files without a pitch. Dynamics (Piano.mf.C4) and velocity layers (C4v3) become 
 another scheme are read with --pattern='{instrument}_{pitch}_{dynamic}_{ignore}'; what it makes of
 the first is shown before anything is written. Notes are cut or padded to 4 s, 16 kHz, mono. A file
 that cannot become a note is named with the reason, the others go on, and the exit code is 1. A
-further call goes on where an interrupted one stopped, and makes what is new or has changed.
+further call resumes an interrupted one, and makes what is new or has changed.
 """
 
 from absl import flags
 
-from wavenet_ae.command_line import define_path, run
+from wavenet_ae.cli.command_line import define_path, take_arguments
 from wavenet_ae.data import nsynth
 from wavenet_ae.prepare.recordings import recordings
 from wavenet_ae.prepare.recordings.name_pattern import NamePattern
 from wavenet_ae.prepare.recordings.note_labels import Defaults
 from wavenet_ae.prepare.recordings.note_sound import SoundOptions
 
-_INPUT = define_path("input", "The folder of recordings; searched recursively.", required=True)
+_INPUT = take_arguments(
+    define_path("input", "The folder of recordings; searched recursively."), required=True
+)
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _LABELS = define_path(
     "labels",
@@ -72,7 +75,3 @@ def main() -> int:
     )
     print(imported.summary)
     return int(imported.refused > 0)
-
-
-if __name__ == "__main__":
-    run(main)

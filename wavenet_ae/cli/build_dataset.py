@@ -2,28 +2,27 @@
 
 A folder of notes holds examples.json and audio/*.wav, as a rendered SoundFont does:
 
-    python experiments/build_dataset.py --notes=notes --data_dir=datasets --split=by_note
+    wavenet-ae build-dataset notes --data_dir=datasets --split=by_note
 
 The training reads it as `nsynth_json/by_note` from that --data_dir. A .tar.gz archive of such a
 folder does as well; it is read without being unpacked. NSynth's own release keeps its splits: put
 nsynth-{train,valid,test}.jsonwav.tar.gz in one folder and pass that with --split=published. Where
 the folder holds one of them unpacked, too, the unpacked files are read.
 
-Several folders become one dataset by --notes=A --notes=B. An instrument whose name is taken gets
+Several folders become one dataset by naming them all. An instrument whose name is taken gets
 the next free number (two SoundFonts have a keyboard_acoustic_000 each); by_instrument holds it out
 of all folders or of none.
 """
 
 from absl import flags
 
-from wavenet_ae.command_line import define_path, run
-from wavenet_ae.prepare.nsynth_json.build import CONFIGS, build
+from wavenet_ae.cli.command_line import define_path, take_arguments
 
-_NOTES = define_path(
-    "notes",
-    "The folder of notes, or an archive of it; several by repeating the flag.",
+_NOTES = take_arguments(
+    define_path(
+        "notes", "A folder of notes, or an archive of one; can be repeated.", multiple=True
+    ),
     required=True,
-    multiple=True,
 )
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "TFDS's folder of datasets; the new one goes below it.", required=True
@@ -31,7 +30,7 @@ _DATA_DIR = flags.DEFINE_string(
 _SPLIT = flags.DEFINE_enum(
     "split",
     "by_instrument",
-    CONFIGS,
+    ["by_instrument", "by_note", "test_only", "published"],
     "How the notes are split into train, valid and test, 80, 10 and 10 %: by_instrument (valid and"
     " test hold instruments that train does not), by_note (other notes of the same instruments),"
     " test_only (all notes into the split test) or published (as"
@@ -42,6 +41,8 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Build anew, and replace what
 
 def main() -> None:
     """Builds the dataset and says what is in it."""
+    from wavenet_ae.prepare.nsynth_json.build import build
+
     dataset = build(_NOTES.value, _DATA_DIR.value, _SPLIT.value, overwrite=_OVERWRITE.value)
     if not dataset.is_new:
         print(f"{dataset.path} has already been built from these notes.")
@@ -51,7 +52,3 @@ def main() -> None:
     for path, count in dataset.unnamed_sounds.items():
         print(f"passed over, as examples.json does not name them: {count} sounds of {path}")
     print(f"built {dataset.path}")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,6 +1,6 @@
-r"""Builds NSynth as TFDS has it, `nsynth/full` or `nsynth/gansynth_subset`, as array_record.
+"""Builds NSynth as TFDS has it, `nsynth/full` or `nsynth/gansynth_subset`, as array_record.
 
-    python experiments/prepare_nsynth.py --dataset=nsynth/full --data_dir=datasets
+    wavenet-ae prepare-nsynth --dataset=nsynth/full --data_dir=datasets
 
 downloads 78 GB, unpacks and builds them with TFDS's own builder and Apache Beam; an interrupted
 call begins the build anew but keeps finished downloads. Files that have been downloaded already are
@@ -11,19 +11,18 @@ taken from --manual_dir. Beam's local runner holds the whole dataset in memory; 
 builds it elsewhere (TFDS's guide to Beam tells what its workers need). A dataset that others
 prepared is read as it is, if it is array_record; from TFRecord it is converted, in little memory:
 
-    python experiments/prepare_nsynth.py --tfrecord=FOLDER/nsynth/full/2.3.3 --data_dir=datasets
+    wavenet-ae prepare-nsynth --tfrecord=FOLDER/nsynth/full/2.3.3 --data_dir=datasets
 
 Needs TensorFlow and Beam: pip install -e '.[nsynth]'. The json/wav archives (25 GB) are the lighter
-way to the same notes: experiments/build_dataset.py.
+way to the same notes: wavenet-ae build-dataset.
 """
 
 from absl import flags
 
-from wavenet_ae.command_line import define_path, run
-from wavenet_ae.prepare.releases import official_nsynth, tfrecord
+from wavenet_ae.cli.command_line import define_path
 
 _DATASET = flags.DEFINE_enum(
-    "dataset", "nsynth/full", [f"nsynth/{c}" for c in official_nsynth.NUM_NOTES], "What to build."
+    "dataset", "nsynth/full", ["nsynth/full", "nsynth/gansynth_subset"], "What to build."
 )
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "TFDS's folder of datasets; the new one goes below it.", required=True
@@ -41,6 +40,8 @@ _TFRECORD = define_path("tfrecord", "A prepared dataset to convert instead: the 
 
 def main() -> None:
     """Builds or converts, and says what is there."""
+    from wavenet_ae.prepare.releases import official_nsynth, tfrecord
+
     if _TFRECORD.value:
         dataset = tfrecord.convert(_TFRECORD.value, _DATA_DIR.value)
     else:
@@ -58,7 +59,3 @@ def main() -> None:
     for split, num_notes in dataset.num_notes.items():
         print(f"{split}: {num_notes:,} notes")
     print(f"built {dataset.path}")
-
-
-if __name__ == "__main__":
-    run(main)

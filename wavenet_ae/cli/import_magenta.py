@@ -1,25 +1,23 @@
-r"""Turns a TensorFlow checkpoint of the authors' WaveNet or baseline into a workdir.
+"""Turns a TensorFlow checkpoint of the authors' WaveNet or baseline into a workdir.
 
-    python experiments/import_magenta.py --checkpoint=wavenet-ckpt/model.ckpt-200000 \
-        --workdir=runs/magenta
+    wavenet-ae import-magenta wavenet-ckpt/model.ckpt-200000 --workdir=runs/magenta
 
-encode.py, generate.py and export.py take that workdir as --checkpoint, and training starts from it
-by --config.init_from=runs/magenta. Needs TensorFlow: pip install -e '.[nsynth]'.
+The other tools take that workdir as --checkpoint, and training starts from it by
+--config.init_from=runs/magenta. Needs TensorFlow: pip install 'wavenet_ae[nsynth]'.
 """
 
-import json
-
 from absl import flags
-from configs import spectral_ae, wavenet_ae
 
-from wavenet_ae.command_line import define_path, run
-from wavenet_ae.importers.magenta import import_checkpoint
+from wavenet_ae.cli.command_line import define_path, take_arguments
 from wavenet_ae.system.errors import UserError
-from wavenet_ae.training.trained import save_imported
 
-_CONFIGS = {"wavenet": wavenet_ae, "spectral": spectral_ae}
-_CHECKPOINT = define_path(
-    "checkpoint", "The prefix, its .index file, or a folder (newest).", required=True
+# What the authors trained with, as far as a model's folder tells of its training.
+_TRAINING = {
+    "wavenet": {"batch_size": 32, "crop_samples": 6144},
+    "spectral": {"batch_size": 8},
+}
+_CHECKPOINT = take_arguments(
+    define_path("checkpoint", "The prefix, its .index file, or a folder (newest)."), required=True
 )
 _WORKDIR = define_path("workdir", "The folder to write.", required=True)
 _WEIGHTS = flags.DEFINE_enum(
@@ -35,13 +33,21 @@ _HOP_LENGTH = flags.DEFINE_integer(
 
 def main() -> None:
     """Imports the checkpoint that the flags name."""
+    from wavenet_ae.importers.magenta import import_checkpoint
+    from wavenet_ae.training.trained import save_imported
+
     sizes = {"dilation_cycle": _DILATION_CYCLE.value, "hop_length": _HOP_LENGTH.value}
     sizes = {name: size for name, size in sizes.items() if size is not None}
     imported = import_checkpoint(_CHECKPOINT.value, weights=_WEIGHTS.value, **sizes)
     if sizes and imported.task != "wavenet":
         raise UserError(f"--{next(iter(sizes))} is for WaveNets, this is a {imported.task} model.")
-    config = json.loads(_CONFIGS[imported.task].get_config().to_json())
-    config["model"] |= {"num_pitches": 0, "dtype": "float32"} | imported.model
+    config = {
+        "task": imported.task,
+        "model": {"num_pitches": 0, "dtype": "float32"} | imported.model,
+        "dataset": {"name": "nsynth/full", "data_dir": "~/tensorflow_datasets"},
+        "optimizer": {"name": "adam"},
+        **_TRAINING[imported.task],
+    }
     trained = save_imported(
         _WORKDIR.value, config, imported.params, imported.model_state, imported.step
     )
@@ -49,7 +55,3 @@ def main() -> None:
         f"{_WORKDIR.value}: {imported.weights} weights of step {imported.step}, "
         f"{trained.fingerprint}"
     )
-
-
-if __name__ == "__main__":
-    run(main)

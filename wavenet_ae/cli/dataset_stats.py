@@ -1,8 +1,7 @@
-r"""Tells what a dataset holds, and what in it should be known before training.
+"""Tells what a dataset holds, and what in it should be known before training.
 
-    python experiments/dataset_stats.py --dataset=nsynth_json/by_note --data_dir=datasets \
-        --output=DIR
-    python experiments/dataset_stats.py --notes=FOLDER --output=DIR
+    wavenet-ae dataset-stats --dataset=nsynth_json/by_note --data_dir=datasets --output=DIR
+    wavenet-ae dataset-stats notes --output=DIR
 
 counts notes by family and source as the paper's table does, pitches, velocities, instruments and
 qualities; looks for silent and clipped sounds, for names and sounds that are there twice, and for
@@ -14,16 +13,12 @@ is 0 once dataset.json, dataset.md and report.html are written.
 
 from absl import flags
 
-from wavenet_ae.command_line import define_path, run
-from wavenet_ae.evaluation import dataset_document
-from wavenet_ae.prepare.statistics.collection import collect
-from wavenet_ae.prepare.statistics.description import describe
-from wavenet_ae.prepare.statistics.splits import open_dataset, open_notes
+from wavenet_ae.cli.command_line import define_path, take_arguments
 from wavenet_ae.system.errors import UserError
 
 _DATASET = flags.DEFINE_string("dataset", None, "TFDS's name: nsynth_json/by_note, nsynth/full.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "datasets", "TFDS's folder of datasets.")
-_NOTES = define_path("notes", "A folder of notes, instead of a dataset.")
+_NOTES = take_arguments(define_path("notes", "A folder of notes, instead of a dataset."))
 _SPLITS = flags.DEFINE_list("splits", [], "These alone, such as train,valid; default: all.")
 _METADATA_ONLY = flags.DEFINE_bool("metadata_only", False, "Look at the labels, not the sounds.")
 _OUTPUT = define_path("output", "The folder to write.", required=True)
@@ -33,6 +28,11 @@ def main() -> None:
     """Reads, counts, prints and writes."""
     if (_DATASET.value is None) == (_NOTES.value is None):
         raise UserError("give either --dataset with --data_dir, or --notes.")
+    from wavenet_ae.evaluation import dataset_document
+    from wavenet_ae.prepare.statistics.collection import collect
+    from wavenet_ae.prepare.statistics.description import describe
+    from wavenet_ae.prepare.statistics.splits import open_dataset, open_notes
+
     dataset_document.FILES.check(_OUTPUT.value)
     wanted = list(dict.fromkeys(_SPLITS.value))
     with_sounds = not _METADATA_ONLY.value
@@ -47,7 +47,3 @@ def main() -> None:
     document = dataset_document.document(described)
     page = dataset_document.FILES.write(_OUTPUT.value, document, described)
     print(f"open {page} in a browser")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -12,7 +12,7 @@ DUMMY_DATA = Path(nsynth_json.__file__).parent / "dummy_data"
 
 
 def build_dataset(*flags):
-    return entry_points.run("build_dataset", *flags)
+    return entry_points.run("build-dataset", *flags)
 
 
 @pytest.fixture

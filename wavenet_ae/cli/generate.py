@@ -1,38 +1,36 @@
-r"""Generates sounds from sounds or embeddings: reconstructions, blends, longer and shorter ones.
+"""Generates sounds from sounds or embeddings: reconstructions, blends, longer and shorter ones.
 
-    python experiments/generate.py --checkpoint=runs/demo --input=sounds --output=reconstructed
-    python experiments/generate.py --checkpoint=runs/demo --input=flute.wav --input=bass.wav \
-        --blend=0.5,0.5 --output=blended
+    wavenet-ae generate flute.wav --output=out
+    wavenet-ae generate flute.wav bass.wav --blend=0.5,0.5 --output=out
+    wavenet-ae generate my_sounds --checkpoint=runs/demo/run --stretch=2 --output=out
 
 The WAV files (16 kHz, 16 bits, mono) are exactly as long as the sounds they come from; n frames
-without a sound's length give n hops. An interrupted call goes on where it stopped; what the folder
-holds of other settings, or of others, is not replaced. With --distributed several processes share
-the sounds, and the files are those of one process. The exit code of each tells of its own share;
-one that is done, or has failed, waits for the others to end.
+without a sound's length give n hops. An interrupted call is resumed by the same command; files in
+the folder that were made with other settings, or by other programs, are not replaced. With
+--distributed several processes share the sounds, and the files are those of one process; each exits
+with the code of its own share, when all have ended.
 """
 
-from pathlib import Path
-
-import jax
 from absl import flags
 
-from wavenet_ae.audio import files
-from wavenet_ae.command_line import LARGEST_SEED, define_distributed, define_path, run
-from wavenet_ae.synthesis import codec, embeddings
-from wavenet_ae.synthesis.generate_files import Job, check_names, generate_files, read_sounds
-from wavenet_ae.synthesis.spectral_codec import SpectralCodec
-from wavenet_ae.system import processes
+from wavenet_ae.cli.command_line import (
+    LARGEST_SEED,
+    define_distributed,
+    define_path,
+    take_arguments,
+)
 from wavenet_ae.system.errors import UserError
-from wavenet_ae.training.trained import load_trained
 
 _CHECKPOINT = define_path(
-    "checkpoint", "A run's --workdir, an export, or pretrained.", required=True
+    "checkpoint", "A run's --workdir, an export, or pretrained.", default="pretrained"
 )
-_INPUT = define_path(
-    "input",
-    "A sound file, an .npz that encode.py wrote, or a folder of them; can be repeated.",
+_INPUT = take_arguments(
+    define_path(
+        "input",
+        "A sound file, an .npz that wavenet-ae encode wrote, or a folder of them; can be repeated.",
+        multiple=True,
+    ),
     required=True,
-    multiple=True,
 )
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _BLEND = flags.DEFINE_list(
@@ -41,15 +39,15 @@ _BLEND = flags.DEFINE_list(
 _INTERPOLATION = flags.DEFINE_enum(
     "interpolation",
     "linear",
-    embeddings.INTERPOLATIONS,
+    ["linear", "spherical"],
     "Of --blend: a weighted sum, or, for two inputs, along the arc between their vectors.",
 )
 _STRETCH = flags.DEFINE_float("stretch", 1.0, "Factor of the length, at the same pitch.")
 _PITCH = flags.DEFINE_integer(
     "pitch",
     None,
-    "MIDI pitch for a model that is conditioned on it; default: what the file's name tells, or what"
-    " is heard.",
+    "MIDI pitch (60 is middle C) for a model that is conditioned on it; default: the pitch in the "
+    "file's name, else the one that a pitch tracker finds.",
 )
 _TEMPERATURE = flags.DEFINE_float(
     "temperature",
@@ -60,7 +58,7 @@ _TEMPERATURE = flags.DEFINE_float(
 _GRIFFIN_LIM_ITERATIONS = flags.DEFINE_integer(
     "griffin_lim_iterations",
     None,
-    "Of the spectral autoencoder's way from magnitude to sound; default: 1000, as the authors.",
+    "Of the spectral autoencoder, from magnitudes to sound; default: 1000, as the authors.",
     lower_bound=0,
 )
 _GRIFFIN_LIM_MOMENTUM = flags.DEFINE_float(
@@ -78,24 +76,30 @@ _BATCH_SIZE = flags.DEFINE_integer(
 )
 define_distributed(independent=True)
 
-_SUFFIXES = (*files.SUFFIXES, *embeddings.SUFFIXES)
-
 
 def main() -> int:
     """Generates what the flags ask for; the exit code is 1 if a file was refused."""
+    import jax
+
+    from wavenet_ae.audio import files
+    from wavenet_ae.synthesis import codec, embeddings
+    from wavenet_ae.synthesis import generate_files as generation
+    from wavenet_ae.synthesis.spectral_codec import SpectralCodec
+    from wavenet_ae.system import processes
+    from wavenet_ae.training.trained import load_trained
+
     output, blending = _OUTPUT.value, _BLEND.value is not None
+    suffixes = (*files.SUFFIXES, *embeddings.SUFFIXES)
     if _INTERPOLATION.value != "linear" and not blending:
-        raise UserError(
-            f"--interpolation={_INTERPOLATION.value} is a way to --blend: name weights."
-        )
-    sources = files.find(_INPUT.value, _SUFFIXES, leave_out=output)
+        raise UserError(f"--interpolation={_INTERPOLATION.value} applies to --blend: give weights.")
+    sources = files.find(_INPUT.value, suffixes, leave_out=output)
     if blending:
         # An input that is named twice has two weights.
         known = {source.path.resolve(): source for source in sources}
-        named = [files.find([path], _SUFFIXES, leave_out=output) for path in _INPUT.value]
+        named = [files.find([path], suffixes, leave_out=output) for path in _INPUT.value]
         sources = [known[source.path.resolve()] for each in named for source in each]
     else:
-        check_names(output, [source.stem for source in processes.share(sources)])
+        generation.check_names(output, [source.stem for source in processes.share(sources)])
     if blending and jax.process_index() > 0:
         processes.say("--blend makes one sound, which is left to process 0")
         return 0
@@ -111,13 +115,13 @@ def main() -> int:
             "use a WaveNet."
         )
     own = sources if blending else processes.share(sources)
-    jobs, refused = read_sounds(model, own, _PITCH.value)
+    jobs, refused = generation.read_sounds(model, own, _PITCH.value)
     if blending:
         if refused:
             raise UserError("nothing was blended, since an input was refused.")
-        jobs = [_blend(jobs)]
+        jobs = [generation.blend_jobs(jobs, _BLEND.value, _INTERPOLATION.value)]
     jobs = [job._replace(sound=embeddings.stretch(job.sound, _STRETCH.value)) for job in jobs]
-    generate_files(
+    generation.generate_files(
         model,
         jobs,
         output,
@@ -127,20 +131,3 @@ def main() -> int:
         replace=False,
     )
     return int(refused > 0)
-
-
-def _blend(jobs: list[Job]) -> Job:
-    try:
-        weights = [float(weight) for weight in _BLEND.value]
-    except ValueError as error:
-        raise UserError(f"--blend={','.join(_BLEND.value)} must be numbers, as 0.5,0.5.") from error
-    sound = embeddings.blend([job.sound for job in jobs], weights, _INTERPOLATION.value)
-    ending = "" if _INTERPOLATION.value == "linear" else f"_{_INTERPOLATION.value}"
-    pairs = zip(jobs, weights, strict=True)
-    # Short enough for a file's name, whatever the inputs are called.
-    name = "_".join(f"{Path(job.name).name[:40]}_{w:g}" for job, w in pairs)[:200]
-    return Job(name + ending, sound)
-
-
-if __name__ == "__main__":
-    run(main)

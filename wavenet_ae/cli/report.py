@@ -1,33 +1,33 @@
-r"""Writes a page to listen to: a run's loss, and notes as its model reconstructs and blends them.
+"""Writes a page to listen to: a run's loss, and notes as its model reconstructs and blends them.
 
-    python experiments/report.py --checkpoint=runs/demo --output=report
+    wavenet-ae report flute.wav --output=report
+    wavenet-ae report --checkpoint=runs/demo/run --output=report
 
-report.html holds its sounds and pictures itself and opens from the disk; the WAV files lie beside
-it. A run's notes come from its own dataset, from a split that it did not train on. An interrupted
-call goes on where it stopped, and a second one generates nothing anew.
-
-    python experiments/report.py --checkpoint=pretrained --input=flute.wav --output=report
-
-takes the weights in the box, their notes and your own sounds. With a run beside it (--checkpoint
-twice) the page has a part for each.
+The first takes the pretrained model, the notes that come with it, and your own sounds. A run's
+notes come from its own dataset, from a split that it did not train on. With --checkpoint twice (a
+run, and pretrained) the page has a part for each. report.html holds its sounds and pictures itself
+and opens from the disk; the WAV files lie beside it. An interrupted call is resumed by the same
+command, and a second one generates nothing anew.
 """
+
+from pathlib import Path
 
 from absl import flags
 
-from wavenet_ae.command_line import LARGEST_SEED, define_path, run
+from wavenet_ae.cli.command_line import LARGEST_SEED, define_path, take_arguments
 from wavenet_ae.data import nsynth
-from wavenet_ae.evaluation.report import write_report
 
 _CHECKPOINT = define_path(
     "checkpoint",
-    "A run's --workdir, or pretrained; one of each by repeating the flag.",
-    required=True,
+    "A run's --workdir, or pretrained (the default); one of each by repeating the flag.",
     multiple=True,
 )
-_INPUT = define_path(
-    "input",
-    "A sound for the pretrained model, or a folder of them; can be repeated.",
-    multiple=True,
+_INPUT = take_arguments(
+    define_path(
+        "input",
+        "A sound for the pretrained model, or a folder of them; can be repeated.",
+        multiple=True,
+    )
 )
 _PITCH = flags.DEFINE_integer(
     "pitch",
@@ -60,8 +60,10 @@ _SEED = flags.DEFINE_integer(
 
 def main() -> None:
     """Writes the report that the flags ask for."""
+    from wavenet_ae.evaluation.report import write_report
+
     page = write_report(
-        _CHECKPOINT.value,
+        _CHECKPOINT.value or [Path("pretrained")],
         _OUTPUT.value,
         inputs=_INPUT.value or (),
         pitch=_PITCH.value,
@@ -73,7 +75,3 @@ def main() -> None:
         seed=_SEED.value,
     )
     print(f"open {page} in a browser")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,0 +1,63 @@
+"""The command `wavenet-ae TOOL ...`."""
+
+import difflib
+import importlib
+import signal
+import sys
+
+TOOLS = {
+    "generate": "reconstruct, blend or stretch sounds with a trained model",
+    "encode": "turn sounds into embeddings",
+    "report": "write a page to listen to: sounds, and what a model makes of them",
+    "interpolate": "write a page of sounds between two notes",
+    "import-notes": "turn your own recordings into labelled notes",
+    "render-soundfont": "render a SoundFont into labelled notes",
+    "build-dataset": "build a dataset to train on from labelled notes",
+    "prepare-nsynth": "build or convert the official NSynth dataset of TFDS",
+    "dataset-stats": "count and check what a dataset holds",
+    "import-magenta": "convert a TensorFlow checkpoint of the paper's authors",
+    "export": "write a model's weights as safetensors, to share",
+}
+
+
+def main() -> None:
+    """Runs the tool that the first argument names, and exits with its code."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as of `wavenet-ae --help | head`
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in ("-h", "--help", "help"):
+        print(_overview())
+        return
+    if name == "--version":
+        import wavenet_ae
+
+        print(f"wavenet_ae {wavenet_ae.__version__}")
+        return
+    if name not in TOOLS:
+        near = difflib.get_close_matches(name.replace("_", "-"), TOOLS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "wavenet-ae --help lists the tools."
+        print(f"error: wavenet-ae has no tool {name!r}: {hint}", file=sys.stderr)
+        sys.exit(1)
+    from wavenet_ae.cli import command_line
+
+    sys.argv = [f"wavenet-ae {name}", *arguments]
+    tool = importlib.import_module(f"wavenet_ae.cli.{name.replace('-', '_')}")
+    if {"-h", "--help"} & set(arguments):
+        print(command_line.help_text(tool))
+        return
+    command_line.run(tool.main)
+
+
+def _overview() -> str:
+    width = max(map(len, TOOLS))
+    return "\n".join(
+        [
+            "The NSynth WaveNet autoencoder: encode, blend and play notes; prepare datasets.",
+            "",
+            *(f"  wavenet-ae {name:{width}}  {does}" for name, does in TOOLS.items()),
+            "",
+            "wavenet-ae TOOL --help shows a tool's flags, with examples. For example:",
+            "",
+            "  wavenet-ae generate flute.wav --output=out",
+            "  wavenet-ae generate flute.wav bass.wav --blend=0.5,0.5 --output=out",
+        ]
+    )

@@ -28,6 +28,12 @@ AUDIO = "audio"
 SILENT_PEAK = 8 / 32768
 
 
+def published_split(folder: Path, split: str) -> tuple[Path, Path]:
+    """Returns where a split of NSynth's release lies: unpacked, and as the archive."""
+    name = f"nsynth-{split}"
+    return folder / name, folder / f"{name}.jsonwav.tar.gz"
+
+
 def parse_notes(examples_json: bytes, where: str) -> list[Note]:
     """Parses the content of `examples.json`.
 

@@ -119,10 +119,9 @@ def _published_source(folder: Path, split: str) -> NotesFolder | Archive:
             f"{folder} is one archive, not a folder of NSynth's three: name that, or use"
             " --split=by_instrument or --split=by_note."
         )
-    unpacked = folder / f"nsynth-{split}"
+    unpacked, archive = note_files.published_split(folder, split)
     if (unpacked / note_files.EXAMPLES).is_file():
         return NotesFolder(unpacked)
-    archive = _published_archive(folder, split)
     if archive.is_file():
         return Archive(archive)
     raise UserError(
@@ -131,19 +130,13 @@ def _published_source(folder: Path, split: str) -> NotesFolder | Archive:
     )
 
 
-def _published_archive(folder: Path, split: str) -> Path:
-    return folder / f"nsynth-{split}.jsonwav.tar.gz"
-
-
 def _source(path: Path) -> NotesFolder | Archive:
     if path.is_file():
         return Archive(path)
     if (path / note_files.EXAMPLES).is_file():
         return NotesFolder(path)
-    if any(
-        (path / f"nsynth-{s}").is_dir() or _published_archive(path, s).is_file()
-        for s in nsynth.SPLITS
-    ):
+    published = [note_files.published_split(path, split) for split in nsynth.SPLITS]
+    if any(unpacked.is_dir() or archive.is_file() for unpacked, archive in published):
         way_out = "as there are NSynth's published splits, use --split=published or name one"
     else:
         way_out = (

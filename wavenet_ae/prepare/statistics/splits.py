@@ -14,7 +14,6 @@ from wavenet_ae.prepare import note_files
 from wavenet_ae.prepare.notes_folder import NotesFolder
 from wavenet_ae.system.errors import UserError
 
-_PACKED = ".jsonwav.tar.gz"  # how the archives of NSynth's splits end
 LONE_FOLDER = "notes"  # what stands for the split's name where a folder has none
 
 
@@ -96,8 +95,9 @@ def open_notes(
 
 
 def _folders_of_notes(folder: Path) -> dict[str, Path]:
-    published = {split: folder / f"nsynth-{split}" for split in nsynth.SPLITS}
-    found = {s: path for s, path in published.items() if (path / note_files.EXAMPLES).is_file()}
+    published = {split: note_files.published_split(folder, split) for split in nsynth.SPLITS}
+    unpacked = {split: path for split, (path, _) in published.items()}
+    found = {s: path for s, path in unpacked.items() if (path / note_files.EXAMPLES).is_file()}
     if (folder / note_files.EXAMPLES).is_file():
         if found:
             raise UserError(
@@ -111,8 +111,8 @@ def _folders_of_notes(folder: Path) -> dict[str, Path]:
             "nsynth-test with one: name the folder of the notes, or build a dataset of archives "
             "(wavenet-ae build-dataset) and name that as --dataset."
         )
-    for split, path in published.items():
-        if split not in found and (archive := path.with_name(f"{path.name}{_PACKED}")).exists():
+    for split, (_, archive) in published.items():
+        if split not in found and archive.exists():
             tqdm.write(f"passed over, as it is not unpacked: {archive}", file=sys.stderr)
     return found
 

@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -87,10 +88,8 @@ class NotesFolder:
         Raises:
             UserError: a note's sound is not there.
         """
-        present = self._present()
-        missing = [
-            wav for wav in (self.wav(note.name) for note in notes) if wav.name not in present
-        ]
+        wavs = [self.wav(note.name) for note in notes]
+        missing = [wav for wav in wavs if wav.name not in self._present]
         if missing:
             raise UserError(
                 f"{missing[0]} does not exist ({len(missing)} of {len(notes)} notes have no"
@@ -99,13 +98,14 @@ class NotesFolder:
 
     def unnamed_sounds(self, notes: Sequence[Note]) -> list[str]:
         """Returns the files of sounds that belong to none of all the folder's notes."""
-        sounds = {name for name in self._present() if name.endswith(".wav") and name[0] != "."}
+        sounds = {name for name in self._present if name.endswith(".wav") and name[0] != "."}
         return sorted(sounds - {self.wav(note.name).name for note in notes})
 
+    @functools.cached_property
     def _present(self) -> set[str]:
         folder = self.path / note_files.AUDIO
         try:
-            return set(os.listdir(folder))  # one call, not one for each note
+            return set(os.listdir(folder))  # one call for all notes
         except OSError as error:
             raise UserError(f"{folder} cannot be read: {error.strerror}.") from error
 

@@ -58,6 +58,7 @@ def test_folders_know_only_the_folders_above(folder):
 @pytest.mark.parametrize(
     ("library", "where"),
     [
+        ("fcntl", {"system/locks.py"}),
         ("orbax", {"training/checkpoint.py"}),
         ("tensorboardX", {"training/metrics.py"}),
         ("tensorflow_datasets", ("data/", "prepare/")),

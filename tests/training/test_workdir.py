@@ -1,3 +1,4 @@
+import errno
 import json
 
 import pytest
@@ -14,6 +15,16 @@ def test_a_claim_ends_with_its_block(tmp_path):
             workdirs.claimed(tmp_path),
         ):
             pass
+
+
+def test_a_file_system_without_locks_is_passed_over(tmp_path, monkeypatch, capsys):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(workdirs.locks, "lock", refuse)
+    with workdirs.claimed(tmp_path):
+        pass
+    assert f"{tmp_path} cannot be locked: let no second run use it" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_shared_is_refused(tmp_path, monkeypatch):

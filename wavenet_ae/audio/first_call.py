@@ -1,12 +1,13 @@
 """Calls of librosa that compile."""
 
-import fcntl
 import functools
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+from wavenet_ae.system import locks
 
 _P, _R = ParamSpec("_P"), TypeVar("_R")
 
@@ -24,9 +25,9 @@ def alone(function: Callable[_P, _R]) -> Callable[_P, _R]:
         nonlocal compiled
         if compiled:
             return function(*args, **kwargs)
-        lock = Path(tempfile.gettempdir()) / f"wavenet_ae-numba-{os.getuid()}.lock"
-        with lock.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        path = Path(tempfile.gettempdir()) / f"wavenet_ae-numba-{os.getuid()}.lock"
+        with path.open("a") as file:
+            locks.lock(file, wait=True)
             result = function(*args, **kwargs)
         compiled = True
         return result

@@ -18,7 +18,7 @@ from wavenet_ae.data.nsynth import Note
 from wavenet_ae.prepare import note_files
 from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError, write_error
-from wavenet_ae.system.folder_lock import exclusive_lock
+from wavenet_ae.system.locks import exclusive_lock
 
 if TYPE_CHECKING:
     import grain.python as grain

@@ -1,7 +1,6 @@
 """The folder of a run: whose it is, and whether the run fits what it holds."""
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -12,7 +11,7 @@ from typing import Any
 
 import jax
 
-from wavenet_ae.system import atomic_file, processes
+from wavenet_ae.system import atomic_file, locks, processes
 from wavenet_ae.system.errors import UserError, write_error
 from wavenet_ae.training import checkpoint, trained
 from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE
@@ -48,8 +47,7 @@ def _locked(workdir: Path) -> Iterator[str]:
         raise UserError(f"the workdir {workdir} cannot be made: {error.strerror}.") from error
     with file:
         try:
-            # The system lets go of it however the process ends.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.lock(file)
         except BlockingIOError as error:
             file.seek(0)
             owner = file.read().decode().strip()

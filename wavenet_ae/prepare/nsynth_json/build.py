@@ -21,7 +21,7 @@ from wavenet_ae.prepare.writing import (
     reporting_failures_to_write,
 )
 from wavenet_ae.system.errors import UserError
-from wavenet_ae.system.folder_lock import exclusive_lock
+from wavenet_ae.system.locks import exclusive_lock
 
 CONFIGS = tuple(config.name for config in Builder.BUILDER_CONFIGS)
 

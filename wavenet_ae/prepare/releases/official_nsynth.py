@@ -30,7 +30,7 @@ from wavenet_ae.prepare.writing import (
     reporting_failures_to_write,
 )
 from wavenet_ae.system.errors import MachineError, UserError
-from wavenet_ae.system.folder_lock import exclusive_lock
+from wavenet_ae.system.locks import exclusive_lock
 
 # Notes of each config, of which TFDS's catalog tells.
 NUM_NOTES = {"full": 305_979, "gansynth_subset": 86_775}

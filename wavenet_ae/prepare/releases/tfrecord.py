@@ -14,7 +14,7 @@ from tqdm import tqdm
 from wavenet_ae.prepare.writing import Prepared, quietly, reporting_failures_to_write
 from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError
-from wavenet_ae.system.folder_lock import exclusive_lock
+from wavenet_ae.system.locks import exclusive_lock
 
 _NO_DATASET = (
     OSError,

@@ -1,17 +1,30 @@
-"""A lock for folders that one process at a time may write."""
+"""Exclusive locks, which the system releases however the process that holds them ends."""
 
 import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from wavenet_ae.system.errors import UserError
+
+
+def lock(file: int | IO, *, wait: bool = False) -> None:
+    """Locks an open file, or a folder's descriptor, until it is closed.
+
+    Raises:
+        BlockingIOError: another process holds it, and `wait` is false.
+        OSError: the file system has no locks.
+    """
+    fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
 @contextlib.contextmanager
 def exclusive_lock(folder: Path) -> Iterator[None]:
     """Makes the folder and keeps others out, whose work would look like leftovers.
+
+    The folder itself is locked, so that no file of the lock is left in it.
 
     Raises:
         OSError: there is no such folder, and none can be made.
@@ -22,7 +35,7 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor)
         except BlockingIOError:
             raise UserError(f"another process is writing {folder}: wait for its end.") from None
         yield

@@ -1,22 +1,22 @@
 """TFDS's own builder of NSynth, run with Beam: the authors' TFRecords → array_record.
 
-It needs TensorFlow and Apache Beam, which are imported when it is called.
+None of the builder's methods is replaced: its archives are unpacked before it looks for them, and
+progress is what appears on the disk. It needs TensorFlow and Apache Beam, which are imported when
+it is called.
 """
 
 import contextlib
-import functools
 import importlib.util
 import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 import tensorflow_datasets as tfds
-from etils import epath
 from tqdm import tqdm
 
 from wavenet_ae.data import nsynth
@@ -43,8 +43,6 @@ _MEMORY_BASE = 1_500_000_000
 
 # Beam's DirectRunner but for its first step, to fetch another runner from the internet.
 _LOCAL_RUNNER = "FnApiRunner"
-
-_notes_read: tqdm | None = None  # of the build that runs in this process
 
 
 def prepare(
@@ -114,10 +112,10 @@ def _prepare(
             # The configs share what is unpacked.
             stack.enter_context(exclusive_lock(Path(download_dir)))
             archives.delete_unpacked(builder, download_dir, unfinished=True)
-        if is_local:
-            stack.enter_context(_progress(builder, NUM_NOTES[config]))
         stack.enter_context(_reporting_failures())
-        archives.unpack_in_little_memory(builder, epath.Path(download_dir) / "extracted")
+        archives.unpack(builder, download_dir, manual_dir)
+        if is_local:
+            stack.enter_context(_progress(Path(path).parent, NUM_NOTES[config]))
         builder.download_and_prepare(
             download_dir=download_dir,
             download_config=download_config,
@@ -208,58 +206,32 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-@contextlib.contextmanager
-def _progress(builder: tfds.core.DatasetBuilder, num_notes: int) -> Iterator[None]:
-    """Shows how many notes have been read, then how many files have been written."""
-    global _notes_read
-    build: Callable[..., Any] = builder._build_pcollection  # of TFDS's interface to builders
-
-    done = threading.Event()
-
-    def bar() -> tqdm:  # begun when the archives are unpacked
-        settings = {"unit": " notes", "desc": "reading", "mininterval": bar_interval_s()}
-        shown = stack.enter_context(tqdm(total=num_notes, **settings))
-        folder = builder.data_path.parent
-        watch = threading.Thread(target=_follow_writing, args=(folder, shown, done), daemon=True)
-        watch.start()
-        stack.callback(watch.join)
-        stack.callback(done.set)
-        return shown
-
-    @functools.wraps(build)
-    def counted(pipeline: Any, **settings: Any) -> Any:
-        global _notes_read
-        import apache_beam as beam
-
-        _notes_read = _notes_read or bar()
-        notes = build(pipeline, **settings)
-        return notes | f"count_{settings['split']}" >> beam.Map(_count)
-
-    builder._build_pcollection = counted
-    with contextlib.ExitStack() as stack:
-        try:
-            yield
-        finally:
-            builder._build_pcollection = build
-            _notes_read = None
-
-
-def _count(note: Any) -> Any:
-    if _notes_read is not None:  # it is None in processes that Beam starts
-        _notes_read.update()
-    return note
-
-
 _SHARD = re.compile(r"nsynth-(\w+)\.array_record-\d{5}-of-(\d{5})")
 
 
-def _follow_writing(folder: os.PathLike[str], bar: tqdm, done: threading.Event) -> None:
-    """Says what goes on after the last note was read, or while Beam's own processes read them."""
-    while not done.wait(1.0):
-        files = Path(folder).glob(f"*{INCOMPLETE}*/nsynth-*")
-        shards = [match for file in files if (match := _SHARD.fullmatch(file.name))]
-        total = sum({shard[1]: int(shard[2]) for shard in shards}.values())
-        if shards:
-            bar.set_postfix_str(f"{len(shards)} of {total} files written")
-        elif bar.n >= bar.total:
-            bar.set_postfix_str("sorting in memory")
+@contextlib.contextmanager
+def _progress(folder: Path, num_notes: int) -> Iterator[None]:
+    """Shows for how long the build has run, and in the end how many files it has written."""
+    done = threading.Event()
+
+    def follow() -> None:
+        while not done.wait(bar_interval_s()):
+            bar.set_description_str(_files_written(folder) or bar.desc)
+
+    doing = f"reading {num_notes:,} notes and sorting them in memory"
+    with tqdm(desc=doing, bar_format="{desc} [{elapsed}]") as bar:
+        watch = threading.Thread(target=follow, daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watch.join()
+
+
+def _files_written(folder: Path) -> str:
+    """Returns how many of its files TFDS has written; nothing before the first."""
+    files = folder.glob(f"{INCOMPLETE}*/nsynth-*")
+    shards = [match for file in files if (match := _SHARD.fullmatch(file.name))]
+    total = sum({shard[1]: int(shard[2]) for shard in shards}.values())
+    return f"{len(shards)} of {total} files written" if shards else ""

@@ -1,15 +1,12 @@
 """The archives of NSynth's TFRecord release: given or downloaded, unpacked in little memory."""
 
-import functools
 import os
 import shutil
 import tarfile
-import types
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import tensorflow_datasets as tfds
 from etils import epath
 from tensorflow_datasets.core.download import resource
@@ -101,28 +98,27 @@ def check_disk(
             )
 
 
-def unpack_in_little_memory(builder: tfds.core.DatasetBuilder, folder: epath.Path) -> None:
-    """Has the builder's archives unpacked piece by piece: TFDS holds a file of 74 GB in memory."""
-    generate: Callable[..., Any] = builder._split_generators
+def unpack(builder: tfds.core.DatasetBuilder, download_dir: str, manual_dir: Path | None) -> None:
+    """Downloads the archives and unpacks them where the builder looks for them.
 
-    @functools.wraps(generate)
-    def unpacking(manager: tfds.download.DownloadManager) -> Any:
-        def download_and_extract(urls: Any) -> Any:
-            paths = manager.download(urls)
-            return jax.tree.map(lambda path: _unpack(path, folder), paths)
+    It would unpack them itself, with a file of 74 GB in memory. It still computes the checksums of
+    files in `manual_dir`, which have been compared here.
+    """
+    manager = tfds.download.DownloadManager(
+        download_dir=download_dir,
+        manual_dir=manual_dir,
+        url_infos=builder.url_infos,
+        dataset_name=builder.name,
+    )
+    for archive in manager.download([url for url in builder.url_infos if url.endswith(".tar")]):
+        _unpack(archive, epath.Path(download_dir) / "extracted")
 
-        return generate(types.SimpleNamespace(download_and_extract=download_and_extract))
 
-    builder._split_generators = unpacking
-
-
-def _unpack(archive: epath.Path, folder: epath.Path) -> epath.Path:
-    """Unpacks a .tar archive into a folder with TFDS's name; returns other files as they are."""
-    if archive.suffix != ".tar":
-        return archive
+def _unpack(archive: epath.Path, folder: epath.Path) -> None:
+    """Unpacks an archive into a folder with TFDS's name."""
     target = folder / f"TAR.{archive.name}"
     if target.exists():
-        return target
+        return
     unfinished = folder / f"{INCOMPLETE}{target.name}"
     try:
         unfinished.mkdir(parents=True, exist_ok=True)
@@ -149,7 +145,6 @@ def _unpack(archive: epath.Path, folder: epath.Path) -> epath.Path:
     except OSError as error:
         raise MachineError(f"{archive} cannot be unpacked to {folder}: {error}.") from error
     unfinished.rename(target)
-    return target
 
 
 def _unpacked_names(builder: tfds.core.DatasetBuilder) -> set[str]:

@@ -38,6 +38,42 @@ def config(tiny_config):
     return json.loads(tiny_config)
 
 
+# What the compiled programs do not depend on.
+_AROUND_THE_STEP = {"num_steps", "init_from", "profile_steps"} | {
+    f"{what}_every_{unit}"
+    for what in ("log", "eval", "checkpoint", "summarize")
+    for unit in ("steps", "minutes")
+}
+
+
+def _once(make):
+    """Returns a maker of programs that makes each once: tracing takes most of a tiny run's time."""
+    made = {}
+
+    def make_or_find(*arguments):
+        key = [
+            {k: v for k, v in x.items() if k not in _AROUND_THE_STEP} if isinstance(x, dict) else x
+            for x in arguments
+        ]
+        return made.setdefault(repr(key), None) or made.update({repr(key): make(*arguments)}) or (
+            made[repr(key)]
+        )
+
+    return make_or_find
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_once():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "make_train_step", _once(loop.make_train_step))
+        patch.setattr(batches, "make_eval_step", _once(batches.make_eval_step))
+        make_state = _once(setup.init_state)
+        patch.setattr(  # a copy, since the step donates it
+            setup, "init_state", lambda *given: jax.tree.map(jax.numpy.copy, make_state(*given))
+        )
+        yield
+
+
 def train(config, workdir, **changes):
     train_and_evaluate({**config, **changes}, workdir, no_summaries)
 

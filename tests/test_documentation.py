@@ -1,0 +1,130 @@
+"""The commands, examples and links of README.md and docs/."""
+
+import multiprocessing
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+from conftest import DUMMY_NOTES
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "launch/README.md", *ROOT.glob("docs/*.md")]
+# Other programs' commands, which are left to them.
+OTHERS = {
+    *("make", "pip", "git", "cp", "mkdir", "cd", ".", "for", "do", "done", "if", "fi", "printf"),
+    *("curl", "wget", "gcloud", "tensorboard", "ssh-add", "export", "tmux", "uv", "cat", "kill"),
+}
+
+
+def commands(page):
+    """Yields the commands of a page as lists of words."""
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL):
+        variables = dict(re.findall(r'^(?:export )?([A-Z]+)="?([^"\n]*)"?$', block, re.MULTILINE))
+        for line in block.replace("\\\n", " ").splitlines():
+            for name, value in variables.items():
+                line = line.replace(f"${name}", value)
+            words = shlex.split(line, comments=True)
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+                words = words[1:]
+            if "--" in words:  # `run -- COMMAND`
+                yield words[words.index("--") + 1 :]
+                words = words[: words.index("--")]
+            if words:
+                yield words
+
+
+def of_tools():
+    """Lists what pages run of this project: page, tool and its arguments."""
+    found = []
+    for page in PAGES:
+        for words in commands(page):
+            program, *arguments = words
+            name = page.relative_to(ROOT).as_posix()
+            if Path(program).name == "wavenet-ae":
+                found.append((name, *arguments))
+            elif Path(program).name.startswith("python") and arguments[0].startswith("experiments"):
+                found.append((name, arguments[0], *arguments[1:]))
+    return found
+
+
+def _parse(tool, arguments, results):
+    """Reads a command line as the tool would, in a process that is there for it alone."""
+    import importlib
+    import runpy
+
+    from absl import flags
+
+    sys.argv = [tool, *arguments]
+    try:
+        if tool.endswith(".py"):
+            sys.path.insert(0, str(ROOT / "experiments"))
+            os.chdir(ROOT)
+            runpy.run_path(tool, run_name="script")
+        else:
+            importlib.import_module(f"wavenet_ae.cli.{tool.replace('-', '_')}")
+        flags.FLAGS.set_gnu_getopt()
+        flags.FLAGS(sys.argv)
+        results.put("")
+    except BaseException as error:
+        results.put(f"{type(error).__name__}: {error}")
+
+
+@pytest.mark.parametrize("command", of_tools(), ids=lambda command: " ".join(command)[:80])
+def test_commands_are_what_the_tools_take(command):
+    _, tool, *arguments = command
+    if tool.startswith("-"):
+        assert tool in ("--help", "--version")
+        return
+    if "--help" in arguments:
+        arguments.remove("--help")
+        assert arguments == []
+        return
+    context = multiprocessing.get_context("forkserver")
+    results = context.SimpleQueue()
+    process = context.Process(target=_parse, args=(tool, arguments, results))
+    process.start()
+    message = results.get()
+    process.join()
+    assert message == ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_other_commands_are_known_programs_or_files_that_are_there(page):
+    phony = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = set(" ".join(phony).split())
+    for program, *arguments in commands(page):
+        if program == "make":
+            assert {word for word in arguments if "=" not in word} <= targets
+        elif Path(program).name.startswith(("python", "wavenet-ae")):
+            assert arguments
+        elif "/" in program:
+            assert (ROOT / program).exists() or program.startswith(".venv/"), program
+        else:
+            assert program in OTHERS, program
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]*)(?:#[^)]*)?\)", page.read_text()):
+        if target and not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_linked_from_the_readme():
+    text = README.read_text()
+    assert [p.name for p in ROOT.glob("docs/*.md") if f"(docs/{p.name})" not in text] == []
+    assert text.count("\n") <= 160
+
+
+def test_the_python_example_runs(tmp_path, monkeypatch):
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    shutil.copy(next(DUMMY_NOTES.glob("audio/flute*.wav")), tmp_path / "flute.wav")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {})
+    assert soundfile.info(tmp_path / "again.wav").frames == 64_000

@@ -1,4 +1,4 @@
-"""Runs one of the paper's evaluations of trained models; the same command goes on where it stopped.
+"""Runs one of the paper's evaluations of trained models; the same command resumes it.
 
     python experiments/evaluate.py --config=experiments/configs/table1.py --workdir=runs/table1 \
         --config.wavenet=WORKDIR --config.spectral=WORKDIR --config.classifier=WORKDIR

@@ -1,6 +1,7 @@
-"""Trains a model; the same command goes on where it stopped.
+r"""Trains a model; the same command resumes an interrupted run.
 
-    python experiments/train.py --config=experiments/configs/wavenet_ae.py:demo --workdir=runs/demo
+    python experiments/train.py --config=experiments/configs/wavenet_ae.py:demo \
+        --config.dataset.data_dir=DATASETS --workdir=runs/demo
 
 Any setting of the configuration can be given: --config.batch_size=64.
 """

@@ -4,11 +4,11 @@ r"""The classifier behind Table 1 of Engel et al. 2017: pitch, qualities, family
 | --- | ---: | --- | --- |
 | (default) | 14,318,488 | the authors' sizes | the paper's Table 1: 91.6 % pitch |
 | `:small` | 925,528 | a quarter of the width, for one GPU | not run yet |
-| `:demo` | 241,656 | minutes on 2 CPU cores: `make table1` | README, "The paper's Table 1" |
+| `:demo` | 241,656 | minutes on 2 CPU cores: `make table1` | docs/results.md |
 | `:pretrained` | 241,656 | hours on a CPU core: `make pretrained` | the model card |
 
     python experiments/train.py --config=experiments/configs/classifier.py \
-        --config.dataset.data_dir=DIR --workdir=WORKDIR
+        --config.dataset.name=nsynth_json/published --config.dataset.data_dir=DIR --workdir=WORKDIR
 
 Table 1 gives 91.6 % pitch and 90.1 % quality accuracy for the notes themselves. How long the
 authors trained it is not known; 50,000 steps see NSynth five and a half times.

@@ -27,7 +27,7 @@ def training(task: str) -> ConfigDict:
 
     config.accumulation_steps = 1  # parts in which a batch is worked through
     config.optimizer = ConfigDict()
-    config.optimizer.name = "adam"  # the paper's; or muon, which learns faster (README)
+    config.optimizer.name = "adam"  # the paper's; or muon, which learns faster (docs/results.md)
     config.optimizer.boundaries = ()  # steps at which the next of the learning rates begins
     config.optimizer.b2 = 0.999
     config.optimizer.eps = 1e-8

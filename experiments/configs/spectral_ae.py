@@ -5,13 +5,13 @@ r"""The baseline of Engel et al. 2017: an autoencoder of whole notes' spectrogra
 | (default) | 36,761,665 | the paper: section 2.2, Table 1's baseline | its Table 1: 46.9 % pitch |
 | `:z64` to `:z1984` | | 64, 128, 256, 512, 1024 or 1984 numbers a note | - |
 | `:small` | 2,348,065 | a quarter of the width, for one GPU | not run yet |
-| `:demo` | 519,433 | minutes on 2 CPU cores: `make table1` | README, "The paper's Table 1" |
+| `:demo` | 519,433 | minutes on 2 CPU cores: `make table1` | docs/results.md |
 | `:pretrained` | 519,433 | half an hour on 2 CPU cores: `make pretrained` | the model card |
 
 A size joins another variant after a comma: `FILE:demo,z64`.
 
     python experiments/train.py --config=experiments/configs/spectral_ae.py \
-        --config.dataset.data_dir=DIR --workdir=WORKDIR
+        --config.dataset.name=nsynth_json/published --config.dataset.data_dir=DIR --workdir=WORKDIR
 
 The paper trained on 6 K40 GPUs for 5 days; the published checkpoint is of step 200,000. Table 1
 gives 46.9 % pitch and 85.2 % quality accuracy for reconstructions.

@@ -5,12 +5,12 @@ r"""The WaveNet autoencoder of Engel et al. 2017.
 | (default) | 61,541,392 | the paper: section 3 and Table 1's WaveNet | its Table 1: 79.6 % pitch |
 | `:small` | 4,626,960 | a quarter of the width, for one GPU | not run yet |
 | `:demo` | 274,608 | minutes on 2 CPU cores: `make demo` | about 3.8 bits a sample |
-| `:table1` | 446,640 | the demo's model, longer: `make table1` | README, "The paper's Table 1" |
+| `:table1` | 446,640 | the demo's model, longer: `make table1` | docs/results.md |
 | `:pretrained` | 446,640 | an hour on 2 CPU cores: `make pretrained` begins with it | - |
 | `:pretrained_noisy` | 446,640 | its later stages, in longer crops each | the model card |
 
     python experiments/train.py --config=experiments/configs/wavenet_ae.py \
-        --config.dataset.data_dir=DIR --workdir=WORKDIR
+        --config.dataset.name=nsynth_json/published --config.dataset.data_dir=DIR --workdir=WORKDIR
 
 The paper trained on 32 K40 GPUs for 10 days and reports no loss; Table 1 gives 79.6 % pitch and
 88.9 % quality accuracy for reconstructions.
@@ -50,7 +50,7 @@ def paper() -> ConfigDict:
     config.model.embedding_size = 16
     config.model.hop_length = 512
     config.model.num_pitches = 0  # 128: the decoder sees the pitch, too
-    # Begins at 8 bits a sample; with the authors' the loss hardly moves at first (README).
+    # Begins at 8 bits a sample; with the authors' the loss hardly moves at first (docs/results.md).
     config.model.output_init = "zeros"
     # A step compiled for 8 v5e chips takes 8 of the 15.75 GiB of each (experiments/compile_tpu.py);
     # True takes less, and a quarter more work.

@@ -131,7 +131,7 @@ def test_help_names_every_action(name):
 
 
 def test_readme_names_flags_settings_and_files_that_are_there():
-    text = (ROOT / "launch" / "README.md").read_text()
+    text = (ROOT / "docs" / "tpu.md").read_text()
     scripts = "".join(path.read_text() for path in SCRIPTS)
     example = (ROOT / "launch" / "settings.env.example").read_text()
     for action in re.findall(r"launch/(?:tpu_pod|gke)\.sh ([a-z_]+)", text):

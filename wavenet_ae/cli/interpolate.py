@@ -27,7 +27,7 @@ _CLASSIFIER = define_path(
     "pretrained.",
 )
 _OUTPUT = define_path("output", "The folder to write.", required=True)
-_INPUT = take_arguments(define_path("input", "Two sounds, each its own --input.", multiple=True))
+_INPUT = take_arguments(define_path("input", "The two sounds to go between.", multiple=True))
 _PAIR = flags.DEFINE_multi_string(
     "pair", [], "Two sound files with a comma between them; repeated, for several pairs on a page."
 )

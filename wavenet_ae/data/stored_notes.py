@@ -60,10 +60,10 @@ def find(name: str, data_dir: str) -> StoredDataset:
     if version:
         versions = {numbers: p for numbers, p in versions.items() if p.name == version}
     if not versions:
-        tool = "prepare_nsynth" if prefix.partition("/")[0] == "nsynth" else "build_dataset"
+        tool = "prepare-nsynth" if prefix.partition("/")[0] == "nsynth" else "build-dataset"
         raise UserError(
             f"there is no dataset {name!r} in {folder}{_what_there_is(folder)}: build it with "
-            f"experiments/{tool}.py, or give the folder that holds it as data_dir."
+            f"wavenet-ae {tool}, or give the folder that holds it as data_dir."
         )
     path = versions[max(versions, key=lambda numbers: tuple(map(int, numbers)))]
     try:

@@ -38,8 +38,8 @@ _KINDS = {
     ("optimizer",): dict,
 }
 _CODEC_USE = """\
-    wavenet-ae encode --checkpoint=THIS_FOLDER --input=SOUNDS --output=EMBEDDINGS
-    wavenet-ae generate --checkpoint=THIS_FOLDER --input=SOUNDS --output=RECONSTRUCTED
+    wavenet-ae encode SOUNDS --checkpoint=THIS_FOLDER --output=EMBEDDINGS
+    wavenet-ae generate SOUNDS --checkpoint=THIS_FOLDER --output=RECONSTRUCTED
 """
 _CLASSIFIER_USE = """\
     python experiments/evaluate.py --config=experiments/configs/table1.py --workdir=RESULTS \\

@@ -129,6 +129,6 @@ class Document:
 
     title: str
     blocks: Sequence[Block]
-    sections: Sequence[Section]
+    sections: Sequence[Section] = ()
     footer: Sequence[Block] = ()
     window_title: str = ""

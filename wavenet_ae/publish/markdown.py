@@ -14,6 +14,11 @@ def render(document: doc.Document) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def render_blocks(blocks: Iterable[doc.Block]) -> str:
+    """Returns some blocks, without a line break at the end."""
+    return "\n\n".join(_blocks(blocks))
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:
     """Returns a table, without a line break at its end.
 

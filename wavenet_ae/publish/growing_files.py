@@ -1,0 +1,33 @@
+"""The files of a study that grows part by part."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from wavenet_ae.publish import markdown
+from wavenet_ae.publish.document import Document
+from wavenet_ae.system import atomic_file
+
+
+def write(folder: Path, name: str, numbers: Any, document: Document) -> None:
+    """Writes `NAME.json` and `NAME.md`, each whole or not at all, in the place of earlier ones.
+
+    The study reads its earlier numbers and so knows that they are its own: there is no record of
+    what was written, for which every process would have to take hold of JAX's devices.
+
+    Args:
+        folder: made if it is not there.
+        name: of the files.
+        numbers: what the document was made from, for JSON.
+        document: so far.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    texts = {
+        "json": json.dumps(numbers, indent=2) + "\n",
+        "md": markdown.render(document),
+    }
+    for suffix, text in texts.items():
+        with atomic_file.replacing(folder / f"{name}.{suffix}") as temporary:
+            temporary.write_text(text, encoding="utf-8")

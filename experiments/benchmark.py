@@ -33,6 +33,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from absl import flags
@@ -40,6 +41,7 @@ from ml_collections import config_flags
 
 from wavenet_ae.benchmarks import data, griffin_lim, machine, sampling, training, transposed
 from wavenet_ae.cli.command_line import define_path, read_config, run
+from wavenet_ae.publish import markdown
 from wavenet_ae.system import results
 from wavenet_ae.system.errors import UserError
 
@@ -106,7 +108,7 @@ _ITERATIONS = flags.DEFINE_integer(
 
 
 def main() -> None:
-    """Measures, prints a table, and writes the numbers."""
+    """Measures, prints the document, and writes the numbers."""
     for task, names in _OWN_FLAGS.items():
         if strange := [n for n in names if flags.FLAGS[n].present and task != _TASK.value]:
             raise UserError(f"--{strange[0]} is for --task={task}: leave it out.")
@@ -118,35 +120,33 @@ def main() -> None:
     if _OUTPUT.value:
         results.check(_OUTPUT.value.parent, [_OUTPUT.value.name], "benchmark")
     timing = {"seconds": _SECONDS.value, "repetitions": _REPETITIONS.value}
-    match _TASK.value:
-        case "train":
-            result = training.measure(config, real_data=_DATA.value, **timing)
-            report = training.report(result)
-        case "sample":
-            result = sampling.measure(
-                config,
-                nums_sounds=_NUM_SOUNDS.value,
-                chunk_frames=_CHUNK_FRAMES.value,
-                voice=_VOICE.value,
-                **timing,
-            )
-            report = sampling.report(result)
-        case "griffin_lim":
-            result = griffin_lim.measure(
-                batch_size=_BATCH_SIZE.value, iterations=_ITERATIONS.value, **timing
-            )
-            report = griffin_lim.report(result)
-        case "transposed":
-            result = transposed.measure(config, **timing)
-            report = transposed.report(result)
-        case "data":
-            result, report = _data(config, timing)
+    study, asked = _study(config)
+    found = study.measure(**asked, **timing)
     settings = {} if _TASK.value == "griffin_lim" else _settings()
-    result = {"task": _TASK.value, **settings, "machine": machine.describe(), **timing, **result}
-    print(f"{machine.sentence(result['machine'])}\n{report}", end="")
+    result = {"task": _TASK.value, **settings, "machine": machine.describe(), **timing, **found}
+    text = markdown.render(study.document(found))
+    print(f"{machine.sentence(result['machine'])}\n\n{text}", end="")
     if _OUTPUT.value:
         with results.replacing(_OUTPUT.value, "benchmark") as path:
             path.write_text(json.dumps(result, indent=2, default=str) + "\n")
+
+
+def _study(config: dict[str, Any]) -> tuple[ModuleType, dict[str, Any]]:
+    """Returns the module of the task, and what its `measure` is asked for."""
+    match _TASK.value:
+        case "train":
+            return training, {"config": config, "real_data": _DATA.value}
+        case "sample":
+            sounds = {"nums_sounds": _NUM_SOUNDS.value, "chunk_frames": _CHUNK_FRAMES.value}
+            return sampling, {"config": config, **sounds, "voice": _VOICE.value}
+        case "griffin_lim":
+            return griffin_lim, {"batch_size": _BATCH_SIZE.value, "iterations": _ITERATIONS.value}
+        case "transposed":
+            return transposed, {"config": config}
+        case "data":
+            reading = {"notes": _NOTES.value, "num_workers": _NUM_WORKERS.value}
+            steps = {"step_ms": _STEP_MS.value, "measure_step": _MEASURE_STEP.value}
+            return data, {"config": config, **reading, **steps}
 
 
 def _settings() -> dict[str, Any]:
@@ -155,21 +155,6 @@ def _settings() -> dict[str, Any]:
         "config": config_flags.get_config_filename(flag),
         "overrides": config_flags.get_override_values(flag),
     }
-
-
-def _data(config: dict[str, Any], timing: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    rows = data.measure(config, notes=_NOTES.value, num_workers=_NUM_WORKERS.value, **timing)
-    demands = {f"steps of {ms:g} ms": 1000 / ms for ms in _STEP_MS.value}
-    if _MEASURE_STEP.value:
-        demands["steps here"] = data.steps_per_s(config, _SECONDS.value)
-    result = {
-        "batch_size": config["batch_size"],
-        "demands": demands,
-        "measurements": [row._asdict() for row in rows],
-    }
-    lines = [f"batches of {config['batch_size']}"]
-    lines += [f"{name}: {demand:.4g} batches/s" for name, demand in demands.items()]
-    return result, "\n".join(lines) + "\n\n" + data.table(rows, config, demands)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ import pytest
 
 from wavenet_ae.audio import spectral
 from wavenet_ae.benchmarks import griffin_lim
+from wavenet_ae.publish import markdown
 
 
 def test_the_report_has_both():
@@ -19,8 +20,8 @@ def test_the_report_has_both():
         "spectral_convergence": {"ours": 0.125, "librosa": 0.25},
         "compile_s": 1.5,
     }
-    assert griffin_lim.report(result).splitlines() == [
-        "Griffin-Lim, 20 iterations, 3 notes of 64000 samples",
+    assert markdown.render(griffin_lim.document(result)).splitlines() == [
+        "# Griffin-Lim, 20 iterations, 3 notes of 64000 samples",
         "",
         "| notes/s | median | lowest | highest | spectral convergence |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -28,7 +29,7 @@ def test_the_report_has_both():
         "| librosa 0.1 | 2 | 1 | 3 | 0.2500 |",
         "| ratio | 4 |  |  |  |",
         "",
-        "compiled in 1.5 s; librosa computes in one thread",
+        "Compiled in 1.5 s; librosa computes in one thread.",
     ]
 
 

@@ -7,6 +7,7 @@ from entry_points import load_config
 
 from wavenet_ae import tasks
 from wavenet_ae.benchmarks import ceilings, sampling
+from wavenet_ae.publish import markdown
 from wavenet_ae.synthesis import sampler
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
@@ -95,7 +96,10 @@ def test_ratios_are_those_of_the_numbers_beside_them(config, monkeypatch):
         assert batch["share_of_ceiling"] == pytest.approx(samples["median"] / min(limits.values()))
         assert batch["compile_s"] >= 0
     json.dumps(result)
-    row = next(line for line in sampling.report(result).splitlines() if line.startswith("| 2 "))
+    shown = markdown.render(sampling.document(result))
+    assert f"- a step reads: {result['decoder_bytes'] / 1e6:.4g} MB of weights" in shown
+    assert "| one voice: samples a chunk | ms a chunk | times real time |" in shown
+    row = next(line for line in shown.splitlines() if line.startswith("| 2 "))
     cells = [cell.strip() for cell in row.split("|")[1:-1]]
     last = result["batches"][1]
     assert cells[1].startswith(f"{last['steps_per_s']['median']:.4g} (")

@@ -11,6 +11,7 @@ from wavenet_ae.benchmarks import ceilings, machine, training
 from wavenet_ae.compilation import programs
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import open_split, training_batches
+from wavenet_ae.publish import markdown
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.step import init_state, make_train_step
@@ -91,13 +92,15 @@ def test_ratios_are_those_of_the_numbers_beside_them(config):
     assert result["compile_s"] > 0
     assert "notes_per_s" not in result
     json.dumps(result)
-    lines = training.report(result).splitlines()
-    assert lines[0] == "batches of 4 x 256 samples (noise), float32"
+    lines = markdown.render(training.document(result)).splitlines()
+    assert lines[0] == "# Training step, batches of 4 x 256 samples (noise), float32"
     cells = [f"{result['step_ms'][name]:.4g}" for name in ("median", "lowest", "highest")]
     assert f"| training step, ms | {' | '.join(cells)} |" in lines
     share = f"{result['share_of_matrix_ceiling']:.3f}"
     assert f"| model / matrix products (utilisation) | {share} |  |  |" in lines
     assert not any("notes/s" in line for line in lines)
+    planned = result["peak_memory_bytes"]["program"] / 2**30
+    assert any(f"planned for a device by the compiler {planned:.2f} GiB" in line for line in lines)
 
 
 def test_memory_that_a_program_plans(config):

@@ -2,6 +2,7 @@ import pytest
 from entry_points import load_config
 
 from wavenet_ae.benchmarks import transposed
+from wavenet_ae.publish import markdown
 from wavenet_ae.system.errors import UserError
 
 SIZES = {f"model.{name}_channels": 2 for name in ("narrow", "middle", "wide", "bottleneck")} | {
@@ -16,9 +17,9 @@ def test_both_ways_are_measured():
     assert found["in_use"] == "by_phases"  # on a CPU
     assert found["batch_size"] == 2
     assert min(spread["lowest"] for spread in found["ms"].values()) > 0
-    report = transposed.report(found)
-    assert f"| by phases (in use) | {found['ms']['by_phases']['median']:.4g} |" in report
-    assert f"| directly | {found['ms']['directly']['median']:.4g} |" in report
+    shown = markdown.render(transposed.document(found))
+    assert f"| by phases (in use) | {found['ms']['by_phases']['median']:.4g} |" in shown
+    assert f"| directly | {found['ms']['directly']['median']:.4g} |" in shown
 
 
 def test_other_models_have_none():

@@ -13,7 +13,7 @@ from wavenet_ae.audio import spectral
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.benchmarks import interleaved
 from wavenet_ae.data import nsynth
-from wavenet_ae.publish import markdown
+from wavenet_ae.publish import document as doc
 from wavenet_ae.training import sharding
 
 _HARMONICS = 20
@@ -134,24 +134,22 @@ def _convergence(audio: np.ndarray, magnitude: np.ndarray) -> float:
     return float(np.mean(distances / np.linalg.norm(magnitude, axis=(1, 2))))
 
 
-def report(result: Mapping[str, Any]) -> str:
-    """Returns what `measure` found as Markdown."""
+def document(result: Mapping[str, Any]) -> doc.Document:
+    """Returns what `measure` found."""
+    titles = {"ours": "wavenet_ae", "librosa": f"librosa {result['librosa_version']}"}
     rows = [
         [
             title,
             *interleaved.Spread(**result["notes_per_s"][name]).cells(),
             f"{result['spectral_convergence'][name]:.4f}",
         ]
-        for title, name in (
-            ("wavenet_ae", "ours"),
-            (f"librosa {result['librosa_version']}", "librosa"),
-        )
+        for name, title in titles.items()
     ]
-    rows.append(["ratio", f"{result['ratio']:.3g}", "", "", ""])
-    heads = ["notes/s", *interleaved.HEADER, "spectral convergence"]
-    return (
+    rows.append(["ratio", f"{result['ratio']:.3g}"])
+    title = (
         f"Griffin-Lim, {result['iterations']} iterations, {result['batch_size']} notes of "
-        f"{result['samples_per_note']} samples\n\n"
-        + markdown.table(heads, rows)
-        + f"\n\ncompiled in {result['compile_s']:.1f} s; librosa computes in one thread\n"
+        f"{result['samples_per_note']} samples"
     )
+    compiled = f"Compiled in {result['compile_s']:.1f} s; librosa computes in one thread."
+    heads = ["notes/s", *interleaved.HEADER, "spectral convergence"]
+    return doc.Document(title, (doc.Table(heads, rows), doc.Aside(compiled)))

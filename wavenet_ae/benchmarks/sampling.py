@@ -15,11 +15,16 @@ from wavenet_ae.benchmarks import ceilings, interleaved
 from wavenet_ae.benchmarks.training import model_of
 from wavenet_ae.data import nsynth
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
-from wavenet_ae.publish import markdown
+from wavenet_ae.publish import document as doc
 from wavenet_ae.synthesis import sampler
 from wavenet_ae.training import sharding
 
+_HEADS = [
+    *("sounds", "steps/s", "samples/s", "ceiling: memory", "ceiling: arithmetic"),
+    *("binding", "share of it", "compiled in, s"),
+]
 _VOICE_HEADS = ["one voice: samples a chunk", "ms a chunk", "times real time"]
+_NOTE = "Where a cache holds the weights, the memory is no ceiling: a share can then be above 1."
 # A sound is so many chunks long; then another one begins.
 _CHUNKS = 256
 
@@ -207,18 +212,8 @@ def decoder_bytes(params: Any, dtype: Any) -> int:
     )
 
 
-def report(result: Mapping[str, Any]) -> str:
-    """Returns what `measure` found as Markdown."""
-    heads = [
-        "sounds",
-        "steps/s",
-        "samples/s",
-        "ceiling: memory",
-        "ceiling: arithmetic",
-        "binding",
-        "share of it",
-        "compiled in, s",
-    ]
+def document(result: Mapping[str, Any]) -> doc.Document:
+    """Returns what `measure` found, beside the ceilings."""
     rows = []
     for batch in result["batches"]:
         limits = batch["ceilings_samples_per_s"]
@@ -234,23 +229,24 @@ def report(result: Mapping[str, Any]) -> str:
                 f"{batch['compile_s']:.1f}",
             ]
         )
-    matrix, memory = (
-        interleaved.Spread(**result[name]).times(1e-9).in_one_cell()
-        for name in ("matrix_flop_per_s", "memory_bytes_per_s")
-    )
     voice = []
     for chunk in result["voice"]:
         ms = interleaved.Spread(**chunk["ms"])
         real_time = 1000 * chunk["samples"] / nsynth.SAMPLE_RATE_HZ / ms.median
         voice.append([str(chunk["samples"]), ms.in_one_cell(), f"{real_time:.3g}"])
-    return (
-        f"{result['chunk_frames']} frame(s) of {result['hop_length']} samples at a time, "
-        f"{result['computation']}\n"
-        f"matrix products: {matrix} GFLOP/s; memory reads: {memory} GB/s\n"
-        f"a sample of a sound: {result['model_flop_per_sample'] / 1e6:.4g} MFLOP; a step reads "
-        f"{result['decoder_bytes'] / 1e6:.4g} MB of weights\n\n"
-        + markdown.table(heads, rows)
-        + ("\n\n" + markdown.table(_VOICE_HEADS, voice) if voice else "")
-        + "\n\nThe ceiling of the memory is none where a cache holds the weights: a share can then "
-        "be above 1.\n"
+    matrix, memory = (
+        interleaved.Spread(**result[name]).times(1e-9).in_one_cell()
+        for name in ("matrix_flop_per_s", "memory_bytes_per_s")
     )
+    facts = [
+        ("matrix products", f"{matrix} GFLOP/s"),
+        ("memory reads", f"{memory} GB/s"),
+        ("a sample of a sound", f"{result['model_flop_per_sample'] / 1e6:.4g} MFLOP"),
+        ("a step reads", f"{result['decoder_bytes'] / 1e6:.4g} MB of weights"),
+    ]
+    title = (
+        f"Generation, {result['chunk_frames']} frame(s) of {result['hop_length']} samples at a "
+        f"time, {result['computation']}"
+    )
+    tables = [doc.Table(_HEADS, rows), *([doc.Table(_VOICE_HEADS, voice)] if voice else [])]
+    return doc.Document(title, (doc.Facts(facts), *tables, doc.Aside(_NOTE)))

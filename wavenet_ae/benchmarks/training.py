@@ -14,7 +14,7 @@ from wavenet_ae.benchmarks import ceilings, interleaved, machine, model_flops
 from wavenet_ae.compilation.programs import batch_shapes
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import augmentations, open_split, training_batches
-from wavenet_ae.publish import markdown
+from wavenet_ae.publish import document as doc
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.settings import check_memory, check_training
@@ -216,9 +216,9 @@ def program_bytes(compiled: jax.stages.Compiled) -> int | None:
     )
 
 
-def report(result: Mapping[str, Any]) -> str:
-    """Returns what `measure` found as Markdown."""
-    rows = [
+def document(result: Mapping[str, Any]) -> doc.Document:
+    """Returns what `measure` found, beside the ceilings."""
+    lines = [
         ("training step, ms", "step_ms", 1),
         ("samples/s", "samples_per_s", 1),
         ("notes/s", "notes_per_s", 1),
@@ -226,13 +226,13 @@ def report(result: Mapping[str, Any]) -> str:
         ("ceiling: matrix products, GFLOP/s", "matrix_flop_per_s", 1e-9),
         ("ceiling: memory reads, GB/s", "memory_bytes_per_s", 1e-9),
     ]
-    cells = [
+    rows = [
         [title, *interleaved.Spread(**result[name]).times(unit).cells()]
-        for title, name, unit in rows
+        for title, name, unit in lines
         if name in result
     ]
     share = result["share_of_matrix_ceiling"]
-    cells.append(["model / matrix products (utilisation)", f"{share:.3f}", "", ""])
+    rows.append(["model / matrix products (utilisation)", f"{share:.3f}"])
     sizes = ", ".join(
         f"{title} {result['peak_memory_bytes'][name] / 2**30:.2f} GiB"
         for title, name in (
@@ -242,11 +242,13 @@ def report(result: Mapping[str, Any]) -> str:
         )
         if result["peak_memory_bytes"][name] is not None
     )
-    return (
-        f"batches of {result['batch_size']} x {result['samples_per_example']} samples "
-        f"({result['data']}), {result['computation']}\n\n"
-        + markdown.table(["", *interleaved.HEADER], cells)
-        + f"\n\nmodel: {result['model_flop_per_step'] / 1e9:.4g} GFLOP a step\n"
-        f"peak memory: {sizes}\n"
-        f"compiled in {result['compile_s']:.1f} s, after {result['lower_s']:.1f} s of tracing\n"
+    facts = [
+        ("model", f"{result['model_flop_per_step'] / 1e9:.4g} GFLOP a step"),
+        ("peak memory", sizes),
+        ("compiled in", f"{result['compile_s']:.1f} s, after {result['lower_s']:.1f} s of tracing"),
+    ]
+    title = (
+        f"Training step, batches of {result['batch_size']} x {result['samples_per_example']} "
+        f"samples ({result['data']}), {result['computation']}"
     )
+    return doc.Document(title, (doc.Table(["", *interleaved.HEADER], rows), doc.Facts(facts)))

@@ -10,7 +10,7 @@ from wavenet_ae.benchmarks import interleaved
 from wavenet_ae.benchmarks.training import model_of
 from wavenet_ae.models import strided
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
-from wavenet_ae.publish import markdown
+from wavenet_ae.publish import document as doc
 
 _WAYS = {"by_phases": strided.by_phases, "directly": strided.directly}
 
@@ -87,8 +87,8 @@ def _step(
     return lambda: forth_and_back(inputs)
 
 
-def report(result: Mapping[str, Any]) -> str:
-    """Returns what `measure` found as Markdown."""
+def document(result: Mapping[str, Any]) -> doc.Document:
+    """Returns what `measure` found."""
     rows = [
         [
             f"{name.replace('_', ' ')}{' (in use)' if name == result['in_use'] else ''}",
@@ -96,9 +96,8 @@ def report(result: Mapping[str, Any]) -> str:
         ]
         for name, spread in result["ms"].items()
     ]
-    return (
-        f"transposed convolutions of the baseline's decoder with their gradients, batches of "
-        f"{result['batch_size']}, {result['computation']}\n\n"
-        + markdown.table(["ms", *interleaved.HEADER], rows)
-        + "\n"
+    title = (
+        "Transposed convolutions of the baseline's decoder with their gradients, batches of "
+        f"{result['batch_size']}, {result['computation']}"
     )
+    return doc.Document(title, (doc.Table(["ms", *interleaved.HEADER], rows),))

@@ -13,7 +13,12 @@ from pathlib import Path
 from absl import flags
 
 from wavenet_ae.benchmarks import accelerator
+<<<<<<< HEAD
 from wavenet_ae.cli.command_line import define_path, run
+=======
+from wavenet_ae.command_line import define_path, run
+from wavenet_ae.publish import markdown
+>>>>>>> 9c88ca6 (The accelerator check returns a document; what it shows of each benchmark has a file of its own)
 
 _ROOT = Path(__file__).resolve().parents[1]
 _NAMES = [part.name for part in accelerator.parts(_ROOT)]
@@ -29,7 +34,7 @@ def main() -> int:
     parts = accelerator.parts(_ROOT, tiny=_TINY.value)
     chosen = [part for part in parts if part.name in (_PART.value or _NAMES)]
     entries = accelerator.check(chosen, _OUTPUT.value.absolute(), _MINUTES.value)
-    print(accelerator.report(entries), end="")
+    print(markdown.render(accelerator.document(entries)), end="")
     names = {part.name for part in chosen}
     return int(any(e["outcome"] != "ok" for e in entries if e["name"] in names))
 

@@ -31,6 +31,7 @@ def test_a_part_that_fails_costs_the_others_nothing(tmp_path, capsys):
     assert entries[0]["reason"] == "exit code 3, see failing.log: no luck"
     assert json.loads((tmp_path / "results.json").read_text()) == json.loads(json.dumps(entries))
     assert (tmp_path / "results.md").read_text() == (
+        "# How this machine's accelerator does\n\n"
         "| part | what | found | s |\n"
         "| --- | --- | --- | ---: |\n"
         "| failing | failed | exit code 3, see failing.log: no luck | 0 |\n"
@@ -188,6 +189,19 @@ def test_generation_is_measured_beside_its_floor(monkeypatch, tmp_path):
         "share of the floor (weights read once a step)": "0.500",
         "samples/s in total": "64,000",
     }
+
+
+def test_the_baselines_kernels_are_measured(monkeypatch, tmp_path):
+    ms = {"by_phases": {"median": 12.25}, "directly": {"median": 3.0}}
+    command, rows = measured(monkeypatch, tmp_path, "transposed-convolutions", {"ms": ms})
+    assert f"--config={ROOT / 'experiments' / 'configs' / 'spectral_ae.py'}" in command
+    assert rows == {"by phases, ms forth and back": "12.25", "directly, ms forth and back": "3"}
+    found = {"batch_size": 32, "iterations": 30, "ratio": 4.5}
+    found["notes_per_s"] = {"ours": {"median": 9.0}, "librosa": {"median": 2.0}}
+    command, rows = measured(monkeypatch, tmp_path, "griffin-lim", found)
+    assert "--batch_size=32" in command
+    assert not any(argument.startswith("--config") for argument in command)
+    assert rows == {"notes/s (32 notes, 30 iterations)": "9", "times librosa's": "4.5"}
 
 
 def test_a_machine_without_an_accelerator_says_so(tmp_path):

@@ -5,6 +5,7 @@ nothing; what is found is written as it comes.
 """
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -17,10 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wavenet_ae.benchmarks import machine
+from wavenet_ae.benchmarks import highlights, machine
+from wavenet_ae.benchmarks.highlights import Fact
 from wavenet_ae.prepare import nsynth_json
-from wavenet_ae.publish import markdown
-from wavenet_ae.system import atomic_file
+from wavenet_ae.publish import document as doc
+from wavenet_ae.publish import growing_files
 from wavenet_ae.system.errors import UserError
 
 RESULTS = "results"
@@ -28,8 +30,6 @@ _LEAST_S = 2.0  # of a part's time: with less left it does not begin
 _KEPT = 0.03  # of all the time, for each part that is still to come
 _NUM_STEPS = 200
 _KILLED_AFTER = 60  # steps, or a few more
-
-Row = tuple[str, str]  # what, and how much of it
 
 
 class Finding(NamedTuple):
@@ -42,7 +42,7 @@ class Finding(NamedTuple):
     """
 
     found: Any
-    rows: list[Row]
+    rows: list[Fact]
     problem: str = ""
 
 
@@ -69,61 +69,51 @@ def parts(repository: Path, *, tiny: bool = False) -> list[Part]:
         repository: with experiments/ and tests/.
         tiny: models of a size that a CPU tries in a minute, to rehearse.
     """
-    short = ("--seconds=0.2" if tiny else "--seconds=3", "--repetitions=1")
-
-    def measured(task: str, config: str | None, *flags: str, read: Callable) -> Callable:
-        arguments = [str(repository / "experiments" / "benchmark.py"), f"--task={task}", *short]
-        if config is not None:
-            arguments += [f"--config={repository / 'experiments' / 'configs' / config}"]
-            arguments += _tiny_model(config) if tiny else []
-
-        def find(prefix: Path, limit_s: float) -> Finding:
-            output = prefix.with_suffix(".json")
-            _run([*arguments, *flags, f"--output={output}"], prefix, limit_s)
-            found = json.loads(output.read_text())
-            return Finding(found, read(found))
-
-        return find
-
+    measured = functools.partial(_measured, repository, tiny)
+    paper, small, baseline = "wavenet_ae.py", "wavenet_ae.py:small", "spectral_ae.py"
     batch = "--batch_size=2" if tiny else "--batch_size=32"
-
-    def training(config: str) -> Callable:
-        return measured("train", config, read=_training_rows)
 
     def sampling(name: str, config: str) -> list[Part]:
         """Returns a part a number of sounds: the largest may not fit the memory."""
         flags = ("--chunk_frames=1", "--novoice")
         return [
-            Part(
-                f"sampling-{name}-{number}",
-                0.13,
-                measured("sample", config, *flags, f"--num_sounds={number}", read=_sampling_rows),
-            )
-            for number in (1, 64, 1024)
+            Part(f"{name}-{n}", 0.13, measured("sample", config, *flags, f"--num_sounds={n}"))
+            for n in (1, 64, 1024)
         ]
 
     return [
         Part("device", 0.1, lambda *args: _device(tiny, *args)),
         Part("agreement", 0.25, lambda *args: _agreement(repository, *args)),
-        Part("training-paper", 0.25, training("wavenet_ae.py")),
-        *sampling("small", "wavenet_ae.py:small"),
-        Part("training-small", 0.13, training("wavenet_ae.py:small")),
+        Part("training-paper", 0.25, measured("train", paper)),
+        *sampling("sampling-small", small),
+        Part("training-small", 0.13, measured("train", small)),
         Part("resuming", 0.2, lambda *args: _resuming(repository, tiny, *args)),
-        *sampling("paper", "wavenet_ae.py"),
-        Part("baseline", 0.13, training("spectral_ae.py")),
-        Part("classifier", 0.1, training("classifier.py")),
-        Part(
-            "transposed-convolutions",
-            0.1,
-            measured("transposed", "spectral_ae.py", read=_transposed_rows),
-        ),
-        Part(
-            "griffin-lim",
-            0.1,
-            # With more iterations librosa, which does the same, would take minutes.
-            measured("griffin_lim", None, batch, "--iterations=30", read=_griffin_lim_rows),
-        ),
+        *sampling("sampling-paper", paper),
+        Part("baseline", 0.13, measured("train", baseline)),
+        Part("classifier", 0.1, measured("train", "classifier.py")),
+        Part("transposed-convolutions", 0.1, measured("transposed", baseline)),
+        # With more iterations librosa, which does the same, would take minutes.
+        Part("griffin-lim", 0.1, measured("griffin_lim", None, batch, "--iterations=30")),
     ]
+
+
+def _measured(
+    repository: Path, tiny: bool, task: str, config: str | None, *flags: str
+) -> Callable[[Path, float], Finding]:
+    """Returns how a part finds out what `benchmark.py` measures."""
+    arguments = [str(repository / "experiments" / "benchmark.py"), f"--task={task}"]
+    arguments += ["--seconds=0.2" if tiny else "--seconds=3", "--repetitions=1", *flags]
+    if config is not None:
+        arguments += [f"--config={repository / 'experiments' / 'configs' / config}"]
+        arguments += _tiny_model(config) if tiny else []
+
+    def find(prefix: Path, limit_s: float) -> Finding:
+        output = prefix.with_suffix(".json")
+        _run([*arguments, f"--output={output}"], prefix, limit_s)
+        found = json.loads(output.read_text())
+        return Finding(found, highlights.BY_TASK[task](found))
+
+    return find
 
 
 def _tiny_model(config: str) -> list[str]:
@@ -160,10 +150,8 @@ def check(chosen: Sequence[Part], output: Path, minutes: float) -> list[dict[str
         left_s = deadline - time.monotonic() - kept_s
         entry = _try(part, output, min(left_s, part.share * 60 * minutes))
         entries[part.name] = entry
-        with atomic_file.replacing(output / f"{RESULTS}.json") as path:
-            path.write_text(json.dumps(list(entries.values()), indent=2) + "\n")
-        with atomic_file.replacing(output / f"{RESULTS}.md") as path:
-            path.write_text(report(list(entries.values())))
+        so_far = list(entries.values())
+        growing_files.write(output, RESULTS, so_far, document(so_far))
         print(f"{part.name}: {entry['outcome']}, {entry['seconds']:.0f} s", flush=True)
     return list(entries.values())
 
@@ -193,16 +181,21 @@ def _try(part: Part, output: Path, limit_s: float) -> dict[str, Any]:
     return entry | {"seconds": time.monotonic() - start}
 
 
-def report(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Returns Markdown: a row for everything that was found, and one for each failure."""
+def document(entries: Sequence[Mapping[str, Any]]) -> doc.Document:
+    """Returns a table with a row for everything that was found, and one for each failure.
+
+    Args:
+        entries: from `check`.
+    """
     rows = []
     for entry in entries:
-        seconds = f"{entry['seconds']:.0f}"
         bad = [] if entry["outcome"] == "ok" else [(entry["outcome"], entry.get("reason", ""))]
-        for number, (what, value) in enumerate([*bad, *entry["rows"]]):
-            first = number == 0
-            rows.append([entry["name"] if first else "", what, value, seconds if first else ""])
-    return markdown.table(["part", "what", "found", "s"], rows, text_columns=3) + "\n"
+        first, seconds = entry["name"], f"{entry['seconds']:.0f}"
+        for what, value in [*bad, *entry["rows"]]:
+            rows.append([first, what, value, seconds])
+            first = seconds = ""
+    table = doc.Table(["part", "what", "found", "s"], rows, text_columns=3)
+    return doc.Document("How this machine's accelerator does", (table,))
 
 
 def _run(
@@ -269,19 +262,8 @@ def _agreement(repository: Path, prefix: Path, limit_s: float) -> Finding:
     report_path.unlink(missing_ok=True)
     tests = [repository / "tests" / name for name in ("audio", "models", "synthesis", "training")]
     arguments = [
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-W",
-        "default",
-        "-o",
-        "junit_family=xunit1",
-        "-m",
-        "slow or not slow",
-        "-k",
-        "authors",
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default"),
+        *("-o", "junit_family=xunit1", "-m", "slow or not slow", "-k", "authors"),
         *map(str, tests),
     ]
     problem: UserError | None = None
@@ -314,51 +296,6 @@ def _agreement(repository: Path, prefix: Path, limit_s: float) -> Finding:
     rows += [(str(name), str(value)) for name, value in errors.items()]
     found = {"tests": len(cases), "failed": failed, "errors": errors}
     return Finding(found, rows, ", ".join(failed) or str(problem or ""))
-
-
-def _training_rows(found: Mapping[str, Any]) -> list[Row]:
-    memory = found["peak_memory_bytes"]
-    size = memory["device"] or memory["program"] or memory["resident"]
-    shape = f"{found['batch_size']} x {found['samples_per_example']}, {found['computation']}"
-    return [
-        (f"samples/s ({shape})", f"{found['samples_per_s']['median']:,.0f}"),
-        ("ms a step", f"{found['step_ms']['median']:.4g}"),
-        ("share of the matrix rate", f"{found['share_of_matrix_ceiling']:.3f}"),
-        ("matrix rate, TFLOP/s", f"{found['matrix_flop_per_s']['median'] / 1e12:.4g}"),
-        ("peak memory, GiB", f"{size / 2**30:.2f}"),
-        ("compiled in, s", f"{found['compile_s']:.0f}"),
-    ]
-
-
-def _sampling_rows(found: Mapping[str, Any]) -> list[Row]:
-    rows = []
-    for batch in found["batches"]:
-        steps = batch["steps_per_s"]["median"]
-        floor = batch["ceilings_samples_per_s"]["memory"] / batch["num_sounds"]
-        rows += [
-            ("steps/s", f"{steps:,.0f}"),
-            # Above 1 where a cache holds the weights.
-            ("share of the floor (weights read once a step)", f"{steps / floor:.3f}"),
-            ("samples/s in total", f"{batch['samples_per_s']['median']:,.0f}"),
-        ]
-    return rows
-
-
-def _transposed_rows(found: Mapping[str, Any]) -> list[Row]:
-    return [
-        (f"{way.replace('_', ' ')}, ms forth and back", f"{found['ms'][way]['median']:.4g}")
-        for way in found["ms"]
-    ]
-
-
-def _griffin_lim_rows(found: Mapping[str, Any]) -> list[Row]:
-    return [
-        (
-            f"notes/s ({found['batch_size']} notes, {found['iterations']} iterations)",
-            f"{found['notes_per_s']['ours']['median']:.4g}",
-        ),
-        ("times librosa's", f"{found['ratio']:.3g}"),
-    ]
 
 
 def _resuming(repository: Path, tiny: bool, prefix: Path, limit_s: float) -> Finding:

@@ -8,13 +8,15 @@ below which a step cannot be: floors, not measurements. A compilation takes minu
 call goes on where it stopped. `make libtpu` brings the compiler.
 """
 
+import textwrap
+
 import jax
 from absl import flags
 from ml_collections import config_flags
 
 from wavenet_ae.cli.command_line import define_path, read_config, run
 from wavenet_ae.compilation.survey import compile_all
-from wavenet_ae.compilation.tables import NOTICE
+from wavenet_ae.compilation.survey_document import NOTICE
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.settings import check_training
 
@@ -44,7 +46,7 @@ def main() -> None:
         batch_sizes = _numbers("batch_size", _BATCH_SIZE.value or [config["batch_size"]])
     if _PROGRAM.value == "sample" or (_PROGRAM.value == "both" and config["task"] == "wavenet"):
         nums_sounds = _numbers("num_sounds", _NUM_SOUNDS.value)
-    print(f"{NOTICE}\n", flush=True)
+    print(textwrap.fill(NOTICE, 100), end="\n\n", flush=True)
     compile_all(config, _TOPOLOGY.value, batch_sizes, nums_sounds, _OUTPUT.value)
 
 

@@ -5,7 +5,8 @@ import json
 import jax
 import pytest
 
-from wavenet_ae.compilation import chips, programs, survey, tables
+from wavenet_ae.compilation import chips, programs, survey, survey_document
+from wavenet_ae.publish import markdown
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 
@@ -78,10 +79,12 @@ def test_rows_tell_what_programs_need(config, tmp_path, capsys):
     said = capsys.readouterr()
     assert "at most" in said.out
     assert "not measured" in said.out
+    assert "training step, batch 5, v5e:2x4\n\nconfig.batch_size=5 cannot be split\n" in said.out
+    assert f"- memory: {step['memory_bytes']['total'] / 2**30:.2f} of 15.75 GiB (" in said.out
     assert said.err.count("compiling") == 3
-    assert json.loads((tmp_path / survey.RESULTS_FILE).read_text())["rows"] == rows
-    written = (tmp_path / survey.TABLES_FILE).read_text()
-    assert "floors, not measurements" in written.replace("\n", " ")
+    assert json.loads((tmp_path / "compiled.json").read_text())["rows"] == rows
+    written = (tmp_path / "compiled.md").read_text()
+    assert "floors, not measurements" in written
     # 4 crops of 256, and 2 sounds: at most so many a second.
     for row, samples in ((step, 4 * 256), (sampler, 2)):
         rate = samples / max(row["floors_s"].values())
@@ -101,7 +104,7 @@ def test_an_interrupted_survey_goes_on(config, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(survey, "_versions", lambda: {"jax": "0", "libtpu": "1"})
     survey.compile_all(config, ["v6e:2x4"], [4], [], tmp_path)
     assert "compiling" in capsys.readouterr().err
-    saved = json.loads((tmp_path / survey.RESULTS_FILE).read_text())["rows"]
+    saved = json.loads((tmp_path / "compiled.json").read_text())["rows"]
     assert [row["topology"] for row in saved] == ["v5e:2x4", "v6e:2x4"]
 
 
@@ -110,7 +113,7 @@ def test_results_of_other_settings_are_kept(config, tmp_path):
     config["model"]["decoder_channels"] = 8
     with pytest.raises(UserError, match="of other settings: use another --output"):
         survey.compile_all(config, ["v5e:2x4"], [5], [], tmp_path)
-    (tmp_path / survey.RESULTS_FILE).write_text("{}")
+    (tmp_path / "compiled.json").write_text("{}")
     with pytest.raises(UserError, match="cannot be read"):
         survey.compile_all(config, ["v5e:2x4"], [5], [], tmp_path)
 
@@ -129,4 +132,5 @@ def test_exchanges_are_told_by_kind(config, capsys):
         {"kind": "all-reduce", "dtypes": ["bf16"], "arrays": 1, "bytes": size, "times": times}
         for size, times in sizes
     ]
-    assert "3 x all-reduce of bf16, together 5 MB (the largest 3 MB)" in tables.paragraph(row)
+    shown = markdown.render_blocks([survey_document.card(row)])
+    assert "3 x all-reduce of bf16, together 5 MB (the largest 3 MB)" in shown

@@ -26,7 +26,8 @@ def test_programs_are_compiled_and_told(tmp_path):
     result = compile_tpu(*flags)
     assert result.returncode == 0, result.stderr
     assert "floors, not measurements" in result.stdout.replace("\n", " ")
-    assert "training step, batch 6, v5e:2x2: config.batch_size=6 cannot be split" in result.stdout
+    refused = "training step, batch 6, v5e:2x2\n\nconfig.batch_size=6 cannot be split"
+    assert refused in result.stdout
     uneven, step, sampler = json.loads((tmp_path / "compiled.json").read_text())["rows"]
     assert "reason" in uneven
     assert step["num_devices"] == 4

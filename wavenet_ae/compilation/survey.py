@@ -14,17 +14,16 @@ from typing import Any
 import jax
 
 from wavenet_ae import tasks
-from wavenet_ae.compilation import chips, programs, tables
+from wavenet_ae.compilation import chips, programs, survey_document
+from wavenet_ae.compilation.survey_document import SAMPLER, TRAINING_STEP, Row
 from wavenet_ae.data import nsynth
-from wavenet_ae.system import atomic_file
+from wavenet_ae.publish import growing_files, markdown
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.settings import check_training
 
-RESULTS_FILE = "compiled.json"
-TABLES_FILE = "compiled.md"
+RESULTS = "compiled"
 
-Row = tables.Row
 _Program = tuple[Row, Callable[[], jax.stages.Lowered], int]
 
 
@@ -60,7 +59,8 @@ def compile_all(
     rows = []
     for row, lower, units in _programs(config, topologies, batch_sizes, nums_sounds):
         rows.append(_compile(row, lower, units, saved.get(_identity(row))))
-        print(tables.paragraph(rows[-1]), flush=True)
+        shown = markdown.render_blocks([survey_document.card(rows[-1])])
+        print(f"{shown}\n", flush=True)
         saved[_identity(row)] = rows[-1]
         if folder is not None:
             _write(folder, config, list(saved.values()))
@@ -77,7 +77,7 @@ def _programs(
     for topology in topologies:
         devices = chips.devices_of(topology)
         for size in batch_sizes:
-            row = {"program": tables.TRAINING_STEP, "topology": topology, "batch_size": size}
+            row = {"program": TRAINING_STEP, "topology": topology, "batch_size": size}
             row |= {"num_devices": len(devices), "num_steps": config["num_steps"]}
             row["samples"] = size * (tasks.create(config).crop_samples or nsynth.NOTE_SAMPLES)
             changed = {**config, "batch_size": size}
@@ -89,7 +89,7 @@ def _programs(
             yield row, functools.partial(programs.lower_train_step, changed, devices), 1
         host = [d for d in devices if d.process_index == devices[0].process_index]
         for number in nums_sounds:
-            row = {"program": tables.SAMPLER, "topology": topology, "num_sounds": number}
+            row = {"program": SAMPLER, "topology": topology, "num_sounds": number}
             row |= {"num_devices": len(host)}
             lower = functools.partial(programs.lower_sampler, config, host, number)
             yield row, lower, programs.samples_per_call(config)
@@ -111,7 +111,7 @@ def _compile(
     row["program_sha256"] = _fingerprint(lowered)
     if saved is not None and saved.get("program_sha256") == row["program_sha256"]:
         return saved | row
-    print(f"compiling {tables.title(row)} ...", file=sys.stderr, flush=True)
+    print(f"compiling {survey_document.title(row)} ...", file=sys.stderr, flush=True)
     started = time.monotonic()
     try:
         compiled = lowered.compile()
@@ -146,7 +146,7 @@ def _shortage(message: str) -> str:
 
 def _read(folder: Path, config: Mapping[str, Any]) -> dict[tuple[Any, ...], Row]:
     """Returns the rows of an earlier call by their identity."""
-    path = folder / RESULTS_FILE
+    path = folder / f"{RESULTS}.json"
     try:
         saved = json.loads(path.read_text())
         rows = {_identity(row): row for row in saved["rows"]}
@@ -167,7 +167,4 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write(folder: Path, config: Mapping[str, Any], rows: Sequence[Row]) -> None:
     results = {"config": _settings(config), "versions": _versions(), "rows": rows}
-    with atomic_file.replacing(folder / RESULTS_FILE) as temporary:
-        temporary.write_text(json.dumps(results, indent=2) + "\n")
-    with atomic_file.replacing(folder / TABLES_FILE) as temporary:
-        temporary.write_text(tables.in_markdown(rows))
+    growing_files.write(folder, RESULTS, results, survey_document.document(rows))

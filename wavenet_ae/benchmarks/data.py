@@ -59,11 +59,9 @@ def measure(
         sources["WAV files"] = NotesFolder(notes).dataset()
     measured = interleaved.measure(
         {
-            (source, crop, workers): functools.partial(
-                _batches_per_s, config, examples, crop, workers, seconds
-            )
+            (source, crop, workers): functools.partial(_rate, config, split, crop, workers, seconds)
             for crop in dict.fromkeys([crop_samples, None])
-            for source, examples in sources.items()
+            for source, split in sources.items()
             for workers in num_workers
         },
         repetitions,
@@ -82,11 +80,12 @@ def measure(
     }
 
 
-def _batches_per_s(
-    config: Mapping[str, Any], examples: Any, crop_samples: int | None, workers: int, seconds: float
+def _rate(
+    config: Mapping[str, Any], split: Any, crop_samples: int | None, workers: int, seconds: float
 ) -> float:
+    """Measures batches/s of one way of reading."""
     batches = training_batches(
-        examples,
+        split,
         seed=config["seed"],
         batch_size=config["batch_size"],
         crop_samples=crop_samples,

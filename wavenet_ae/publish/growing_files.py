@@ -24,10 +24,7 @@ def write(folder: Path, name: str, numbers: Any, document: Document) -> None:
     Raises:
         UserError: a file cannot be written.
     """
-    texts = {
-        "json": json.dumps(numbers, indent=2) + "\n",
-        "md": markdown.render(document),
-    }
-    for suffix, text in texts.items():
+    in_json = json.dumps(numbers, indent=2) + "\n"
+    for suffix, text in (("json", in_json), ("md", markdown.render(document))):
         with atomic_file.replacing(folder / f"{name}.{suffix}") as temporary:
             temporary.write_text(text, encoding="utf-8")

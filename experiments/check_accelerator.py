@@ -13,12 +13,8 @@ from pathlib import Path
 from absl import flags
 
 from wavenet_ae.benchmarks import accelerator
-<<<<<<< HEAD
 from wavenet_ae.cli.command_line import define_path, run
-=======
-from wavenet_ae.command_line import define_path, run
 from wavenet_ae.publish import markdown
->>>>>>> 9c88ca6 (The accelerator check returns a document; what it shows of each benchmark has a file of its own)
 
 _ROOT = Path(__file__).resolve().parents[1]
 _NAMES = [part.name for part in accelerator.parts(_ROOT)]

@@ -18,7 +18,24 @@ PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "launch/README.md", *ROOT.glob
 # Other programs' commands, which are left to them.
 OTHERS = {
     *("make", "pip", "git", "cp", "mkdir", "cd", ".", "for", "do", "done", "if", "fi", "printf"),
-    *("curl", "wget", "gcloud", "tensorboard", "ssh-add", "export", "tmux", "uv", "cat", "kill"),
+    *(
+        "mv",
+        "rm",
+        "ls",
+        "sleep",
+        "tail",
+        "echo",
+        "curl",
+        "wget",
+        "gcloud",
+        "tensorboard",
+        "ssh-add",
+        "export",
+        "tmux",
+        "uv",
+        "cat",
+        "kill",
+    ),
 }
 
 

@@ -14,7 +14,6 @@ from wavenet_ae import tasks
 from wavenet_ae.data.input_pipeline import open_split
 from wavenet_ae.evaluation.scores import Scorer
 from wavenet_ae.synthesis.summaries import reconstruct_notes
-from wavenet_ae.system.settings import choice
 from wavenet_ae.training.loop import train_and_evaluate
 from wavenet_ae.training.metrics import read_metrics
 from wavenet_ae.training.trained import load_trained
@@ -36,8 +35,6 @@ def task_class(monkeypatch):
     exec(compile(FILES[TASK], TASK, "exec"), module.__dict__)
     monkeypatch.setattr(tasks, "TASKS", dict(tasks.TASKS))
     exec(FILES[REGISTRY], {"TASKS": tasks.TASKS, "EnvelopeTask": module.EnvelopeTask})
-    # The line stands above this one in the file, and is read first there.
-    monkeypatch.setattr(tasks, "_TASK_RULE", {"task": choice(*tasks.TASKS)})
     return module.EnvelopeTask
 
 

@@ -55,8 +55,10 @@ def _once(make):
             {k: v for k, v in x.items() if k not in _AROUND_THE_STEP} if isinstance(x, dict) else x
             for x in arguments
         ]
-        return made.setdefault(repr(key), None) or made.update({repr(key): make(*arguments)}) or (
-            made[repr(key)]
+        return (
+            made.setdefault(repr(key), None)
+            or made.update({repr(key): make(*arguments)})
+            or (made[repr(key)])
         )
 
     return make_or_find

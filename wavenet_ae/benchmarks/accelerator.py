@@ -307,8 +307,7 @@ def _resuming(repository: Path, tiny: bool, prefix: Path, limit_s: float) -> Fin
         shutil.rmtree(folder, ignore_errors=True)
     _run(
         [
-            str(experiments / "build_dataset.py"),
-            f"--notes={notes / 'dummy_data'}",
+            *("-m", "wavenet_ae", "build-dataset", str(notes / "dummy_data")),
             f"--data_dir={data_dir}",
             "--split=by_note",
         ],

@@ -75,7 +75,6 @@ class Task(Protocol):
 
 # A new task is a file, a line here and a configuration in `experiments/configs/`.
 TASKS = {"wavenet": WaveNetTask, "spectral": SpectralTask, "classifier": ClassifierTask}
-_TASK_RULE = {"task": choice(*TASKS)}
 
 
 def rules_of(config: Mapping[str, Any]) -> Rules:
@@ -84,10 +83,11 @@ def rules_of(config: Mapping[str, Any]) -> Rules:
     Raises:
         UserError: there is no such task.
     """
-    check({name: config[name] for name in _TASK_RULE if name in config}, _TASK_RULE)
+    task_rule = {"task": choice(*TASKS)}
+    check({name: config[name] for name in task_rule if name in config}, task_rule)
     rules = TASKS[config["task"]].rules
     model = {name: optional(rule) for name, rule in rules["model"].items()}  # they have defaults
-    return {**_TASK_RULE, **rules, "model": model}
+    return {**task_rule, **rules, "model": model}
 
 
 def create(config: Mapping[str, Any], platform: str | None = None) -> Task:

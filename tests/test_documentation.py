@@ -16,27 +16,10 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "launch/README.md", *ROOT.glob("docs/*.md")]
 # Other programs' commands, which are left to them.
-OTHERS = {
-    *("make", "pip", "git", "cp", "mkdir", "cd", ".", "for", "do", "done", "if", "fi", "printf"),
-    *(
-        "mv",
-        "rm",
-        "ls",
-        "sleep",
-        "tail",
-        "echo",
-        "curl",
-        "wget",
-        "gcloud",
-        "tensorboard",
-        "ssh-add",
-        "export",
-        "tmux",
-        "uv",
-        "cat",
-        "kill",
-    ),
-}
+OTHERS = re.compile(
+    r"\.|apt-get|cat|cd|cp|curl|do|done|echo|export|fi|for|gcloud|gcsfuse|git|if|kill|ls|make|"
+    r"mkdir|mv|pip|printf|rm|sleep|ssh-add|sudo|tail|tensorboard|tmux|uv|wget"
+)
 
 
 def commands(page):
@@ -50,8 +33,10 @@ def commands(page):
             while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
                 words = words[1:]
             if "--" in words:  # `run -- COMMAND`
-                yield words[words.index("--") + 1 :]
-                words = words[: words.index("--")]
+                at = words.index("--")
+                words, following = words[:at], words[at + 1 :]
+                if not following[0].startswith("-"):
+                    yield following
             if words:
                 yield words
 
@@ -65,7 +50,11 @@ def of_tools():
             name = page.relative_to(ROOT).as_posix()
             if Path(program).name == "wavenet-ae":
                 found.append((name, *arguments))
-            elif Path(program).name.startswith("python") and arguments[0].startswith("experiments"):
+            elif arguments and arguments[0].startswith("experiments/"):
+                if "configs/envelope.py" in " ".join(
+                    arguments
+                ):  # the page's own: test_extending.py
+                    continue
                 found.append((name, arguments[0], *arguments[1:]))
     return found
 
@@ -82,6 +71,7 @@ def _parse(tool, arguments, results):
         if tool.endswith(".py"):
             sys.path.insert(0, str(ROOT / "experiments"))
             os.chdir(ROOT)
+            # benchmark.py looks at its own command line for a configuration.
             runpy.run_path(tool, run_name="script")
         else:
             importlib.import_module(f"wavenet_ae.cli.{tool.replace('-', '_')}")
@@ -123,7 +113,7 @@ def test_other_commands_are_known_programs_or_files_that_are_there(page):
         elif "/" in program:
             assert (ROOT / program).exists() or program.startswith(".venv/"), program
         else:
-            assert program in OTHERS, program
+            assert OTHERS.fullmatch(program), program
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

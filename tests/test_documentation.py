@@ -66,12 +66,13 @@ def _parse(tool, arguments, results):
 
     from absl import flags
 
+    if tool.endswith("/benchmark.py") and not any(a.startswith("--config=") for a in arguments):
+        arguments = ["--config=experiments/configs/wavenet_ae.py", *arguments]  # its default
     sys.argv = [tool, *arguments]
     try:
         if tool.endswith(".py"):
             sys.path.insert(0, str(ROOT / "experiments"))
             os.chdir(ROOT)
-            # benchmark.py looks at its own command line for a configuration.
             runpy.run_path(tool, run_name="script")
         else:
             importlib.import_module(f"wavenet_ae.cli.{tool.replace('-', '_')}")

@@ -15,8 +15,9 @@ from html_page import Page, wav
 from wavenet_ae import tasks
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
-from wavenet_ae.evaluation import interpolation, interpolation_scores
-from wavenet_ae.evaluation.interpolation import End, Pair, write_interpolation
+from wavenet_ae.evaluation import interpolation, interpolation_pairs, interpolation_scores
+from wavenet_ae.evaluation.interpolation import write_interpolation
+from wavenet_ae.evaluation.interpolation_pairs import End, Pair
 from wavenet_ae.evaluation.interpolation_scores import Way
 from wavenet_ae.publish import pictures
 from wavenet_ae.synthesis import embeddings, generate_files
@@ -86,7 +87,7 @@ def models(tiny_run, spectral_run):
 
 @pytest.fixture(scope="module")
 def pairs(pair_flag):
-    return interpolation.read_pairs([pair_flag], listen=True)
+    return interpolation_pairs.read_pairs([pair_flag], listen=True)
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +290,7 @@ def test_what_is_refused_leaves_nothing(models, pairs, tmp_path, change, setting
 
 
 def test_notes_are_chosen_from_the_runs_dataset(models, tmp_path, generated, capsys):
-    chosen = interpolation.choose_notes(
+    chosen = interpolation_pairs.choose_notes(
         models["wavenet"], dataset=None, data_dir=None, split="train", num_pairs=9
     )
     assert "pairs in the split train: 6, fewer than --num_pairs=9" in capsys.readouterr().out
@@ -351,7 +352,7 @@ def test_a_classifiers_answers_are_counted_by_row_and_weight(monkeypatch, tmp_pa
 
 
 def test_what_a_classifier_hears_is_told(models, generated, classifier_run, tmp_path):
-    chosen = interpolation.choose_notes(
+    chosen = interpolation_pairs.choose_notes(
         models["wavenet"], dataset=None, data_dir=None, split="train", num_pairs=2
     )
     judge = trained.load_trained(classifier_run, "classifier")
@@ -473,7 +474,7 @@ def test_models_that_do_not_fit(tiny_run, spectral_run, tmp_path, folders, setti
 )
 def test_pairs_that_are_none(sounds, given, message):
     with pytest.raises(UserError, match=message):
-        interpolation.read_pairs([given.format(a=sounds / "a-060-100.wav")], listen=False)
+        interpolation_pairs.read_pairs([given.format(a=sounds / "a-060-100.wav")], listen=False)
 
 
 def test_names_with_commas(sounds, tmp_path):
@@ -483,7 +484,7 @@ def test_names_with_commas(sounds, tmp_path):
 
     def read(first, second):
         text = f"{tmp_path / first},{tmp_path / second}"
-        (pair,) = interpolation.read_pairs([text], listen=False)
+        (pair,) = interpolation_pairs.read_pairs([text], listen=False)
         return pair.first.name, pair.second.name
 
     for two in (
@@ -501,12 +502,12 @@ def test_a_pair_that_could_be_another(sounds, tmp_path, monkeypatch):
     for name in ("a", "b,a", "a,b"):
         shutil.copy(sounds / "a-060-100.wav", name)
     with pytest.raises(UserError, match="could be a and b,a, or a,b and a: rename one of them"):
-        interpolation.read_pairs(["a,b,a"], listen=False)
+        interpolation_pairs.read_pairs(["a,b,a"], listen=False)
 
 
 def test_splits_without_a_pair(models):
     def choose(split, dataset=None):
-        interpolation.choose_notes(
+        interpolation_pairs.choose_notes(
             models["wavenet"], dataset=dataset, data_dir=None, split=split, num_pairs=1
         )
 

@@ -246,7 +246,7 @@ def test_embeddings_are_the_codecs_and_are_kept(config, runs, tmp_path, encoded,
     model = codec.create(load_trained(runs["wavenet"]))
     where = config["dataset"]["name"], config["dataset"]["data_dir"]
     notes = read_split(*where, "train", None)
-    assert sorted(notes.ids) == SPLITS["train"]
+    assert sorted(note.name for note in notes.notes) == SPLITS["train"]
     expected = [model.encode(n["audio"][None])[0] for n in notes.dataset]
     encoded.clear()
     embeddings = encode_split(model, notes, tmp_path, batch_size=3)

@@ -7,14 +7,7 @@ from conftest import DUMMY_NOTES
 
 from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.evaluation import notes
-from wavenet_ae.evaluation.notes import (
-    Note,
-    choose_notes,
-    choose_pair,
-    choose_pairs,
-    read_audio,
-    read_labels,
-)
+from wavenet_ae.evaluation.notes import choose_notes, choose_pair, choose_pairs, read_labels, title
 
 NAMES = [
     "bass_synthetic_033-030-050",
@@ -30,20 +23,20 @@ CHOSEN = ["flute_acoustic_004-059-127", "vocal_synthetic_003-058-075", "bass_syn
 def make_note(name):
     instrument, pitch, velocity = nsynth.parse_note_name(name)
     family, source, _ = instrument.rsplit("_", 2)
-    return Note(0, name, instrument, family, source, pitch, velocity, ())
+    return nsynth.Note(name, instrument, pitch, velocity, family, source, ())
 
 
-def ids(chosen):
-    return [note.id for note in chosen]
+def names_of(chosen):
+    return [note.name for note in chosen]
 
 
 def test_choice_takes_instruments_then_families_in_turn_and_not_the_order():
     made = [make_note(name) for name in NAMES]
     five = [*CHOSEN, "flute_acoustic_005-100-025", "bass_synthetic_033-030-050"]
     for order in (made, made[::-1], made[2:] + made[:2]):
-        assert ids(choose_notes(order, 3)) == CHOSEN
-        assert ids(choose_notes(order, 5)) == five
-        assert ids(choose_notes(order, 9)) == five
+        assert names_of(choose_notes(order, 3)) == CHOSEN
+        assert names_of(choose_notes(order, 5)) == five
+        assert names_of(choose_notes(order, 9)) == five
 
 
 @pytest.mark.parametrize(
@@ -62,7 +55,7 @@ def test_choice_takes_instruments_then_families_in_turn_and_not_the_order():
 )
 def test_pair_to_blend(names, pair):
     made = [make_note(name) for name in names]
-    assert set(ids(choose_pair(made))) == {names[i] for i in pair}
+    assert set(names_of(choose_pair(made))) == {names[i] for i in pair}
     assert choose_pair(made[:1]) is None
 
 
@@ -108,25 +101,25 @@ def split(data_dir):
 def test_labels_and_sounds_are_those_of_the_folder(split):
     entries = json.loads((DUMMY_NOTES / "examples.json").read_text())
     labels = read_labels(split)
-    assert [note.index for note in labels] == [0, 1, 2, 3]
-    assert len(set(ids(labels))) == 4
-    for note in labels:
-        entry = entries[note.id]
+    assert list(labels.values()) == [0, 1, 2, 3]
+    assert len(set(names_of(labels))) == 4
+    for note, index in labels.items():
+        entry = entries[note.name]
         assert note.instrument == entry["instrument_str"]
         assert note.family == entry["instrument_family_str"]
         assert note.source == entry["instrument_source_str"]
         assert (note.pitch, note.velocity) == (entry["pitch"], entry["velocity"])
-        assert list(note.qualities) == entry["qualities_str"]
-        expected, _ = soundfile.read(DUMMY_NOTES / "audio" / f"{note.id}.wav", dtype="float32")
-        audio = read_audio(split, note)
+        assert list(note.qualities) == list(map(bool, entry["qualities"]))
+        expected, _ = soundfile.read(DUMMY_NOTES / "audio" / f"{note.name}.wav", dtype="float32")
+        audio = split[index]["audio"]
         assert audio.dtype == np.float32
         np.testing.assert_array_equal(audio, expected)
 
 
 def test_many_notes_are_looked_at_evenly(split, monkeypatch):
     monkeypatch.setattr(notes, "_MOST_CANDIDATES", 3)
-    assert [note.index for note in read_labels([split[0]] * 5)] == [0, 2, 4]
+    assert list(read_labels(split).values()) == [0, 1, 3]
 
 
 def test_the_title_of_a_note():
-    assert make_note("synth_lead_acoustic_001-061-100").title == "synth lead, acoustic, C♯4"
+    assert title(make_note("synth_lead_acoustic_001-061-100")) == "synth lead, acoustic, C♯4"

@@ -13,8 +13,8 @@ from html_page import Page, wav
 from sine_notes import build_splits
 
 from wavenet_ae import pretrained
+from wavenet_ae.data.nsynth import QUALITIES, Note
 from wavenet_ae.evaluation import report, report_document
-from wavenet_ae.evaluation.notes import Note
 from wavenet_ae.evaluation.report import write_report
 from wavenet_ae.synthesis import generate_files
 from wavenet_ae.system.errors import UserError
@@ -146,7 +146,8 @@ def test_page_tells_the_run(output, workdir):
     [(25, "very soft"), (50, "soft"), (75, "medium"), (100, "loud"), (127, "very loud")],
 )
 def test_labels_in_words(velocity, word):
-    note = Note(0, "name", "organ_electronic_001", "organ", "electronic", 69, velocity, ("dark",))
+    qualities = tuple(quality == "dark" for quality in QUALITIES)
+    note = Note("name", "organ_electronic_001", 69, velocity, "organ", "electronic", qualities)
     assert "".join(report_document._labels(note).text) == (
         f"A4 is MIDI 69, 440 Hz; {word} (velocity {velocity} of 127), dark. `name`"
     )

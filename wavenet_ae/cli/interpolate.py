@@ -75,7 +75,7 @@ _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Sounds generated together.
 
 def main() -> None:
     """Writes the page that the flags ask for."""
-    from wavenet_ae.evaluation import interpolation
+    from wavenet_ae.evaluation import interpolation, interpolation_pairs
     from wavenet_ae.training.trained import load_trained
 
     given = [*_PAIR.value]
@@ -93,7 +93,7 @@ def main() -> None:
         {"wavenet": {"temperature": _TEMPERATURE.value}, "spectral": spectral},
     )
     listen = _PITCH.value is None and any(model.num_pitches for model in models.values())
-    pairs = interpolation.read_pairs(given, listen) or interpolation.choose_notes(
+    pairs = interpolation_pairs.read_pairs(given, listen) or interpolation_pairs.choose_notes(
         next(iter(models.values())),
         dataset=_DATASET.value,
         data_dir=_DATA_DIR.value,

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.data.input_pipeline import ProcessShare
+from wavenet_ae.data.nsynth import Note
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.system import atomic_file, processes
 from wavenet_ae.system.errors import UserError
@@ -27,7 +28,7 @@ class SplitNotes(NamedTuple):
         split: its name.
         dataset: the whole split, as `input_pipeline.open_split` gives it.
         indices: int `[notes]`, their places in it.
-        ids: str `[notes]`.
+        notes: their labels.
         instruments: str `[notes]`.
         velocities: int `[notes]`, MIDI.
         labels: by name `pitch` (MIDI), `family` and `source` (places in `nsynth.FAMILIES` and
@@ -38,7 +39,7 @@ class SplitNotes(NamedTuple):
     split: str
     dataset: Sequence[dict[str, Any]]
     indices: np.ndarray
-    ids: np.ndarray
+    notes: Sequence[Note]
     instruments: np.ndarray
     velocities: np.ndarray
     labels: Mapping[str, np.ndarray]
@@ -74,25 +75,26 @@ def read_split(
         )
     indices = np.linspace(0, len(dataset) - 1, count).round().astype(int)
     indices = indices[share.index :: share.count]
-    notes, digests, digest = [], [], hashlib.sha256()
+    examples, digests, digest = [], [], hashlib.sha256()
     bar = processes.progress(indices.tolist(), unit="note", desc=f"reading {split}")
     for place, index in enumerate(bar):
-        note = dataset[index]
-        audio = note["audio"]
-        notes.append({key: value for key, value in note.items() if key != "audio"})
-        digest.update(f"{note['id']} {audio.dtype} {audio.shape}".encode())
+        example = dataset[index]
+        audio = example["audio"]
+        examples.append({key: value for key, value in example.items() if key != "audio"})
+        digest.update(f"{example['id']} {audio.dtype} {audio.shape}".encode())
         digest.update(audio.tobytes())
         if (place + 1) % _PART_NOTES == 0 or place + 1 == len(indices):
             digests.append(digest.hexdigest()[:16])
             digest = hashlib.sha256()
-    columns = {key: np.array([note[key] for note in notes]) for key in notes[0]}
+    columns = {key: np.array([example[key] for example in examples]) for key in examples[0]}
     labels = {key: columns[key] for key in ("pitch", "family", "source")}
+    notes = [Note.from_example(example) for example in examples]
     return SplitNotes(
         split=split,
         dataset=dataset,
         indices=indices,
-        ids=columns["id"],
-        instruments=np.array([note["id"].rsplit("-", 2)[0] for note in notes]),
+        notes=notes,
+        instruments=np.array([note.instrument for note in notes]),
         velocities=columns["velocity"],
         labels={**labels, "quality": columns["qualities"]},
         digests=digests,
@@ -142,7 +144,7 @@ def encode_split(codec: Codec, notes: SplitNotes, folder: Path, batch_size: int)
     with processes.progress(total=len(notes.indices), unit="note", desc=f"encoding {name}") as bar:
         for part in range(_parts(notes)):
             embeddings = _read(_path(codec, notes, part, folder), codec)
-            if embeddings is None or len(embeddings) != len(notes.ids[_rows(part)]):
+            if embeddings is None or len(embeddings) != len(notes.indices[_rows(part)]):
                 embeddings = _encode(codec, notes, part, folder, batch_size, bar)
             else:
                 bar.update(len(embeddings))
@@ -185,7 +187,8 @@ def _encode(
     embeddings = np.concatenate(batches)
     path = _path(codec, notes, part, folder)
     with atomic_file.replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, embeddings=embeddings, ids=notes.ids[_rows(part)])
+        ids = [note.name for note in notes.notes[_rows(part)]]
+        np.savez(file, embeddings=embeddings, ids=ids)
     return embeddings
 
 

@@ -8,7 +8,7 @@ import librosa
 import numpy as np
 
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
-from wavenet_ae.evaluation.notes import Note
+from wavenet_ae.evaluation.interpolation_pairs import Pair
 from wavenet_ae.publish import document as doc
 from wavenet_ae.synthesis.codec import Codec
 
@@ -22,39 +22,18 @@ _WAYS = {
 }
 
 
-class ShownEnd(NamedTuple):
-    """One of the two sounds of a pair.
-
-    Attributes:
-        note: its labels, or None if it is a file.
-        name: the file's name, or the note's id.
-        split: of a note: the dataset and its split.
-        silence_s: seconds of silence that follow it.
-        path: its WAV file.
-    """
-
-    note: Note | None
-    name: str
-    split: str | None
-    silence_s: float
-    path: Path
-
-    @property
-    def title(self) -> str:
-        """The note in words, or the file's name."""
-        return self.note.title if self.note else self.name
-
-
 class ShownPair(NamedTuple):
     """A pair and what was made of it.
 
     Attributes:
-        ends: the two sounds.
+        pair: the two sounds.
+        originals: their WAV files.
         grid: the sounds between them, each row by weight.
         pitches: MIDI, told at weight 0 and at weight 1.
     """
 
-    ends: tuple[ShownEnd, ShownEnd]
+    pair: Pair
+    originals: tuple[Path, Path]
     grid: Sequence[Sequence[doc.Sound]]
     pitches: tuple[int, int]
 
@@ -167,28 +146,29 @@ def _heard_table(heard: Mapping[str, Any], weights: Sequence[float]) -> doc.Tabl
     return doc.Table(header, rows)
 
 
-def _section(pair: ShownPair, tells_pitch: bool) -> doc.Section:
-    first, second = pair.ends
+def _section(shown: ShownPair, tells_pitch: bool) -> doc.Section:
+    first, second = shown.pair
     originals = [
-        doc.Sound(first.path, f"first: {first.title}"),
-        doc.Sound(second.path, f"second: {second.title}"),
+        doc.Sound(path, f"{place}: {end.title}")
+        for path, (place, end) in zip(shown.originals, shown.pair._asdict().items(), strict=True)
     ]
     facts: list[str] = []
-    if first.note and second.note:
+    if first.split and second.split:
         facts.append(f"`{first.name}`, `{second.name}` of `{first.split}`.")
-    for place, end in zip(("first", "second"), pair.ends, strict=True):
-        if end.silence_s:
-            length = np.format_float_positional(end.silence_s, 2, fractional=False, trim="-")
+    for place, end in shown.pair._asdict().items():
+        if missing := shown.pair.num_samples - len(end.audio):
+            silence_s = missing / SAMPLE_RATE_HZ
+            length = np.format_float_positional(silence_s, 2, fractional=False, trim="-")
             facts.append(
                 f"The {place} sound is followed by {length} s of silence, to the length of the "
                 "other."
             )
     if tells_pitch:
-        low, high = pair.pitches
+        low, high = shown.pitches
         later = f", from 50 % on {_pitch_name(high)}" if high != low else ""
         facts.append(f"Pitch told: {_pitch_name(low)}{later}.")
     aside = [doc.Aside(" ".join(facts))] if facts else []
     return doc.Section(
         f"From {first.title} to {second.title}",
-        (*aside, doc.SoundGrid([originals]), doc.SoundGrid(pair.grid)),
+        (*aside, doc.SoundGrid([originals]), doc.SoundGrid(shown.grid)),
     )

@@ -156,7 +156,7 @@ def _check_classes(train: SplitNotes, labels: Sequence[str]) -> None:
         # A quality may be nobody's.
         if label != "quality" and (train.labels[label] == train.labels[label][0]).all():
             raise UserError(
-                f"all {len(train.ids)} notes of the split {train.split!r} have the same {label}, "
+                f"all {len(train.notes)} notes of the split {train.split!r} have the same {label}, "
                 "so that there is nothing to learn: leave it out of --config.labels, or name "
                 "another split or dataset."
             )
@@ -182,7 +182,7 @@ def _remarks(codecs: Mapping[str, Codec], train: SplitNotes, test: SplitNotes) -
         unseen = int((~np.isin(test.labels[label], train.labels[label])).sum())
         if unseen:
             sentences.append(
-                f"{unseen:,} of the {len(test.ids):,} test notes have a {label} that no training "
+                f"{unseen:,} of the {len(test.notes):,} test notes have a {label} that no training "
                 "note has, and count as wrong."
             )
     return sentences
@@ -258,7 +258,7 @@ def _describe(model: Codec, embeddings: np.ndarray) -> dict[str, Any]:
 def _describe_split(notes: SplitNotes) -> dict[str, Any]:
     return {
         "split": notes.split,
-        "notes": len(notes.ids),
+        "notes": len(notes.notes),
         "notes_in_split": len(notes.dataset),
         "instruments": len(np.unique(notes.instruments)),
     }

@@ -2,14 +2,15 @@
 
 import collections
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import librosa
 import numpy as np
 from tqdm import tqdm
 
 from wavenet_ae.data import nsynth
+from wavenet_ae.data.nsynth import Note
 
 # A split may hold thousands of notes; evenly spaced ones show its instruments well enough.
 _MOST_CANDIDATES = 512
@@ -17,49 +18,23 @@ _MIDDLE_C_MIDI = 60
 _FIFTH_SEMITONES = 7
 
 
-class Note(NamedTuple):
-    """A note's labels; `index` is its place in the split, pitch and velocity are MIDI."""
-
-    index: int
-    id: str
-    instrument: str
-    family: str
-    source: str
-    pitch: int
-    velocity: int
-    qualities: tuple[str, ...]
-
-    @property
-    def title(self) -> str:
-        """The note in words: `synth lead, acoustic, C♯4`."""
-        return f"{self.family.replace('_', ' ')}, {self.source}, {librosa.midi_to_note(self.pitch)}"
+def title(note: Note) -> str:
+    """Returns the note in words: `synth lead, acoustic, C♯4`."""
+    return f"{note.family.replace('_', ' ')}, {note.source}, {librosa.midi_to_note(note.pitch)}"
 
 
-def read_labels(notes: Sequence[dict[str, Any]]) -> list[Note]:
+def read_labels(split: Sequence[dict[str, Any]]) -> dict[Note, int]:
     """Reads the labels of all notes, or of some where there are very many.
 
     Args:
-        notes: a split, as `input_pipeline.open_split` gives it; at least one note.
+        split: as `input_pipeline.open_split` gives it; at least one note.
 
     Returns:
-        The labels in the order of the split.
+        The notes, each with its place in the split, in this order.
     """
-    indices = np.unique(np.linspace(0, len(notes) - 1, _MOST_CANDIDATES).astype(int)).tolist()
-    return [note_of(notes[index], index) for index in tqdm(indices, unit="note", desc="choosing")]
-
-
-def note_of(example: Mapping[str, Any], index: int) -> Note:
-    """Returns the labels of the note at this place of a split."""
-    return Note(
-        index=index,
-        id=example["id"],
-        instrument=example["id"].rsplit("-", 2)[0],
-        family=nsynth.FAMILIES[example["family"]],
-        source=nsynth.SOURCES[example["source"]],
-        pitch=int(example["pitch"]),
-        velocity=int(example["velocity"]),
-        qualities=tuple(itertools.compress(nsynth.QUALITIES, example["qualities"])),
-    )
+    indices = np.unique(np.linspace(0, len(split) - 1, _MOST_CANDIDATES).astype(int)).tolist()
+    bar = tqdm(indices, unit="note", desc="choosing")
+    return {Note.from_example(split[index]): index for index in bar}
 
 
 def named_note(note_str: str) -> Note:
@@ -68,19 +43,14 @@ def named_note(note_str: str) -> Note:
     Raises:
         ValueError: the name is not of NSynth's form.
     """
-    instrument, pitch, velocity = nsynth.parse_note_name(note_str)
-    place = nsynth.parse_instrument_name(instrument)
+    name = nsynth.parse_note_name(note_str)
+    place = nsynth.parse_instrument_name(name.instrument)
     if place is None:
-        raise ValueError(f"{instrument!r} is not of the form family_source_number")
-    return Note(0, note_str, instrument, *place, pitch, velocity, ())
+        raise ValueError(f"{name.instrument!r} is not of the form family_source_number")
+    return Note.named(*name, *place, [False] * len(nsynth.QUALITIES))
 
 
-def read_audio(notes: Sequence[dict[str, Any]], note: Note) -> np.ndarray:
-    """Reads the sound of one of the split's notes: float32 `[samples]` at 16 kHz."""
-    return notes[note.index]["audio"]
-
-
-def choose_notes(notes: Sequence[Note], count: int) -> list[Note]:
+def choose_notes(notes: Iterable[Note], count: int) -> list[Note]:
     """Chooses notes to show: instruments and families in turn, each near middle C.
 
     Args:
@@ -97,7 +67,7 @@ def choose_notes(notes: Sequence[Note], count: int) -> list[Note]:
             sum(note.instrument == other.instrument for other in chosen),
             sum(note.family == other.family for other in chosen),
             abs(note.pitch - _MIDDLE_C_MIDI),
-            note.id,
+            note.name,
         )
 
     left = set(notes)
@@ -107,7 +77,7 @@ def choose_notes(notes: Sequence[Note], count: int) -> list[Note]:
     return chosen
 
 
-def choose_pair(notes: Sequence[Note]) -> tuple[Note, Note] | None:
+def choose_pair(notes: Iterable[Note]) -> tuple[Note, Note] | None:
     """Chooses two notes to blend: of different instruments, like pitches and different families.
 
     Where not all of it can be had, the order here is the order of importance; like pitches are no
@@ -116,7 +86,7 @@ def choose_pair(notes: Sequence[Note]) -> tuple[Note, Note] | None:
     return next(iter(choose_pairs(notes, 1)), None)
 
 
-def choose_pairs(notes: Sequence[Note], count: int) -> list[tuple[Note, Note]]:
+def choose_pairs(notes: Iterable[Note], count: int) -> list[tuple[Note, Note]]:
     """Chooses several pairs to blend, each as `choose_pair` does, of ever new notes and families.
 
     New notes are less important than different instruments and more so than like pitches; new
@@ -143,8 +113,8 @@ def choose_pairs(notes: Sequence[Note], count: int) -> list[tuple[Note, Note]]:
             used[one.family] + used[other.family],
             distance,
             abs(one.pitch + other.pitch - 2 * _MIDDLE_C_MIDI),
-            one.id,
-            other.id,
+            one.name,
+            other.name,
         )
 
     left = set(itertools.combinations(notes, 2))

@@ -13,15 +13,9 @@ from wavenet_ae import pretrained
 from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import input_pipeline, nsynth
+from wavenet_ae.data.nsynth import Note
 from wavenet_ae.evaluation import report_document
-from wavenet_ae.evaluation.notes import (
-    Note,
-    choose_notes,
-    choose_pair,
-    named_note,
-    read_audio,
-    read_labels,
-)
+from wavenet_ae.evaluation.notes import choose_notes, choose_pair, named_note, read_labels
 from wavenet_ae.evaluation.report_document import Blend, Part, Run, ShownSound
 from wavenet_ae.publish.study_files import StudyFiles
 from wavenet_ae.synthesis import codec, embeddings
@@ -148,15 +142,16 @@ def _open(trained: TrainedModel, data_dir: str | None, split: str) -> Sequence[d
 def _sounds_of_split(
     dataset: Sequence[dict[str, Any]], split: str, num_notes: int, num_samples: int
 ) -> _Sounds:
-    notes = choose_notes(read_labels(dataset), num_notes)
+    places = read_labels(dataset)
+    notes = choose_notes(places, num_notes)
     if len(notes) < num_notes:
         print(f"notes in the split {split}: {len(notes)}, fewer than --num_notes={num_notes}")
     pair = choose_pair(notes)
     return _Sounds(
-        originals={note.id: read_audio(dataset, note)[:num_samples] for note in notes},
-        notes={note.id: note for note in notes},
-        pitches={note.id: note.pitch for note in notes},
-        pair=(pair[0].id, pair[1].id) if pair else None,
+        originals={note.name: dataset[places[note]]["audio"][:num_samples] for note in notes},
+        notes={note.name: note for note in notes},
+        pitches={note.name: note.pitch for note in notes},
+        pair=(pair[0].name, pair[1].name) if pair else None,
     )
 
 
@@ -185,8 +180,8 @@ def _sounds_in_box(inputs: Sequence[Path], pitch: int | None, num_samples: int) 
     sounds |= {stem: files.load(path) for stem, path in box.items()}
     originals = {stem: audio[:num_samples] for stem, audio in sounds.items()}
     pitches |= {stem: note.pitch for stem, note in notes.items()}
-    pair = choose_pair(list(notes.values()))
-    return _Sounds(originals, notes, pitches, (pair[0].id, pair[1].id))
+    pair = choose_pair(notes.values())
+    return _Sounds(originals, notes, pitches, (pair[0].name, pair[1].name))
 
 
 def _make_sounds(model: Codec, run: Run | None, sounds: _Sounds, folder: Path, seed: int) -> Part:

@@ -1,5 +1,6 @@
 """What there is to tell of a WaveNet autoencoder: its training, and what it makes of sounds."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,9 @@ import librosa
 import numpy as np
 
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
-from wavenet_ae.evaluation.notes import Note
+from wavenet_ae.data import nsynth
+from wavenet_ae.data.nsynth import Note
+from wavenet_ae.evaluation.notes import title
 from wavenet_ae.publish import document as doc
 from wavenet_ae.publish import pictures
 from wavenet_ae.synthesis.embeddings import EncodedSound
@@ -254,16 +257,17 @@ def _card(sound: ShownSound, limit: float, is_told_pitch: bool) -> doc.Card:
     )
     if note is None:
         return doc.Card(encoded.source, (beside,))
-    return doc.Card(note.title, (_labels(note), beside))
+    return doc.Card(title(note), (_labels(note), beside))
 
 
 def _labels(note: Note) -> doc.Aside:
     loudness = next(word for most, word in _LOUDNESS.items() if note.velocity <= most)
-    qualities = "".join(f", {quality.replace('_', ' ')}" for quality in note.qualities)
+    named = itertools.compress(nsynth.QUALITIES, note.qualities)
+    qualities = "".join(f", {quality.replace('_', ' ')}" for quality in named)
     text = (
         f"{librosa.midi_to_note(note.pitch)} is MIDI {note.pitch}, "
         f"{librosa.midi_to_hz(note.pitch):.0f} Hz; {loudness} (velocity {note.velocity} of 127)"
-        f"{qualities}. `{note.id}`"
+        f"{qualities}. `{note.name}`"
     )
     return doc.Aside(text)
 
@@ -281,8 +285,8 @@ def _between(part: Part) -> doc.Section:
         "not the two sounds played at once."
     )
     sounds = (
-        doc.Sound(first.original, first.note.title),
+        doc.Sound(first.original, title(first.note)),
         doc.Sound(path, "half of each"),
-        doc.Sound(second.original, second.note.title),
+        doc.Sound(second.original, title(second.note)),
     )
     return doc.Section("Between two notes", (doc.Paragraph(text), doc.SideBySide(sounds)))

@@ -17,10 +17,11 @@ from jax.experimental import multihost_utils
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.input_pipeline import ProcessShare
+from wavenet_ae.data.nsynth import Note
 from wavenet_ae.evaluation import table1_document
 from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_split, read_split
 from wavenet_ae.evaluation.intervals import bootstrap_interval
-from wavenet_ae.evaluation.notes import Note, choose_notes, note_of, read_audio
+from wavenet_ae.evaluation.notes import choose_notes
 from wavenet_ae.evaluation.scores import Scorer, log_spectral_distance
 from wavenet_ae.publish.study_files import StudyFiles
 from wavenet_ae.synthesis import codec
@@ -103,7 +104,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
         dataset |= {name: value for name, value in config["dataset"].items() if value is not None}
         where = (dataset["name"], dataset["data_dir"], config["split"], config["num_notes"])
         notes = read_split(*where, share)
-        _check_folder(workdir, [*codecs], notes.ids.tolist())
+        _check_folder(workdir, [*codecs], [note.name for note in notes.notes])
     with processes.together():
         for kind, model in codecs.items():
             _reconstruct(model, notes, workdir, kind, config)
@@ -117,7 +118,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
             "name": dataset["name"],
             "data_dir": dataset["data_dir"],
             "split": config["split"],
-            "num_notes": len(everything.ids),
+            "num_notes": len(everything.notes),
             "num_instruments": len(np.unique(everything.instruments)),
         },
         "checkpoints": {
@@ -134,10 +135,10 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
         "families": _by_family(scores, everything.labels["family"]),
         "paper": {row: PAPER[row] for row in scores},
     }
-    _write_notes(workdir / NOTES_FILE, scores, everything.ids)
+    _write_notes(workdir / NOTES_FILE, scores, everything.notes)
     shown = _show(notes, codecs, workdir, config["num_shown"])
     page = FILES.write(workdir, table1_document.document(found, shown), found)
-    print(f"{page} tells of {len(everything.ids)} notes")
+    print(f"{page} tells of {len(everything.notes)} notes")
 
 
 def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Codec]]:
@@ -182,19 +183,17 @@ def _reconstruct(
     encoded = encode_split(model, notes, workdir / "embeddings", size)
     jobs = [
         Job(
-            note_id,
+            note.name,
             EncodedSound(
                 embedding=embedding,
                 hop_length=model.hop_length,
                 num_samples=nsynth.NOTE_SAMPLES,
-                source=note_id,
+                source=note.name,
                 fingerprint=model.trained.fingerprint,
-                pitch=int(pitch),
+                pitch=note.pitch,
             ),
         )
-        for note_id, embedding, pitch in zip(
-            notes.ids.tolist(), encoded, notes.labels["pitch"], strict=True
-        )
+        for note, embedding in zip(notes.notes, encoded, strict=True)
     ]
     generate_files(
         model, jobs, workdir / kind, seed=config["seed"], batch_size=config["batch_size"]
@@ -209,7 +208,7 @@ def _score(
     columns: dict[str, list[dict[str, np.ndarray]]] = {row: [] for row in (ORIGINAL, *codecs)}
     predict = Scorer(codecs["wavenet"].trained) if "wavenet" in codecs else None
     size = _ROWS_PER_DEVICE * jax.local_device_count()
-    batches = range(0, len(notes.ids), size)
+    batches = range(0, len(notes.notes), size)
     for first in processes.progress(batches, unit="batch", desc="scoring"):
         examples = [notes.dataset[i] for i in notes.indices[first : first + size].tolist()]
         audio = np.stack([example["audio"] for example in examples])
@@ -276,17 +275,17 @@ def _by_family(scores: Scores, families: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _write_notes(path: Path, scores: Scores, ids: np.ndarray) -> None:
+def _write_notes(path: Path, scores: Scores, notes: Sequence[Note]) -> None:
     """Writes the scores of every note, a line each."""
     lines = [
         json.dumps(
-            {"note": note_id}
+            {"note": note.name}
             | {
                 row: {name: round(float(values[i]), 6) for name, values in columns.items()}
                 for row, columns in scores.items()
             }
         )
-        for i, note_id in enumerate(ids.tolist())
+        for i, note in enumerate(notes)
     ]
     FILES.write_text(path, "\n".join(lines) + "\n")
 
@@ -295,9 +294,11 @@ def _show(
     notes: SplitNotes, codecs: Mapping[str, Codec], workdir: Path, count: int
 ) -> list[tuple[Note, dict[str, Path]]]:
     """Writes the originals of a few notes, and returns those notes with the file of each row."""
-    shown = choose_notes([note_of(notes.dataset[i], i) for i in notes.indices.tolist()], count)
-    save_sounds(workdir / ORIGINAL, {n.id: read_audio(notes.dataset, n) for n in shown})
+    shown = choose_notes(notes.notes, count)
+    places = dict(zip(notes.notes, notes.indices.tolist(), strict=True))
+    sounds = {note.name: notes.dataset[places[note]]["audio"] for note in shown}
+    save_sounds(workdir / ORIGINAL, sounds)
     return [
-        (note, {row: workdir / row / f"{note.id}.wav" for row in (ORIGINAL, *codecs)})
+        (note, {row: workdir / row / f"{note.name}.wav" for row in (ORIGINAL, *codecs)})
         for note in shown
     ]

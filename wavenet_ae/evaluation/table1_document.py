@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wavenet_ae.evaluation.notes import Note
+from wavenet_ae.data.nsynth import Note
+from wavenet_ae.evaluation.notes import title
 from wavenet_ae.publish import document as doc
 
 _ROWS = {"original": "original notes", "wavenet": "WaveNet", "spectral": "spectral baseline"}
@@ -42,9 +43,9 @@ def document(results: Results, shown: Sequence[tuple[Note, Mapping[str, Path]]])
     )
     cards = [
         doc.Card(
-            note.title,
+            title(note),
             (
-                doc.Aside(f"`{note.id}`"),
+                doc.Aside(f"`{note.name}`"),
                 doc.SoundGrid([[doc.Sound(path, _ROWS[row]) for row, path in paths.items()]]),
             ),
         )

@@ -62,7 +62,7 @@ def test_runs_are_those_of_the_configurations(note_runs, note_settings):
         assert load_trained(note_runs[task]).config == load_config(name, **settings)
 
 
-def test_the_log_has_references_and_validation(note_runs):
+def test_the_log_has_trivial_baselines_and_validation(note_runs):
     first, last = read_metrics(note_runs["spectral"])
     assert (first["step"], last["step"]) == (2, 4)
     assert 0 < last["reference/mean_spectrogram_loss"] < 1

@@ -117,7 +117,7 @@ def test_accuracies_by_hand():
         np.testing.assert_allclose(found[name], values, rtol=1e-6)
 
 
-def test_references_do_not_look_at_the_notes(task):
+def test_trivial_baselines_do_not_look_at_the_notes(task):
     def some(pitch, family, source, num_qualities):
         return {
             "pitch": np.array(pitch, np.int32),

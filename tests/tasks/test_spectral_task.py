@@ -66,7 +66,7 @@ def test_batches_count_in_training_alone(batch):
 
 
 @pytest.mark.parametrize("representation", representations.REPRESENTATIONS)
-def test_the_reference_is_the_loss_of_the_mean(representation):
+def test_the_trivial_baseline_is_the_loss_of_the_mean(representation):
     rng = np.random.default_rng(1)
     batches = [{"audio": rng.normal(0, 0.1, (n, 64_000)).astype(np.float32)} for n in (2, 1)]
     seen = np.concatenate([representations.from_audio(b["audio"], representation) for b in batches])

@@ -8,7 +8,7 @@ from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.tasks.wavenet import WaveNetTask
 
 
-def test_references_are_the_entropies_of_ignorance_and_of_the_histogram():
+def test_trivial_baselines_are_the_entropies_of_ignorance_and_of_the_histogram():
     task = WaveNetTask(WaveNetAutoencoder(), crop_samples=512)
     rng = np.random.default_rng(0)
     batches = [{"audio": rng.normal(0, 0.1, (2, 512)).astype(np.float32)} for _ in range(3)]

@@ -102,7 +102,7 @@ def test_workdir_holds_config_metrics_events_and_checkpoints(config, tiny_run):
     assert (tiny_run / "checkpoints" / "4").is_dir()
 
 
-def test_references_are_of_one_epoch_at_most_and_not_of_all_batches(config, monkeypatch):
+def test_trivial_baselines_are_of_one_epoch_at_most_and_not_of_all_batches(config, monkeypatch):
     def batches_seen(batch_size):
         config["batch_size"] = batch_size
         return batches.trivial_baselines(config, Counting(), notes)["reference/batches"]
@@ -116,7 +116,7 @@ def test_references_are_of_one_epoch_at_most_and_not_of_all_batches(config, monk
     dataset = config["dataset"]
     notes = open_split(dataset["name"], dataset["data_dir"], "train")
     assert len(notes) == 4
-    monkeypatch.setattr(batches, "_REFERENCE_BATCHES", 3)
+    monkeypatch.setattr(batches, "_BASELINE_BATCHES", 3)
     assert [batches_seen(size) for size in (1, 2, 3, 4, 8)] == [3, 2, 2, 1, 1]
 
 

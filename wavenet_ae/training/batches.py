@@ -17,8 +17,8 @@ from wavenet_ae.training.interruption import StopRequest
 from wavenet_ae.training.state import TrainState
 from wavenet_ae.training.step import make_eval_step
 
-# Batches of training data from which the references beside the loss are computed.
-_REFERENCE_BATCHES = 64
+# Batches of training data from which the trivial baselines are computed.
+_BASELINE_BATCHES = 64
 
 
 def _share() -> input_pipeline.ProcessShare:
@@ -54,7 +54,7 @@ def trivial_baselines(
     # A small split is not read again and again.
     epoch = math.ceil(len(notes) / config["batch_size"])
     with contextlib.closing(batches):
-        scores = task.trivial_baselines(itertools.islice(batches, min(epoch, _REFERENCE_BATCHES)))
+        scores = task.trivial_baselines(itertools.islice(batches, min(epoch, _BASELINE_BATCHES)))
     return {f"reference/{name}": value for name, value in scores.items()}
 
 

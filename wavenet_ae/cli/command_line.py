@@ -126,6 +126,14 @@ def read_config(flag: flags.FlagHolder) -> dict[str, Any]:
     return found
 
 
+def _parse_flags(argv: list[str]) -> list[str]:
+    flags.FLAGS.set_gnu_getopt()  # flags may follow arguments
+    try:
+        return flags.FLAGS(argv)
+    except Exception as error:  # also those of a configuration's own file
+        sys.exit(_say(f"error: {_told_of_flags(error)}", 1))
+
+
 def _told_of_flags(error: Exception) -> str:
     """Says why the command line cannot be read."""
     if isinstance(error, flags.Error) and "Error whilst parsing config file" not in str(error):
@@ -334,11 +342,4 @@ def run(main: Callable[[], int | None]) -> None:
             os._exit(code)
         return code
 
-    def guarded_parser(argv: list[str]) -> list[str]:
-        flags.FLAGS.set_gnu_getopt()  # flags may follow arguments
-        try:
-            return flags.FLAGS(argv)
-        except Exception as error:  # also those of a configuration's own file
-            sys.exit(_say(f"error: {_told_of_flags(error)}", 1))
-
-    app.run(guarded_main, flags_parser=guarded_parser)
+    app.run(guarded_main, flags_parser=_parse_flags)

@@ -119,11 +119,9 @@ class Checkpoints(contextlib.AbstractContextManager):
                 if metrics is not None and latest.metrics is None:
                     self._add_metrics(progress.step, metrics)
                 return
-            trained = {"params": state.ema_params, "model_state": state.model_state}
-            training = {"step": state.step, "params": state.params, "opt_state": state.opt_state}
             self._checkpointer.save_checkpointables_async(
                 progress.step,
-                {_TRAINED: trained, _TRAINING: training},
+                _trees(state),
                 force=True,
                 metrics=metrics,
                 custom_metadata=progress.metadata(),
@@ -162,6 +160,14 @@ def _is_ours(record: logging.LogRecord) -> bool:
 def _is_no_background_error(record: logging.LogRecord) -> bool:
     """Drops the stack traces of Orbax's threads, whose errors come up in the caller again."""
     return not (record.exc_info and "orbax" in record.pathname)
+
+
+def _trees(state: TrainState) -> dict[str, Any]:
+    """Returns a state as the trees that a checkpoint keeps apart, by name."""
+    return {
+        _TRAINED: {"params": state.ema_params, "model_state": state.model_state},
+        _TRAINING: {"step": state.step, "params": state.params, "opt_state": state.opt_state},
+    }
 
 
 def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | None:
@@ -204,7 +210,7 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | N
     )
     for number, folder in enumerate(folders):
         with processes.together():
-            restored, damage = _read(folder, abstract)
+            restored, damage = _attempt(_read, folder, abstract)
         if found := next(filter(None, processes.gather_texts(damage)), ""):
             processes.say_once(f"warning: the checkpoint {folder} is damaged ({found})")
             continue
@@ -218,44 +224,16 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | N
     )
 
 
-def _read(folder: Path, abstract: TrainState) -> tuple[tuple[TrainState, Progress] | None, str]:
-    """Returns what is in a checkpoint, and no text, or nothing and what is wrong with it.
-
-    The state is in the layout of the version that saved it.
-
-    Raises:
-        MachineError: it cannot be read now, which does not mean that it is damaged.
-    """
-
-    def read() -> tuple[dict[str, Any], Progress]:
-        loaded = _load(
-            folder,
-            {
-                _TRAINED: {"params": abstract.ema_params, "model_state": abstract.model_state},
-                _TRAINING: {
-                    "step": abstract.step,
-                    "params": abstract.params,
-                    "opt_state": abstract.opt_state,
-                },
-            },
-        )
-        return loaded, _read_progress(folder)
-
-    found, damage = _attempt(folder, read)
-    if found is None:
-        return None, damage
+def _read(folder: Path, abstract: TrainState) -> tuple[TrainState, Progress]:
+    """Reads a whole checkpoint; the state is in the layout of the version that saved it."""
+    loaded, progress = _load(folder, _trees(abstract)), _read_progress(folder)
     if not _metrics_whole(folder):
-        return None, "its metrics cannot be read"
-    loaded, progress = found
-    trained, training = loaded[_TRAINED], loaded[_TRAINING]
+        raise ValueError("its metrics cannot be read")
+    trained = loaded[_TRAINED]
     state = TrainState(
-        step=training["step"],
-        params=training["params"],
-        ema_params=trained["params"],
-        model_state=trained["model_state"],
-        opt_state=training["opt_state"],
+        **loaded[_TRAINING], ema_params=trained["params"], model_state=trained["model_state"]
     )
-    return (state, progress), ""
+    return state, progress
 
 
 def _read_progress(folder: Path) -> Progress:
@@ -277,8 +255,10 @@ def _load(folder: Path, abstract: dict[str, Any]) -> dict[str, Any]:
     return ocp.load_checkpointables(folder, older_layouts.as_saved(abstract, shapes))
 
 
-def _attempt(folder: Path, read: Callable[[], _Read]) -> tuple[_Read | None, str]:
-    """Returns what is read of a checkpoint and no text, or nothing and what is wrong with it.
+def _attempt(
+    read: Callable[[Path, Any], _Read], folder: Path, abstract: Any
+) -> tuple[_Read | None, str]:
+    """Returns what `read` finds in a checkpoint and no text, or nothing and what is wrong with it.
 
     Raises:
         MachineError: it cannot be read now, which does not mean that it is damaged.
@@ -286,7 +266,7 @@ def _attempt(folder: Path, read: Callable[[], _Read]) -> tuple[_Read | None, str
     with _quiet():
         try:
             with _alone():
-                return read(), ""
+                return read(folder, abstract), ""
         except Exception as error:  # whatever Orbax makes of a damaged file
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
             machine = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
@@ -404,13 +384,13 @@ def load_weights(
     folder = (workdir / FOLDER).absolute() / str(step)
     if not folder.exists():
         raise UserError(f"there is no checkpoint {folder}: there are {_steps(workdir)}.")
-    saved, damage = _attempt(folder, lambda: _load(folder, {_TRAINED: abstract})[_TRAINED])
+    saved, damage = _attempt(_load, folder, {_TRAINED: abstract})
     if saved is None:
         raise UserError(
             f"the checkpoint {folder} is damaged or not of this model ({damage}): move the folder "
             "away to use the checkpoint before it."
         )
-    loaded = older_layouts.as_today(saved, abstract)
+    loaded = older_layouts.as_today(saved[_TRAINED], abstract)
     return loaded["params"], loaded["model_state"], step
 
 

@@ -46,7 +46,11 @@ from wavenet_ae.training.trained import TrainedModel, load_trained
 
 FILES = StudyFiles("table1", numbers="table1.json", text="table1.md")
 NOTES_FILE = "notes.jsonl"
-MODELS = ("wavenet", "spectral")
+# The settings of each one's decoder.
+MODELS = {
+    "wavenet": ("temperature",),
+    "spectral": ("griffin_lim_iterations", "griffin_lim_momentum"),
+}
 ORIGINAL = "original"
 # Engel et al. 2017, table 1: percent.
 PAPER = {
@@ -143,29 +147,23 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
 
 def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Codec]]:
     """Returns the classifier, and the autoencoders that there are."""
-
-    def load(kind: str) -> TrainedModel | None:
-        if config[kind] is None:
-            return None
-        return load_trained(Path(config[kind]).expanduser(), kind)
-
-    classifier, wavenet, baseline = (load(kind) for kind in ("classifier", *MODELS))
-    if classifier is None:
+    trained = {
+        kind: load_trained(Path(config[kind]).expanduser(), kind)
+        for kind in ("classifier", *MODELS)
+        if config[kind] is not None
+    }
+    if "classifier" not in trained:
         raise UserError(
             "there is no --config.classifier: name a run of experiments/configs/classifier.py."
         )
-    if wavenet is None and baseline is None:
+    if len(trained) == 1:
         raise UserError("there is nothing to judge: name --config.wavenet or --config.spectral.")
-    codecs = {}
-    if wavenet is not None:
-        codecs["wavenet"] = codec.create(wavenet, temperature=config["temperature"])
-    if baseline is not None:
-        codecs["spectral"] = codec.create(
-            baseline,
-            griffin_lim_iterations=config["griffin_lim_iterations"],
-            griffin_lim_momentum=config["griffin_lim_momentum"],
-        )
-    return classifier, codecs
+    codecs = {
+        kind: codec.create(trained[kind], **{name: config[name] for name in settings})
+        for kind, settings in MODELS.items()
+        if kind in trained
+    }
+    return trained["classifier"], codecs
 
 
 def _check_folder(workdir: Path, kinds: Sequence[str], ids: Sequence[str]) -> None:

@@ -67,6 +67,14 @@ def test_pictures_share_no_ids(path):
     assert labels == ["Rainbowgram of take.2."] * 2 + [UNSAFE] * 2
 
 
+def test_a_sound_that_is_shown_twice_is_encoded_once(path, undrawn, monkeypatch):
+    encoded = []
+    monkeypatch.setattr(html, "_uri", lambda path: encoded.append(path) or "data:,")
+    shown = Page(render(Sound(path, "one"), Sound(path, "again")))
+    assert encoded == [path]
+    assert [player["src"] for player in shown.all("audio")] == ["data:,"] * 2
+
+
 def test_a_sound_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.wav does not exist"):
         render(Card("of sounds", (SideBySide((Sound(tmp_path / "nowhere.wav", "one"),)),)))

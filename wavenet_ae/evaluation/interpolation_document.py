@@ -10,6 +10,7 @@ import numpy as np
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.evaluation.interpolation_pairs import Pair
 from wavenet_ae.publish import document as doc
+from wavenet_ae.publish import pictures
 from wavenet_ae.synthesis.codec import Codec
 
 MIX = "mix"
@@ -64,17 +65,15 @@ def document(
         )
         beginning += [doc.Paragraph(explanation), _heard_table(heard, settings["weights"])]
     tells_pitch = is_told_pitch and settings["pitch"] is None
-    rainbowgrams = (
-        "Rainbowgrams show the pitch upwards and the time to the right; bright is loud (70 dB "
-        "below each sound's own peak is black), and colour is the change of phase: a steady "
-        f"partial keeps its colour. Generated with seed {settings['seed']}. The sounds lie in "
+    footer = (
+        f"{pictures.RAINBOWGRAMS_SHOW} Generated with seed {settings['seed']}. The sounds lie in "
         "folders beside this page, too; `interpolation.json` lists them."
     )
     return doc.Document(
         "Between two sounds",
         beginning,
         [_section(pair, tells_pitch) for pair in pairs],
-        (doc.Paragraph(rainbowgrams),),
+        (doc.Paragraph(footer),),
     )
 
 

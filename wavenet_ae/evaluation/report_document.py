@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import librosa
 import numpy as np
 
@@ -21,7 +20,7 @@ from wavenet_ae.training.trained import TrainedModel
 
 # Keys of the log, and what they are called.
 _CURVES = {"train/bits_per_sample": "training", "valid/bits_per_sample": "validation"}
-_REFERENCES = {
+_BASELINES = {
     "reference/uniform_bits_per_sample": "uniform",
     "reference/histogram_bits_per_sample": "histogram",
 }
@@ -161,7 +160,6 @@ def _duration(seconds: float) -> str:
 
 def _facts(part: Part) -> doc.Facts:
     trained, model = part.trained, part.trained.task.model
-    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(trained.params))
     crops = f"{trained.setting('batch_size')} crops of {trained.setting('crop_samples'):,} samples"
     facts = [
         ("Encoder", f"{model.encoder_layers} layers of {model.encoder_channels} channels"),
@@ -180,7 +178,7 @@ def _facts(part: Part) -> doc.Facts:
             f"({model.hop_length / 16:g} ms)",
         ),
         ("Pitch", "given to the decoder" if model.num_pitches else "not given, only heard"),
-        ("Parameters", f"{num_parameters:,}"),
+        ("Parameters", f"{trained.num_parameters:,}"),
         ("Training", f"{trained.step:,} steps of {crops}"),
     ]
     if part.run:
@@ -202,15 +200,15 @@ def _loss(run: Run) -> doc.Section:
     }
     curves = {name: points for name, points in curves.items() if points}
     last = {key: value for line in run.metrics for key, value in line.items()}
-    references = {name: last[key] for key, name in _REFERENCES.items() if key in last}
+    baselines = {name: last[key] for key, name in _BASELINES.items() if key in last}
     picture = pictures.draw_curves(
         curves,
-        references,
+        baselines,
         "Loss in bits a sample over the steps of training, beside two references.",
         across="step",
         measured="bits a sample",
     )
-    ends = {f"{name}, step {p[-1][0]:,}": p[-1][1] for name, p in curves.items()} | references
+    ends = {f"{name}, step {p[-1][0]:,}": p[-1][1] for name, p in curves.items()} | baselines
     rows = [[name, f"{b:.3f}", f"{b * math.log(2):.3f}"] for name, b in ends.items()]
     table = doc.Table(["last values", "bits", "nats"], rows)
     blocks: list[doc.Block] = [doc.Paragraph(reading), doc.SideBySide((doc.Figure(picture), table))]
@@ -221,11 +219,7 @@ def _loss(run: Run) -> doc.Section:
 
 def _sounds(part: Part, num_asked: int) -> doc.Section:
     blocks: list[doc.Block] = [
-        doc.Paragraph(
-            "Rainbowgrams show the pitch upwards and the time to the right; bright is loud (70 dB "
-            "below each sound's own peak is black), and colour is the change of phase: a steady "
-            "partial keeps its colour. Embeddings share one scale of colours."
-        )
+        doc.Paragraph(f"{pictures.RAINBOWGRAMS_SHOW} Embeddings share one scale of colours.")
     ]
     if part.run and len(part.sounds) < num_asked:
         text = f"{num_asked} notes were asked for; the split has {len(part.sounds)}."

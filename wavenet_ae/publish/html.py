@@ -30,6 +30,7 @@ def render(document: Document) -> str:
         path: pictures.draw_rainbowgram(files.load(path), path.stem)
         for path in tqdm(sounds, unit="sound", desc="drawing", disable=not sounds)
     }
+    uris = {path: _uri(path) for path in sounds}
     numbers = itertools.count(1)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("wavenet_ae.publish", ""),
@@ -43,7 +44,7 @@ def render(document: Document) -> str:
         "kind": lambda block: type(block).__name__,
         "picture": lambda svg: _with_own_ids(svg, f"picture{next(numbers)}"),
         "rainbowgram": lambda sound: rainbowgrams[sound.path],
-        "uri": lambda sound: _uri(sound.path),
+        "uri": lambda sound: uris[sound.path],
     }
     return environment.get_template(_TEMPLATE).render(document=document)
 

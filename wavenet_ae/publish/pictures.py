@@ -32,6 +32,12 @@ _STYLE = {
     "xtick.color": _INK,
     "ytick.color": _INK,
 }
+# How to read what `draw_rainbowgram` draws.
+RAINBOWGRAMS_SHOW = (
+    "Rainbowgrams show the pitch upwards and the time to the right; bright is loud "
+    f"({rainbowgram.DYNAMIC_RANGE_DB:g} dB below each sound's own peak is black), and colour is "
+    "the change of phase: a steady partial keeps its colour."
+)
 
 
 def draw_curves(

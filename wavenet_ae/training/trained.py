@@ -68,6 +68,11 @@ class TrainedModel(NamedTuple):
     step: int
     fingerprint: str
 
+    @property
+    def num_parameters(self) -> int:
+        """The number of parameters; moving statistics are none."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.params))
+
     def setting(self, name: str) -> Any:
         """Returns a setting of the run, or raises a UserError if its configuration lacks it."""
         if self.config.get(name) is None:
@@ -81,7 +86,7 @@ class TrainedModel(NamedTuple):
             "task": self.config["task"],
             "step": self.step,
             "fingerprint": self.fingerprint,
-            "parameters": sum(leaf.size for leaf in jax.tree.leaves(self.params)),
+            "parameters": self.num_parameters,
             "num_pitches": self.task.num_pitches,
             "dataset": self.config["dataset"]["name"],
             "data_dir": self.config["dataset"]["data_dir"],

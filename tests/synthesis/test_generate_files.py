@@ -11,6 +11,7 @@ from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.generate_files import (
     Job,
+    blend_jobs,
     check_names,
     check_pitch,
     generate_files,
@@ -116,3 +117,25 @@ def test_batches_have_the_same_rows_for_every_share_and_after_an_interruption(tm
     generate_files(codec, three[:1], tmp_path / "large", batch_size=4, num_sounds=9)
     assert rows == [3, 3, 3, 4]
     assert len(list(tmp_path.glob("share/*.wav"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("pitches", "weights", "expected"),
+    [
+        ((60, 60), ["0.5", "0.5"], 60),
+        ((60, 48), ["0.5", "0.5"], 60),
+        ((60, 48), ["0.4", "0.6"], 48),
+        ((60, 48, 72), ["0.3", "0.3", "0.4"], 72),
+    ],
+)
+def test_a_blend_has_the_pitch_of_its_largest_part(pitches, weights, expected, capsys):
+    jobs = [
+        Job(f"s{p}", EncodedSound(np.zeros((2, 3), np.float32), 4, 8, f"s{p}.wav", "", pitch=p))
+        for p in pitches
+    ]
+    blend = blend_jobs(SimpleNamespace(num_pitches=128), jobs, weights, "linear")
+    assert blend.sound.pitch == expected
+    told = capsys.readouterr().err
+    assert (f"s{expected}.wav, MIDI {expected}" in told) == (len(set(pitches)) > 1)
+    assert blend_jobs(SimpleNamespace(num_pitches=0), jobs, weights, "linear").name == blend.name
+    assert capsys.readouterr().err == ""

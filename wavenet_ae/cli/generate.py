@@ -119,7 +119,7 @@ def main() -> int:
     if blending:
         if refused:
             raise UserError("nothing was blended, since an input was refused.")
-        jobs = [generation.blend_jobs(jobs, _BLEND.value, _INTERPOLATION.value)]
+        jobs = [generation.blend_jobs(model, jobs, _BLEND.value, _INTERPOLATION.value)]
     jobs = [job._replace(sound=embeddings.stretch(job.sound, _STRETCH.value)) for job in jobs]
     generation.generate_files(
         model,

@@ -84,10 +84,15 @@ def check_pitch(codec: Codec, sound: EncodedSound) -> None:
         )
 
 
-def blend_jobs(jobs: Sequence[Job], weights: Sequence[str], interpolation: str) -> Job:
+def blend_jobs(
+    codec: Codec, jobs: Sequence[Job], weights: Sequence[str], interpolation: str
+) -> Job:
     """Makes one sound to generate of several, by a weighted mean of their embeddings.
 
+    Its pitch is that of the sound with the largest weight, the first of equals.
+
     Args:
+        codec: the model that will generate it.
         jobs: at least one.
         weights: a number for each.
         interpolation: "linear" or "spherical".
@@ -100,6 +105,14 @@ def blend_jobs(jobs: Sequence[Job], weights: Sequence[str], interpolation: str) 
     except ValueError as error:
         raise UserError(f"--blend={','.join(weights)} must be numbers, as 0.5,0.5.") from error
     sound = embeddings.blend([job.sound for job in jobs], numbers, interpolation)
+    if codec.num_pitches and sound.pitch < 0:
+        heaviest = jobs[int(np.argmax(numbers))].sound
+        sound = sound._replace(pitch=heaviest.pitch)
+        tqdm.write(
+            f"the blend has the pitch of {heaviest.source}, MIDI {heaviest.pitch}: --pitch gives "
+            "it another",
+            file=sys.stderr,
+        )
     ending = "" if interpolation == "linear" else f"_{interpolation}"
     pairs = zip(jobs, numbers, strict=True)
     # Short enough for a file's name, whatever the inputs are called.

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import re
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -132,7 +131,8 @@ def test_every_page_is_linked_from_the_readme():
 
 def test_the_python_example_runs(tmp_path, monkeypatch):
     (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    shutil.copy(next(DUMMY_NOTES.glob("audio/flute*.wav")), tmp_path / "flute.wav")
+    audio, rate = soundfile.read(next(DUMMY_NOTES.glob("audio/flute*.wav")), frames=4_000)
+    soundfile.write(tmp_path / "flute.wav", audio, rate)
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "README.md", "exec"), {})
-    assert soundfile.info(tmp_path / "again.wav").frames == 64_000
+    assert soundfile.info(tmp_path / "again.wav").frames == 4_096  # eight frames of the embedding

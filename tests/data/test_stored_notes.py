@@ -113,14 +113,14 @@ def test_a_sound_that_is_not_finite_is_named(read, value):
 
 
 def test_datasets_that_are_not_there(data_dir, tmp_path):
-    missing = r"there is no dataset '{}' in .*, which holds nsynth_json/by_note: build it with exp"
+    missing = r"there is no dataset '{}' in .*, which holds nsynth_json/by_note: build it with "
     for name, tool in {
         "no_such_dataset": "build-dataset",
         "nsynth_json/by_instrument": "build-dataset",
         "nsynth_json/by_note:0.0.1": "build-dataset",
         "nsynth/full": "prepare-nsynth",
     }.items():
-        with pytest.raises(UserError, match=f"{missing.format(name)}eriments/{tool}.py"):
+        with pytest.raises(UserError, match=f"{missing.format(name)}wavenet-ae {tool}, or give"):
             open_split(name, str(data_dir), "train")
     with pytest.raises(UserError, match=f"there is no dataset 'nsynth/full' in {tmp_path}: build"):
         open_split("nsynth/full", str(tmp_path), "train")

@@ -523,7 +523,6 @@ def test_splits_without_a_pair(models):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--pair={pair}"], "there is no model"),
         (["--wavenet={run}", "--pair={pair}", "--num_weights=1"], "--num_weights=1 must be"),
         (["--wavenet={run}"], "the split test has 1"),
     ],

@@ -15,7 +15,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from wavenet_ae.system.errors import SHORTAGES, MachineError, Stopped, UserError
-from wavenet_ae.system.settings import LARGEST_SEED, local_path
+from wavenet_ae.system.settings import LARGEST_SEED, is_url, local_path
 
 __all__ = [
     "LARGEST_SEED",
@@ -42,14 +42,15 @@ _arguments_flag: tuple[str, bool] | None = None
 
 
 class _PathParser(flags.ArgumentParser):
-    """Paths on this machine, with `~` for the home folder."""
+    """Paths on this machine, with `~` for the home folder, and where they may be, URLs."""
 
-    syntactic_help = "a path"
+    def __init__(self, name: str, urls: bool):
+        self._name, self._urls = name, urls
+        self.syntactic_help = "a path or a URL" if urls else "a path"
 
-    def __init__(self, name: str):
-        self._name = name
-
-    def parse(self, argument: str | Path) -> Path:
+    def parse(self, argument: str | Path) -> Path | str:
+        if self._urls and is_url(argument):
+            return str(argument)
         return local_path(f"--{self._name}", argument)
 
     def flag_type(self) -> str:
@@ -63,9 +64,13 @@ def define_path(
     default: str | None = None,
     required: bool = False,
     multiple: bool = False,
+    urls: bool = False,
 ) -> flags.FlagHolder:
-    """Defines a flag whose value is a `Path`, or a list of them where it can be repeated."""
-    parser, serializer = _PathParser(name), flags.ArgumentSerializer()
+    """Defines a flag whose value is a `Path`, or a list of them where it can be repeated.
+
+    Where there may be `urls`, such a value is a str.
+    """
+    parser, serializer = _PathParser(name, urls), flags.ArgumentSerializer()
     if multiple:
         holder = flags.DEFINE_multi(parser, serializer, name, default, help_text)
     else:

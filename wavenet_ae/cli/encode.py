@@ -10,7 +10,10 @@ when all have ended.
 from wavenet_ae.cli.command_line import define_distributed, define_path, take_arguments
 
 _CHECKPOINT = define_path(
-    "checkpoint", "A run's --workdir, an export, or pretrained.", default="pretrained"
+    "checkpoint",
+    "A run's --workdir, an export, their URL (hf://OWNER/NAME, gs://...), or pretrained.",
+    default="pretrained",
+    urls=True,
 )
 _INPUT = take_arguments(
     define_path("input", "A sound file, or a folder of them; can be repeated.", multiple=True),

@@ -9,7 +9,9 @@ from absl import flags
 
 from wavenet_ae.cli.command_line import define_path, take_arguments
 
-_CHECKPOINT = take_arguments(define_path("checkpoint", "A run's --workdir."), required=True)
+_CHECKPOINT = take_arguments(
+    define_path("checkpoint", "A run's --workdir, or its URL.", urls=True), required=True
+)
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _DTYPE = flags.DEFINE_enum(
     "dtype", "float32", ("float32", "bfloat16"), "Of the kernels: bfloat16 takes half the space."

@@ -22,7 +22,10 @@ from wavenet_ae.cli.command_line import (
 from wavenet_ae.system.errors import UserError
 
 _CHECKPOINT = define_path(
-    "checkpoint", "A run's --workdir, an export, or pretrained.", default="pretrained"
+    "checkpoint",
+    "A run's --workdir, an export, their URL (hf://OWNER/NAME, gs://...), or pretrained.",
+    default="pretrained",
+    urls=True,
 )
 _INPUT = take_arguments(
     define_path(

@@ -19,12 +19,17 @@ from absl import flags
 from wavenet_ae.cli.command_line import LARGEST_SEED, define_path, take_arguments
 from wavenet_ae.system.errors import UserError
 
-_WAVENET = define_path("wavenet", "A WaveNet's --workdir, an export, or pretrained.")
-_SPECTRAL = define_path("spectral", "A spectral autoencoder's --workdir, an export, or pretrained.")
+_WAVENET = define_path(
+    "wavenet", "A WaveNet's --workdir, an export, a URL, or pretrained.", urls=True
+)
+_SPECTRAL = define_path(
+    "spectral", "A spectral autoencoder's --workdir, an export, a URL, or pretrained.", urls=True
+)
 _CLASSIFIER = define_path(
     "classifier",
-    "Names pitch and family of all sounds, where there is no --pair: a --workdir, an export, or "
-    "pretrained.",
+    "Names pitch and family of all sounds, where there is no --pair: a --workdir, an export, a "
+    "URL, or pretrained.",
+    urls=True,
 )
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _INPUT = take_arguments(define_path("input", "The two sounds to go between.", multiple=True))

@@ -16,6 +16,7 @@ TOOLS = {
     "prepare-nsynth": "build or convert the official NSynth dataset of TFDS",
     "dataset-stats": "count and check what a dataset holds",
     "import-magenta": "convert a TensorFlow checkpoint of the paper's authors",
+    "pull": "fetch a model by URL, to use it offline",
     "export": "write a model's weights as safetensors, to share",
 }
 

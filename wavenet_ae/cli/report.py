@@ -21,6 +21,7 @@ _CHECKPOINT = define_path(
     "checkpoint",
     "A run's --workdir, or pretrained (the default); one of each by repeating the flag.",
     multiple=True,
+    urls=True,
 )
 _INPUT = take_arguments(
     define_path(

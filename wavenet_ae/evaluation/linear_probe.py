@@ -25,6 +25,7 @@ from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import (
     DATASET_NAME,
     LOCAL_PATH,
+    MODEL,
     POSITIVE,
     SEED,
     TEXT,
@@ -45,7 +46,7 @@ LABELS = ("pitch", "family", "quality", "source")
 _RULES: Rules = {
     "experiment": TEXT,
     "seed": SEED,
-    "models": dict.fromkeys(SLOTS, optional(or_none(LOCAL_PATH))),
+    "models": dict.fromkeys(SLOTS, optional(or_none(MODEL))),
     "dataset": {"name": or_none(DATASET_NAME), "data_dir": or_none(LOCAL_PATH)},
     "train_split": TEXT,
     "test_split": TEXT,
@@ -138,12 +139,11 @@ def _load_models(folders: Mapping[str, str | None]) -> dict[str, Codec]:
     for key, slot in SLOTS.items():
         if folders.get(key) is None:
             continue
-        folder = Path(folders[key]).expanduser()
-        model = codec.create(load_trained(folder, slot.task))
+        model = codec.create(load_trained(folders[key], slot.task))
         if bool(model.num_pitches) != slot.sees_pitch:
             other = next(k for k, s in SLOTS.items() if s.task == slot.task and k != key)
             raise UserError(
-                f"config.models.{key}: {folder} was trained "
+                f"config.models.{key}: {folders[key]} was trained "
                 f"{'with' if model.num_pitches else 'without'} pitch conditioning: give it as "
                 f"--config.models.{other}."
             )

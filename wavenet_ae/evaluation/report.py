@@ -36,7 +36,7 @@ from wavenet_ae.synthesis.generate_files import (
 )
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE, read_metrics
-from wavenet_ae.training.trained import TrainedModel, load_trained
+from wavenet_ae.training.trained import TrainedModel, find, load_trained
 
 FILES = StudyFiles("report")
 AUDIO_FOLDER = "audio"
@@ -102,7 +102,7 @@ def write_report(
     """
     if not 0 < seconds < math.inf:
         raise UserError(f"--seconds={seconds} must be a number above 0.")
-    in_box = [pretrained.contains(pretrained.find(folder, "wavenet")) for folder in checkpoints]
+    in_box = [pretrained.contains(find(folder, "wavenet")) for folder in checkpoints]
     if not checkpoints or len(set(in_box)) < len(in_box):
         raise UserError("--checkpoint takes one run, or pretrained, or one of each.")
     if inputs and not any(in_box):

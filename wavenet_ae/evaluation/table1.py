@@ -33,6 +33,7 @@ from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import (
     DATASET_NAME,
     LOCAL_PATH,
+    MODEL,
     NOT_NEGATIVE,
     SEED,
     SHARE,
@@ -69,7 +70,7 @@ _ROWS_PER_DEVICE = 8
 
 _RULES: Rules = {
     "experiment": TEXT,
-    **dict.fromkeys(("classifier", *MODELS), or_none(LOCAL_PATH)),
+    **dict.fromkeys(("classifier", *MODELS), or_none(MODEL)),
     "dataset": {"name": or_none(DATASET_NAME), "data_dir": or_none(LOCAL_PATH)},
     "split": TEXT,
     "num_notes": or_none(whole(1)),
@@ -148,7 +149,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
 def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Codec]]:
     """Returns the classifier, and the autoencoders that there are."""
     trained = {
-        kind: load_trained(Path(config[kind]).expanduser(), kind)
+        kind: load_trained(config[kind], kind)
         for kind in ("classifier", *MODELS)
         if config[kind] is not None
     }

@@ -61,6 +61,11 @@ def check(settings: Any, rules: Rules, name: str = "config") -> None:
             raise UserError(f"{name}.{key} is missing: it must be {rule.wanted}.")
 
 
+def is_url(name: object) -> bool:
+    """Tells whether it is a URL, not a path."""
+    return _URL.match(str(name)) is not None
+
+
 def local_path(name: str, path: object) -> Path:
     """Returns a path on this machine, with `~` for the home folder.
 
@@ -75,7 +80,7 @@ def local_path(name: str, path: object) -> Path:
     text = str(path)
     if not text:
         raise UserError(f"{name} is empty: name a path.")
-    if _URL.match(text):
+    if is_url(text):
         raise UserError(
             f"{name}={text} is not on this machine: name a local path, and copy from or to there."
         )
@@ -158,3 +163,4 @@ DATASET_NAME = Rule(
     lambda x: isinstance(x, str) and re.fullmatch(r"[\w-]+(/[\w-]+)?(:[\d.]+)?", x) is not None,
 )
 LOCAL_PATH = Rule("a path on this machine, not a URL", _is_local_path)
+MODEL = Rule("the path or the URL of a model", lambda x: is_url(x) or _is_local_path(x))

@@ -14,6 +14,7 @@ from wavenet_ae.system.settings import (
     BELOW_ONE,
     DATASET_NAME,
     LOCAL_PATH,
+    MODEL,
     NOT_NEGATIVE,
     POSITIVE,
     SEED,
@@ -47,7 +48,7 @@ _RULES: Rules = {
     "checkpoint_every_minutes": or_none(NOT_NEGATIVE),
     "summarize_every_steps": whole(0),
     "profile_steps": whole(0),
-    "init_from": or_none(LOCAL_PATH),
+    "init_from": or_none(MODEL),
     "dataset": {
         "name": DATASET_NAME,
         "data_dir": LOCAL_PATH,

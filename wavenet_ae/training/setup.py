@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 import wavenet_ae
-from wavenet_ae import pretrained, tasks
+from wavenet_ae import tasks
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.system import processes
 from wavenet_ae.training import checkpoint, sharding, trained
@@ -101,15 +101,15 @@ def restore_or_init(
         return state, progress
     if config["init_from"] is not None:
         with processes.together():
-            state = _start_from(Path(config["init_from"]).expanduser(), config, state)
+            state = _start_from(config["init_from"], config, state)
     return state, Progress()
 
 
-def _start_from(folder: Path, config: Mapping[str, Any], state: TrainState) -> TrainState:
+def _start_from(source: str, config: Mapping[str, Any], state: TrainState) -> TrainState:
     """Puts the weights of another run or an export into a new state."""
-    theirs = trained.load_trained(pretrained.find(folder, config["task"]))
+    theirs = trained.load_trained(trained.find(source, config["task"]))
     workdirs.check_same_model(
-        theirs.config, config, f"config.init_from={folder} has", "choose the same."
+        theirs.config, config, f"config.init_from={source} has", "choose the same."
     )
     weights = {"params": theirs.params, "model_state": theirs.model_state}
     weights["ema_params"] = theirs.params
@@ -122,5 +122,5 @@ def _start_from(folder: Path, config: Mapping[str, Any], state: TrainState) -> T
             old.shape, old.sharding, lambda index: np.array(array[index])
         )
 
-    processes.say_once(f"starting from the weights of {folder}, step {theirs.step}")
+    processes.say_once(f"starting from the weights of {source}, step {theirs.step}")
     return state.replace(**jax.tree.map(place, weights, {k: getattr(state, k) for k in weights}))

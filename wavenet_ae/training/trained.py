@@ -19,7 +19,8 @@ import wavenet_ae
 from wavenet_ae import pretrained, tasks
 from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError, write_error
-from wavenet_ae.training import checkpoint
+from wavenet_ae.system.settings import is_url, local_path
+from wavenet_ae.training import checkpoint, remote
 from wavenet_ae.training.older_layouts import as_saved, as_today, config_as_today, named_leaves
 
 CONFIG_FILE = "config.json"
@@ -151,19 +152,30 @@ def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(model, name) for name in names if name not in passing}
 
 
-def load_trained(folder: Path, task: str | None = None) -> TrainedModel:
+def find(source: str | Path, task: str | None = None) -> Path:
+    """Returns the folder of what a --checkpoint names; what has a URL is fetched.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    if is_url(source):
+        return remote.fetch(str(source))
+    return pretrained.find(local_path("the model's folder", source), task)
+
+
+def load_trained(source: str | Path, task: str | None = None) -> TrainedModel:
     """Reads averaged weights.
 
     Args:
-        folder: a run, of which the newest checkpoint is taken; one of a run's checkpoints
+        source: a run, of which the newest checkpoint is taken; one of a run's checkpoints
             (`RUN/checkpoints/STEP`); an exported folder; or `pretrained` for the weights that come
-            with the package (see `pretrained.find`).
+            with the package (see `pretrained.find`); or a URL (see `remote`).
         task: `wavenet`, `spectral` or `classifier` where it must be a model of this one.
 
     Raises:
         UserError: the folder holds no run, or no weights yet, or weights of another model.
     """
-    folder, step = pretrained.find(folder, task), None
+    folder, step = find(source, task), None
     if folder.parent.name == checkpoint.FOLDER and folder.name.isdigit():
         folder, step = folder.parent.parent, int(folder.name)
     config = read_config(folder)

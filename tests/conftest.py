@@ -24,13 +24,12 @@ _COMPILE_FAST = ["--xla_backend_optimization_level=0", "--xla_cpu_use_fusion_emi
 
 
 def pytest_configure(config):
-    # Numba's cache, which processes that write at the same time mix up, is each worker's own.
-    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="numba-")
-    config.own_caches = [os.environ["NUMBA_CACHE_DIR"]]
     # Many tests compile the same programs: one cache for all processes of this session.
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="xla-")
-        config.own_caches.append(os.environ["JAX_COMPILATION_CACHE_DIR"])
+    config.own_caches = []
+    for variable in ("JAX_COMPILATION_CACHE_DIR", "NUMBA_CACHE_DIR"):
+        if variable not in os.environ:
+            os.environ[variable] = tempfile.mkdtemp(prefix="compiled-")
+            config.own_caches.append(os.environ[variable])
     if "XLA_FLAGS" not in os.environ:
         os.environ["XLA_FLAGS"] = " ".join(filter(_is_known_to_xla, _COMPILE_FAST))
     jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])

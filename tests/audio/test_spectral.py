@@ -5,9 +5,11 @@ import librosa
 import numpy as np
 import pytest
 
-from wavenet_ae.audio import spectral
+from wavenet_ae.audio import first_call, spectral
 from wavenet_ae.benchmarks.griffin_lim import LIBROSAS_SEED
 
+# What numba compiles goes into one cache of all tests.
+istft, griffinlim = first_call.alone(librosa.istft), first_call.alone(librosa.griffinlim)
 LIBROSA = {"n_fft": 1024, "hop_length": 256, "pad_mode": "constant"}
 
 
@@ -123,7 +125,7 @@ def test_istft_is_librosas(sounds, num_samples):
     spectrum = spectrum * np.exp(1j * np.random.default_rng(1).normal(size=spectrum.shape))
     spectrum[:, [0, -1]] = spectrum[:, [0, -1]].real
     spectrum = spectrum.astype(np.complex64)
-    theirs = librosa.istft(spectrum, hop_length=256, length=num_samples)
+    theirs = istft(spectrum, hop_length=256, length=num_samples)
     ours = spectral.istft(spectrum, num_samples)
     assert ours.shape == theirs.shape
     assert_float32(ours)
@@ -134,8 +136,7 @@ def test_istft_is_librosas(sounds, num_samples):
 def test_griffin_lim_is_librosas_from_the_same_phase(sounds, momentum):
     magnitude = librosa_magnitude(sounds)
     theirs = [
-        librosa.griffinlim(one, n_iter=4, momentum=momentum, init=None, **LIBROSA)
-        for one in magnitude
+        griffinlim(one, n_iter=4, momentum=momentum, init=None, **LIBROSA) for one in magnitude
     ]
     ours = spectral.griffin_lim_from_phase(magnitude, np.zeros_like(magnitude), 4, momentum)
     # Bins near zero have no phase in float32, and each iteration spreads their errors.
@@ -150,9 +151,7 @@ def test_griffin_lim_converges_as_librosas(sounds, momentum):
     for audio, one in zip(ours, magnitude, strict=True):
         theirs = [
             convergence(
-                librosa.griffinlim(
-                    one, n_iter=40, momentum=momentum, **{LIBROSAS_SEED: seed}, **LIBROSA
-                ),
+                griffinlim(one, n_iter=40, momentum=momentum, **{LIBROSAS_SEED: seed}, **LIBROSA),
                 one,
             )
             for seed in range(3)

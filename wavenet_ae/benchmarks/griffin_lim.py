@@ -9,7 +9,7 @@ import jax
 import librosa
 import numpy as np
 
-from wavenet_ae.audio import spectral
+from wavenet_ae.audio import first_call, spectral
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.benchmarks import interleaved
 from wavenet_ae.data import nsynth
@@ -96,6 +96,7 @@ def measure(
     }
 
 
+@first_call.alone
 def _by_librosa(magnitude: np.ndarray, iterations: int, seed: int) -> np.ndarray:
     """Returns the sounds of magnitudes, float32 `[notes, samples]`."""
     return np.stack(

@@ -22,7 +22,7 @@ TABLE1_FLAGS ?= --config.num_notes=200
 
 PRETRAINED ?= runs/pretrained
 FONTS ?= /usr/share/sounds
-# The second is made from the first (MIT); the third (public domain) is for testing alone.
+# The second is made from the first (MIT); the third (public domain) is only for testing.
 TRAINING_FONTS ?= $(FONTS)/sf3/FluidR3Mono_GM.sf3 $(FONTS)/sf3/MuseScore_General_Lite.sf3
 TEST_FONT ?= $(FONTS)/sf2/sf_GMbank.sf2
 PRETRAINED_RENDER_FLAGS ?= --velocities=40,80,120
@@ -31,8 +31,8 @@ PRETRAINED_TRAIN_FLAGS ?=
 PRETRAINED_EVALUATE_FLAGS ?= --config.num_notes=200
 PRETRAINED_BETWEEN_FLAGS ?= --num_pairs=24 --num_weights=3
 
-# A training step on a CPU gets its memory anew from Linux, page after page, and that takes a third
-# of the demo's time: with large pages (glibc 2.35 or newer; others ignore it) it does not.
+# On a CPU every training step gets its memory from Linux page by page, a third of the demo's time.
+# Large pages (glibc 2.35 or newer; others ignore it) avoid that.
 LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 
 BIN := .venv/bin
@@ -55,7 +55,7 @@ $(INSTALLED): setup.cfg pyproject.toml tools/make_venv.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
-# In a second make, since a SoundFont that .system installs must be looked up after it.
+# In a second make, which finds a SoundFont that .system has installed.
 demo: .system
 	@$(MAKE) --no-print-directory .demo
 
@@ -64,11 +64,12 @@ demo: .system
 	@test -n "$(SOUNDFONT)" || { echo "error: no SoundFont was found: install one" \
 		"(apt-get install fluidr3mono-gm-soundfont) or give SOUNDFONT=FILE." >&2; exit 1; }
 
-# First what the weights in the box make of notes (and of SOUND=FILE), then a training.
-IN_BOX = --checkpoint=pretrained $(if $(SOUND),--input="$(SOUND)" $(if $(PITCH),--pitch=$(PITCH)))
+# First a report on the pretrained WaveNet (and on SOUND=FILE), then a training.
+PRETRAINED_REPORT = --checkpoint=pretrained \
+	$(if $(SOUND),--input="$(SOUND)" $(if $(PITCH),--pitch=$(PITCH)))
 
 .demo: .soundfont $(INSTALLED)
-	$(BIN)/wavenet-ae report $(IN_BOX) --output="$(DEMO)/report" $(REPORT_FLAGS)
+	$(BIN)/wavenet-ae report $(PRETRAINED_REPORT) --output="$(DEMO)/report" $(REPORT_FLAGS)
 	$(BIN)/wavenet-ae render-soundfont --soundfont="$(SOUNDFONT)" \
 		--output="$(DEMO)/notes" --instruments=$(DEMO_INSTRUMENTS) --pitches=$(DEMO_PITCHES) \
 		--velocities=$(DEMO_VELOCITIES)
@@ -76,7 +77,7 @@ IN_BOX = --checkpoint=pretrained $(if $(SOUND),--input="$(SOUND)" $(if $(PITCH),
 		--data_dir="$(DEMO)/datasets" --split=by_note
 	$(LARGE_PAGES) $(BIN)/python experiments/train.py --config=experiments/configs/wavenet_ae.py:demo \
 		--config.dataset.data_dir="$(DEMO)/datasets" --workdir="$(DEMO)/run" $(TRAIN_FLAGS)
-	$(BIN)/wavenet-ae report $(IN_BOX) --checkpoint="$(DEMO)/run" \
+	$(BIN)/wavenet-ae report $(PRETRAINED_REPORT) --checkpoint="$(DEMO)/run" \
 		--output="$(DEMO)/report" $(REPORT_FLAGS)
 
 # The paper's Table 1 in miniature: three trainings, then both models reconstruct the test split.
@@ -103,8 +104,8 @@ table1: .system
 		--config.spectral="$(TABLE1)/spectral" --config.classifier="$(TABLE1)/classifier" \
 		$(TABLE1_FLAGS)
 
-# The weights in the box: trains all three models for hours, exports and judges them, on
-# instruments and on a SoundFont that they did not hear.
+# Trains the three pretrained models for hours, exports them, and evaluates them on instruments and
+# on a SoundFont that were held out.
 pretrained: .system
 	@sh tools/system_packages.sh --fonts
 	@$(MAKE) --no-print-directory .pretrained
@@ -157,8 +158,8 @@ pretrained: .system
 			--classifier="$(PRETRAINED)/weights/classifier" \
 			--output="$(PRETRAINED)/between/$$dataset" $(PRETRAINED_BETWEEN_FLAGS); done
 
-# The TPU's compiler, in the version that JAX wants. It lies beside the other packages: among them,
-# JAX would look for a TPU at every start.
+# The TPU's compiler, in the version that JAX needs. Kept apart from the other packages:
+# among them, JAX would look for a TPU at every start.
 libtpu: $(INSTALLED)
 	@test -e .venv/libtpu/libtpu || $(BIN)/python -m pip install --quiet \
 		--disable-pip-version-check --no-deps --target=.venv/libtpu \

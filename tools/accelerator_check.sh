@@ -1,8 +1,8 @@
 #!/bin/sh
-# Tries everything on this machine's GPU or TPU, in a few minutes and without a network:
+# Tests everything on this machine's GPU or TPU, in a few minutes and without a network:
 #     tools/accelerator_check.sh [--minutes=8] [--output=runs/accelerator] [--wheels=FOLDER]
-# Other flags are check_accelerator.py's. Where there is no .venv, a folder from collect_wheels.sh
-# and a Python with what its head names will do: python3, or PYTHON=python3.12.
+# Other flags are check_accelerator.py's. Without a .venv it needs a folder from collect_wheels.sh
+# and a Python with the packages that its head lists: python3, or PYTHON=python3.12.
 set -eu
 here=$PWD
 cd "$(dirname "$0")/.."

@@ -1,8 +1,8 @@
 # shellcheck shell=sh
-# Sourced from the repository's root: `python` is the project's, or, where --wheels=FOLDER or
-# wheels/ has what a bare machine lacks (collect_wheels.sh), the machine's own with that.
+# Sourced from the repository's root: sets `python` to the project's, or to the machine's own with
+# the packages of --wheels=FOLDER or wheels/ (from collect_wheels.sh).
 
-# Where a path of the user's is, who may stand in another folder.
+# The folder that the user's relative paths start from.
 : "${here:=$PWD}"
 from_here() {
     case $1 in "" | /*) echo "$1" ;; *) echo "$here/$1" ;; esac

@@ -15,7 +15,7 @@ python=.venv/bin/python
 there="jax==0.11.* flax optax orbax-checkpoint scipy scikit-learn numba matplotlib jinja2 safetensors"
 
 [ ! -e "$folder" ] || [ -e "$folder/lib/libfluidsynth.so.3" ] || {
-    echo "error: $folder is there and not of this tool: move it away, or name another folder." >&2
+    echo "error: $folder exists and was not made by this tool: move it away, or name another folder." >&2
     exit 1
 }
 [ -x "$python" ] || { echo "error: run make setup first." >&2; exit 1; }
@@ -32,10 +32,10 @@ platforms=""
 for version in 2_17 2_24 2_27 2_28 2_31 2_34 2_35; do
     platforms="$platforms --platform=manylinux_${version}_x86_64"
 done
-# Older ones resolve for the Python that they run in.
+# Older versions of pip resolve for the Python that they run in.
 "$python" -m pip install --quiet --disable-pip-version-check --target="$scratch/pip" 'pip>=25'
 pip() { PYTHONPATH="$scratch/pip" "$python" -m pip "$@" --disable-pip-version-check --quiet; }
-# It comes as source alone, which is Python alone.
+# It has no wheel; its source is pure Python.
 pip wheel --no-deps --wheel-dir="$scratch/built" promise
 # What pip would install on such a machine, NAME==VERSION a line.
 resolve() {
@@ -57,7 +57,7 @@ print(*filter(None, config["options"]["install_requires"].splitlines()), sep="\n
     grep -v '^#' >"$scratch/requirements"
 resolve >"$scratch/have"
 resolve --requirement="$scratch/requirements" pytest >"$scratch/need"
-# TFDS names pyarrow, and reads and writes our datasets without it: 55 MB.
+# TFDS requires pyarrow (55 MB), but our datasets do not need it.
 comm -13 "$scratch/have" "$scratch/need" | grep -v '^pyarrow==' >"$scratch/lacking"
 
 echo "gathering $(wc -l <"$scratch/lacking") packages"
@@ -68,7 +68,7 @@ pip download --no-deps --only-binary=:all: --python-version=3.12 $platforms \
     --platform=manylinux2014_x86_64 --find-links="$scratch/built" \
     --requirement="$scratch/lacking" --dest="$folder.new"
 
-# FluidSynth and what it is linked with, but for what every Linux has.
+# FluidSynth and the libraries it is linked with, except those that every Linux has.
 cp -L "$library" "$folder.new/lib/"
 ldd "$library" | sed -n 's/.* => \(\/[^ ]*\).*/\1/p' |
     grep -Ev '/(libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s)\.so' |

@@ -1,7 +1,7 @@
-"""Prints flags that fit a training into some seconds: short_schedule.py CONFIG STEP_JSON SECONDS.
+"""Prints flags that fit a training into a time: short_schedule.py CONFIG STEP_JSON SECONDS.
 
-STEP_JSON is of `benchmark.py --task=train`. The learning rates change at the same fractions of the
-training as in CONFIG; a tenth of the time is left for evaluations and checkpoints.
+STEP_JSON is from `benchmark.py --task=train`. The learning rates change at the same fractions of
+the training as in CONFIG; a tenth of the time is left for evaluations and checkpoints.
 """
 
 import json
@@ -36,7 +36,7 @@ def flags(config: str, step_ms: float, compile_s: float, seconds: float) -> list
     if (decay := settings.model.get("batch_norm_decay")) is not None:
         changes["model.batch_norm_decay"] = min(decay, max(0.9, 1 - 10 / num_steps))
     if settings.ema_decay:
-        # Over the last twentieth: what long runs average over would reach back to the start.
+        # Over the last twentieth of the steps: a long run's average would reach back to the start.
         changes["ema_decay"] = round(1 - 20 / num_steps, 6)
     return [f"--config.{name}={value}" for name, value in changes.items()]
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Sees to libfluidsynth, a SoundFont and the given tools (system_packages.sh TOOL...): installs them
-# where apt-get may, else says what to install. With --fonts in the place of tools, to the three
-# SoundFonts behind the weights in the box.
+# Installs libfluidsynth, a SoundFont and the given tools (system_packages.sh TOOL...) where apt-get
+# may, else says what to install. With --fonts instead of tools: the three SoundFonts of the
+# pretrained models.
 set -eu
 
 fonts=""

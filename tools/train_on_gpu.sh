@@ -1,10 +1,11 @@
 #!/bin/sh
-# Trains small models on a machine with a GPU that is there for some minutes, and no network:
+# Trains small models on a GPU that is available for some minutes, without a network:
 #     tools/train_on_gpu.sh MINUTES [--output=runs/gpu] [--wheels=FOLDER] [--soundfont=FILE]
 # renders notes, trains the WaveNet for three fifths of the time, the classifier and the baseline
-# for a fifth each, and exports what there is: OUTPUT/exported has the averaged weights and the
-# curves. It ends in time. Flags like --config.batch_size=64 go to the WaveNet's training. Where
-# there is no .venv, a folder from collect_wheels.sh and a Python with what its head names will do: python3, or PYTHON=python3.12.
+# for a fifth each, and exports them: OUTPUT/exported has the EMA weights and the curves. It ends in
+# time. Flags like --config.batch_size=64 go to the WaveNet's training. Without a .venv it needs a
+# folder from collect_wheels.sh and a Python with the packages that its head lists: python3, or
+# PYTHON=python3.12.
 set -eu
 here=$PWD
 cd "$(dirname "$0")/.."
@@ -39,7 +40,7 @@ find_python "$wheels"
 [ -n "$soundfont" ] ||
     soundfont=$(find "${wheels:-wheels}" /usr/share/sounds -name '*.sf[23]' 2>/dev/null | head -n 1)
 [ -r "$soundfont" ] || { echo "error: there is no SoundFont: give --soundfont=FILE." >&2; exit 1; }
-[ ! -e "$output" ] || { echo "error: $output is there: move it away, or give another --output." >&2; exit 1; }
+[ ! -e "$output" ] || { echo "error: $output exists: move it away, or give another --output." >&2; exit 1; }
 
 # The last minute, or a tenth of the time, is for exporting.
 reserve=$((minutes * 6 < 60 ? minutes * 6 : 60))
@@ -69,7 +70,7 @@ train() {
         --data --seconds=3 --repetitions=1 --output="$step" || return 0
     schedule=$("$python" tools/short_schedule.py "$config" "$step" $((by - $(date +%s)))) || return 0
     echo "$name: $schedule"
-    # The caller's flags come last: they have the last word.
+    # The caller's flags come last and override the others.
     # shellcheck disable=SC2086  # a list of words
     timeout --foreground --signal=TERM --kill-after=30 $((by - $(date +%s) + 5)) \
         "$python" experiments/train.py --config="$config" \

@@ -216,6 +216,6 @@ def test_configurations_that_cannot_be_read(monkeypatch, tmp_path, config, setti
 
     with pytest.raises(Exception, match=r".") as caught:
         read()
-    told = command_line._told_of_flags(caught.value)
+    told = command_line._explain_flag_error(caught.value)
     assert sentence in told
     assert "\n" not in told

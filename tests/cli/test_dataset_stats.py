@@ -139,9 +139,9 @@ def test_nsynths_own_table(nsynth_labels, tmp_path):
     document = json.loads((tmp_path / "dataset.json").read_text())
     check_nsynth(document)
     assert TABLE in (tmp_path / "dataset.md").read_text()
-    assert "| sounds measured | not looked at |" in (tmp_path / "dataset.md").read_text()
+    assert "| sounds measured | not read |" in (tmp_path / "dataset.md").read_text()
     page = Page((tmp_path / "report.html").read_text())
-    for number in ("60,368", "305,979", "289,205", "not looked at"):
+    for number in ("60,368", "305,979", "289,205", "not read"):
         assert number in page.text
     assert "Notes by their peak level" not in str(page.elements)
 

@@ -53,11 +53,11 @@ print(*(name for name in {HEAVY} if name in sys.modules), file=sys.stderr)
         (["generat"], "wavenet-ae has no tool 'generat': did you mean generate?"),
         (["build_dataset"], "did you mean build-dataset?"),
         (["xyz"], "wavenet-ae has no tool 'xyz': wavenet-ae --help lists the tools."),
-        (["encode", "--output=x"], "nothing is named to work on: give a path, or --input=PATH."),
+        (["encode", "--output=x"], "no input is given: give a path, or --input=PATH."),
         (["encode", "no_such.wav", "--output=x"], "no_such.wav"),
         (["export", "one", "two", "--output=x"], "unexpected argument 'two': --checkpoint is one"),
         (["prepare-nsynth", "here", "--data_dir=x"], "unexpected argument 'here'"),
-        (["interpolate", "a.wav", "--output=x"], "two sounds are needed to go between, and here"),
+        (["interpolate", "a.wav", "--output=x"], "interpolation takes two sounds, and 1 are given"),
         (["encode", "a.wav"], "flag --output=None: Flag --output must have a value other than"),
     ],
 )

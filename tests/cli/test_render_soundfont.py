@@ -41,7 +41,7 @@ def test_renders_and_then_has_nothing_to_do(font_path, tmp_path):
     ]
     again = entry_points.run("render-soundfont", *flags)
     assert again.returncode == 0
-    assert "nothing to do" in again.stdout
+    assert "holds this rendering already" in again.stdout
     assert again.stderr == ""
 
 

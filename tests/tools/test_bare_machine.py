@@ -84,7 +84,7 @@ def test_too_little_time_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("tool", "arguments", "reason"),
     [
-        ("collect_wheels.sh", [TOOLS], "is there and not of this tool"),
+        ("collect_wheels.sh", [TOOLS], "exists and was not made by this tool"),
         ("accelerator_check.sh", ["--wheels=nowhere"], "nowhere holds no packages"),
         ("train_on_gpu.sh", [], "tools/train_on_gpu.sh MINUTES"),
         ("train_on_gpu.sh", ["soon"], "tools/train_on_gpu.sh MINUTES"),

@@ -1,4 +1,4 @@
-"""The installed command `wavenet-ae`: each tool is flags, and the way from them to the library.
+"""The installed command `wavenet-ae`: each tool defines its flags and calls the library.
 
-A tool imports what computes when it runs, so that `--help` and refusals come at once.
+A tool imports heavy libraries in `main`, so that `--help` and flag errors come at once.
 """

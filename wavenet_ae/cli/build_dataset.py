@@ -4,14 +4,14 @@ A folder of notes holds examples.json and audio/*.wav, as a rendered SoundFont d
 
     wavenet-ae build-dataset notes --data_dir=datasets --split=by_note
 
-The training reads it as `nsynth_json/by_note` from that --data_dir. A .tar.gz archive of such a
-folder does as well; it is read without being unpacked. NSynth's own release keeps its splits: put
+Training reads it as `nsynth_json/by_note` from that --data_dir. The tool also takes a .tar.gz
+archive of such a folder, and reads it without unpacking. NSynth's own release keeps its splits: put
 nsynth-{train,valid,test}.jsonwav.tar.gz in one folder and pass that with --split=published. Where
-the folder holds one of them unpacked, too, the unpacked files are read.
+one of them is also there unpacked, the unpacked files are read.
 
-Several folders become one dataset by naming them all. An instrument whose name is taken gets
-the next free number (two SoundFonts have a keyboard_acoustic_000 each); by_instrument holds it out
-of all folders or of none.
+Several folders are joined into one dataset. An instrument whose name is taken gets the next free
+number (two SoundFonts have a keyboard_acoustic_000 each); by_instrument holds an instrument out of
+all folders or of none.
 """
 
 from absl import flags
@@ -36,7 +36,7 @@ _SPLIT = flags.DEFINE_enum(
     " test_only (all notes into the split test) or published (as"
     " nsynth-{train,valid,test}.jsonwav.tar.gz, unpacked or not).",
 )
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Build anew, and replace what is there.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Build again, replacing what exists.")
 
 
 def main() -> None:
@@ -50,5 +50,5 @@ def main() -> None:
     for split, size in dataset.splits.items():
         print(f"{split}: {size.notes} notes, instruments: {size.instruments}")
     for path, count in dataset.unnamed_sounds.items():
-        print(f"passed over, as examples.json does not name them: {count} sounds of {path}")
+        print(f"passed over, as examples.json does not list them: {count} sounds of {path}")
     print(f"built {dataset.path}")

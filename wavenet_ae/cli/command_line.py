@@ -37,7 +37,7 @@ _STOPPED, _LOST, _DEFECT, _MACHINE = 75, 69, 70, 74
 _WEEK_S, _MINUTES_S = 7 * 24 * 3600, 300
 _shutdown_timeout_s = _MINUTES_S
 
-# The flag that arguments without a name go to, and whether there must be one.
+# The flag that takes positional arguments, and whether one is required.
 _arguments_flag: tuple[str, bool] | None = None
 
 
@@ -81,7 +81,7 @@ def define_path(
 
 
 def take_arguments(flag: flags.FlagHolder, *, required: bool = False) -> flags.FlagHolder:
-    """Has arguments without a name be values of this flag, and returns it."""
+    """Makes positional arguments values of this flag, and returns it."""
     global _arguments_flag
     _arguments_flag = flag.name, required
     return flag
@@ -101,7 +101,7 @@ def _assign_arguments(arguments: list[str]) -> None:
             raise UserError(f"unexpected argument {argument!r}: --{name} is {flag.value} already.")
         flag.parse(argument)
     if required and not flag.value:
-        raise UserError(f"nothing is named to work on: give a path, or --{name}=PATH.")
+        raise UserError(f"no input is given: give a path, or --{name}=PATH.")
 
 
 def help_text(tool: types.ModuleType) -> str:
@@ -111,19 +111,19 @@ def help_text(tool: types.ModuleType) -> str:
 
 
 def read_config(flag: flags.FlagHolder) -> dict[str, Any]:
-    """Returns the configuration that a flag of ml_collections holds, as JSON has it.
+    """Returns the configuration that an ml_collections flag holds, as JSON values.
 
     Raises:
-        UserError: its file cannot be read, or holds none.
+        UserError: its file cannot be read, or holds no configuration.
     """
     if flags.FLAGS[flag.name].present > 1:
-        raise UserError(f"--{flag.name} is there more than once: leave one.")
+        raise UserError(f"--{flag.name} is given more than once: give it once.")
     try:
         # Through JSON, so that a resumed run compares like with like.
         config = flag.value
         found = json.loads(config.to_json() if hasattr(config, "to_json") else json.dumps(config))
     except (OSError, TypeError, ValueError) as error:
-        raise UserError(_told_of_config(error)) from error
+        raise UserError(_explain_config_error(error)) from error
     if not isinstance(found, dict):
         raise UserError(
             f"get_config of the --{flag.name} returns {found!r}: let it return a ConfigDict."
@@ -136,17 +136,17 @@ def _parse_flags(argv: list[str]) -> list[str]:
     try:
         return flags.FLAGS(argv)
     except Exception as error:  # also those of a configuration's own file
-        sys.exit(_say(f"error: {_told_of_flags(error)}", 1))
+        sys.exit(_print_error(f"error: {_explain_flag_error(error)}", 1))
 
 
-def _told_of_flags(error: Exception) -> str:
+def _explain_flag_error(error: Exception) -> str:
     """Says why the command line cannot be read."""
     if isinstance(error, flags.Error) and "Error whilst parsing config file" not in str(error):
         return f"{' '.join(str(error).split()).rstrip(' ?.')}; --help lists the flags."
-    return _told_of_config(error)
+    return _explain_config_error(error)
 
 
-def _told_of_config(error: BaseException) -> str:
+def _explain_config_error(error: BaseException) -> str:
     """Says what is wrong with a configuration's file, or with a setting that it does not have."""
     chain = [error]  # ml_collections and absl wrap what the file has raised
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
@@ -199,7 +199,7 @@ def define_distributed(*, independent: bool = False) -> None:
         "distributed",
         False,
         "Run as one of several processes, all started with the same command. On Cloud TPU, with "
-        "Slurm or Open MPI they find each other; elsewhere the next three flags tell how, or the "
+        "Slurm or Open MPI they find each other; elsewhere give the next three flags, or the "
         "variables JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.",
     )
     flags.DEFINE_string("coordinator_address", None, "HOST:PORT of the first process.")
@@ -220,15 +220,15 @@ def _connect() -> None:
             if name != "coordinator_address" and not text.isdecimal():
                 raise UserError(f"JAX_{name.upper()}={text} must be a whole number.")
             given[name] = text if name == "coordinator_address" else int(text)
-    from wavenet_ae.system import processes  # tools that refuse their flags start without JAX
+    from wavenet_ae.system import processes  # flag errors do not wait for JAX
 
     try:
         processes.connect(**given, shutdown_timeout_s=_shutdown_timeout_s)
-    # JAX, which still waits, would keep this process.
+    # A normal exit would wait for JAX, which is still waiting.
     except TimeoutError as error:
-        os._exit(_say(f"error: {error}", _LOST))
+        os._exit(_print_error(f"error: {error}", _LOST))
     except KeyboardInterrupt:
-        os._exit(_say("interrupted before the processes were connected", 130))
+        os._exit(_print_error("interrupted before the processes were connected", 130))
 
 
 def _check_numbers() -> None:
@@ -240,12 +240,12 @@ def _check_numbers() -> None:
                 raise UserError(f"--{name}={number} must be a finite number.")
 
 
-def _compile_small_loops_whole() -> None:
-    """Has XLA's CPU compiler make one kernel of a loop that reads less than 32 MiB in a turn.
+def _compile_small_loops_as_kernels() -> None:
+    """Makes XLA's CPU compiler turn loops that read under 32 MiB an iteration into one kernel.
 
-    It does so with loops that have no convolutions and no products but matrix-vector ones, and by
-    default up to 1 KiB. A sample of one sound of a small model is such a turn. Only the variable
-    sets it; where it names a file of flags, or has such options, it stays as it is.
+    XLA does so for loops that have no convolutions and only matrix-vector products; its default
+    limit is 1 KiB. Generating one sound by a small model is such a loop. Only XLA_FLAGS sets the
+    limit; where it names a file of flags, or has such options, it is left unchanged.
     """
     options = "--xla_backend_extra_options"
     xla_flags = os.environ.get("XLA_FLAGS", "").strip()
@@ -254,7 +254,7 @@ def _compile_small_loops_whole() -> None:
         os.environ["XLA_FLAGS"] = f"{own} {xla_flags}"
 
 
-def _say(message: str, code: int) -> int:
+def _print_error(message: str, code: int) -> int:
     print(message, file=sys.stderr, flush=True)
     return code
 
@@ -263,14 +263,14 @@ def _code(error: UserError) -> int:
     return _MACHINE if isinstance(error, MachineError) else 1
 
 
-def _is_loss(error: Exception) -> bool:
-    """Tells whether the error is how JAX or Orbax notice that another process is gone."""
+def _is_lost_process(error: Exception) -> bool:
+    """Returns whether the error means that another process is gone, as JAX or Orbax report it."""
     words = ("Gloo", "UNAVAILABLE", "DEADLINE_EXCEEDED", "coordination service", "Barrier")
     return any(word in str(error) for word in words)
 
 
 def _known_cause(error: Exception) -> UserError | None:
-    """Returns in a sentence what not the code but its surroundings have caused, if that is so."""
+    """Returns a sentence on an error that the environment caused, not the code; None for others."""
     text = str(error)
     first = text.partition("\n")[0].partition(" (set JAX_PLATFORMS")[0].rstrip(".")
     frames = traceback.extract_tb(error.__traceback__)
@@ -282,7 +282,7 @@ def _known_cause(error: Exception) -> UserError | None:
                 f"JAX_PLATFORMS={variable} names a device that JAX cannot use here{why}: leave the "
                 "variable out, or set it to cpu."
             )
-        return UserError(f"JAX cannot use its devices{why}: JAX_PLATFORMS=cpu does without them.")
+        return UserError(f"JAX cannot use its devices{why}: set JAX_PLATFORMS=cpu to run without.")
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
         return UserError(
             f"the memory is too small ({first or 'out of memory'}): take a smaller batch or model."
@@ -303,16 +303,16 @@ def run(main: Callable[[], int | None]) -> None:
     A `UserError` becomes one line on standard error and exit code 1 (74 for a `MachineError`); a
     run that was `Stopped` and saved exits with code 75, another interruption with 130, and with 69
     where one of several processes was lost. Any other exception is a defect and keeps its stack
-    trace; among several processes it exits with 70. A memory or disk that is too small, a file that
-    cannot be read or written and a device that JAX does not find are no defects.
+    trace; among several processes it exits with 70. Too little memory or disk, files that cannot be
+    read or written and devices that JAX does not find are not defects.
     """
 
     def guarded_main(argv: list[str]) -> int | None:
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # libraries report every file they write
-        # Cleaning up is the same for both ways of asking to stop.
+        # SIGTERM is handled as Ctrl-C is.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        _compile_small_loops_whole()
+        _compile_small_loops_as_kernels()
         several = "distributed" in flags.FLAGS and flags.FLAGS.distributed
         try:
             _assign_arguments(argv[1:])
@@ -321,28 +321,28 @@ def run(main: Callable[[], int | None]) -> None:
                 _connect()
             return main()
         except UserError as error:
-            code = _say(f"error: {error}", _code(error))
+            code = _print_error(f"error: {error}", _code(error))
         except Stopped as stopped:
-            return _say(str(stopped), _STOPPED)
+            return _print_error(str(stopped), _STOPPED)
         except KeyboardInterrupt:
-            code = _say("interrupted", 130)
+            code = _print_error("interrupted", 130)
         except Exception as error:
-            if several and _is_loss(error):
-                code = _say(
+            if several and _is_lost_process(error):
+                code = _print_error(
                     "error: another process has ended or cannot be reached (its own messages say "
-                    "why): start all of them again, and the run goes on from the last checkpoint.",
+                    "why): start all of them again, and the run resumes from the last checkpoint.",
                     _LOST,
                 )
             elif cause := _known_cause(error):
                 logging.info("the exception was", exc_info=error)
-                code = _say(f"error: {cause}", _code(cause))
+                code = _print_error(f"error: {cause}", _code(cause))
             elif several:
                 traceback.print_exc()
                 code = _DEFECT
             else:
                 raise
         if several and _shutdown_timeout_s == _MINUTES_S:
-            # At once: JAX would wait at the exit until it has missed the others for minutes.
+            # At once: at a normal exit JAX would wait for the others for minutes.
             sys.stderr.flush()
             os._exit(code)
         return code

@@ -1,13 +1,13 @@
-"""Tells what a dataset holds, and what in it should be known before training.
+"""Counts what a dataset holds, and reports what to know before training on it.
 
     wavenet-ae dataset-stats --dataset=nsynth_json/by_note --data_dir=datasets --output=DIR
     wavenet-ae dataset-stats notes --output=DIR
 
 counts notes by family and source as the paper's table does, pitches, velocities, instruments and
-qualities; looks for silent and clipped sounds, for names and sounds that are there twice, and for
-instruments in two splits; and gives the dataset a fingerprint. --notes takes a folder with
+qualities; looks for silent and clipped sounds, for duplicate names and sounds, and for instruments
+in two splits; and computes a fingerprint. --notes takes a folder with
 examples.json and audio/, or one with nsynth-train, nsynth-valid and nsynth-test, or some of them;
-with --metadata_only the examples.json are enough. What is found does not change the exit code: it
+with --metadata_only the examples.json are enough. Findings do not change the exit code: it
 is 0 once dataset.json, dataset.md and report.html are written.
 """
 
@@ -19,8 +19,8 @@ from wavenet_ae.system.errors import UserError
 _DATASET = flags.DEFINE_string("dataset", None, "TFDS's name: nsynth_json/by_note, nsynth/full.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "datasets", "TFDS's folder of datasets.")
 _NOTES = take_arguments(define_path("notes", "A folder of notes, instead of a dataset."))
-_SPLITS = flags.DEFINE_list("splits", [], "These alone, such as train,valid; default: all.")
-_METADATA_ONLY = flags.DEFINE_bool("metadata_only", False, "Look at the labels, not the sounds.")
+_SPLITS = flags.DEFINE_list("splits", [], "Only these, such as train,valid; default: all.")
+_METADATA_ONLY = flags.DEFINE_bool("metadata_only", False, "Read the labels only, not the sounds.")
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 
 

@@ -1,4 +1,4 @@
-"""Exports a run's averaged weights: safetensors, config.json and a model card.
+"""Exports a run's EMA weights: safetensors, config.json and a model card.
 
     wavenet-ae export runs/demo/run --output=exported
 

@@ -37,7 +37,7 @@ _INPUT = take_arguments(
 )
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _BLEND = flags.DEFINE_list(
-    "blend", None, "One weight an input: generates a single sound from the weighted embeddings."
+    "blend", None, "One weight per input: generates a single sound from the weighted embeddings."
 )
 _INTERPOLATION = flags.DEFINE_enum(
     "interpolation",

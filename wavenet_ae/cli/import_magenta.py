@@ -11,7 +11,7 @@ from absl import flags
 from wavenet_ae.cli.command_line import define_path, take_arguments
 from wavenet_ae.system.errors import UserError
 
-# What the authors trained with, as far as a model's folder tells of its training.
+# Settings of the authors' training that the config of a run has.
 _TRAINING = {
     "wavenet": {"batch_size": 32, "crop_samples": 6144},
     "spectral": {"batch_size": 8},
@@ -21,7 +21,7 @@ _CHECKPOINT = take_arguments(
 )
 _WORKDIR = define_path("workdir", "The folder to write.", required=True)
 _WEIGHTS = flags.DEFINE_enum(
-    "weights", "averaged", ["averaged", "raw"], "Moving averages, if there are any, or raw weights."
+    "weights", "averaged", ["averaged", "raw"], "EMA weights, if there are any, or raw weights."
 )
 _DILATION_CYCLE = flags.DEFINE_integer(
     "dilation_cycle", None, "WaveNet: layer i has dilation 2 ** (i mod this); 10.", lower_bound=1

@@ -4,12 +4,12 @@
     wavenet-ae import-notes recordings --labels=labels.csv --pitch_tracker=pyin --output=notes
 
 Instrument, pitch and velocity come from --labels=TABLE.csv, else from the files' names, such as
-bass_synthetic_033-022-050, Piano_C4_100 or "flute 60" (C4 is 60); --pitch_tracker=pyin listens to
-files without a pitch. Dynamics (Piano.mf.C4) and velocity layers (C4v3) become velocities. Names of
+bass_synthetic_033-022-050, Piano_C4_100 or "flute 60" (C4 is 60); --pitch_tracker=pyin finds the
+pitch of other files. Dynamics (Piano.mf.C4) and velocity layers (C4v3) become velocities. Names of
 another scheme are read with --pattern='{instrument}_{pitch}_{dynamic}_{ignore}'; what it makes of
 the first is shown before anything is written. Notes are cut or padded to 4 s, 16 kHz, mono. A file
-that cannot become a note is named with the reason, the others go on, and the exit code is 1. A
-further call resumes an interrupted one, and makes what is new or has changed.
+that cannot become a note is reported with the reason, the others are still imported, and the exit
+code is 1. The same command resumes an interrupted import, and imports new and changed files.
 """
 
 from absl import flags
@@ -40,23 +40,23 @@ _PATTERN = flags.DEFINE_string(
     "How to read the names, as '{pitch}v{layer}': the parts are instrument, pitch, velocity, "
     "dynamic (mf), layer, family, source, qualities and ignore; with / the folders, too.",
 )
-_VELOCITY = flags.DEFINE_integer("velocity", 100, "Where it is not told.", 1, 127)
-_FAMILY = flags.DEFINE_enum("family", None, nsynth.FAMILIES, "Where it is not told.")
-_SOURCE = flags.DEFINE_enum("source", None, nsynth.SOURCES, "Where it is not told.")
+_VELOCITY = flags.DEFINE_integer("velocity", 100, "Where neither table nor name has it.", 1, 127)
+_FAMILY = flags.DEFINE_enum("family", None, nsynth.FAMILIES, "Where neither table nor name has it.")
+_SOURCE = flags.DEFINE_enum("source", None, nsynth.SOURCES, "Where neither table nor name has it.")
 _TRIM = flags.DEFINE_float(
     "trim",
     SoundOptions().trim_db,
-    "Cut off what is so many dB weaker before the onset; 0: keep.",
+    "Cut off what is this many dB weaker before the onset; 0: keep.",
     lower_bound=0,
 )
 _NORMALIZE = flags.DEFINE_float(
     "normalize",
     None,
-    "Bring each note's peak to this level in dBFS, as -1; default: as it is.",
+    "Scale each note's peak to this level in dBFS, such as -1; default: no change.",
     upper_bound=0,
 )
-_LONG = flags.DEFINE_enum("long", "cut", ["cut", "refuse"], "What is done with more than 4 s.")
-_PROCESSES = flags.DEFINE_integer("processes", None, "Default: one a core.", lower_bound=1)
+_LONG = flags.DEFINE_enum("long", "cut", ["cut", "refuse"], "What to do with more than 4 s.")
+_PROCESSES = flags.DEFINE_integer("processes", None, "Default: one per core.", lower_bound=1)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the notes that --output holds.")
 
 

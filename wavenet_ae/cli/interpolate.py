@@ -7,9 +7,9 @@ The experiment of Engel et al. 2017, section 4.2. The model is the pretrained on
 or --spectral names others. Without sounds of your own, notes of like pitches come from the dataset
 of the first run given, or from --dataset, from a split that it did not train on; there --classifier
 counts which pitches and families a classifier names on the way. report.html holds its sounds and
-pictures itself; the WAV files (16 kHz, 16 bits, mono) lie beside it. Of a pair, all are as long as
+pictures itself; the WAV files (16 kHz, 16 bits, mono) are beside it. Of a pair, all are as long as
 the longer sound: the shorter one is followed by silence. An interrupted call is resumed by the same
-command, and a second one generates nothing anew.
+command, and a repeated one reuses all sounds.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ _CLASSIFIER = define_path(
     urls=True,
 )
 _OUTPUT = define_path("output", "The folder to write.", required=True)
-_INPUT = take_arguments(define_path("input", "The two sounds to go between.", multiple=True))
+_INPUT = take_arguments(define_path("input", "The two sounds to interpolate.", multiple=True))
 _PAIR = flags.DEFINE_multi_string(
     "pair", [], "Two sound files with a comma between them; repeated, for several pairs on a page."
 )
@@ -86,7 +86,7 @@ def main() -> None:
     given = [*_PAIR.value]
     if inputs := _INPUT.value:
         if len(inputs) != 2:
-            raise UserError(f"two sounds are needed to go between, and here are {len(inputs)}.")
+            raise UserError(f"interpolation takes two sounds, and {len(inputs)} are given.")
         given.append(",".join(map(str, inputs)))
     wavenet = _WAVENET.value or (None if _SPECTRAL.value else Path("pretrained"))
     spectral = {
@@ -97,8 +97,8 @@ def main() -> None:
         {"wavenet": wavenet, "spectral": _SPECTRAL.value},
         {"wavenet": {"temperature": _TEMPERATURE.value}, "spectral": spectral},
     )
-    listen = _PITCH.value is None and any(model.num_pitches for model in models.values())
-    pairs = interpolation_pairs.read_pairs(given, listen) or interpolation_pairs.choose_notes(
+    track_pitch = _PITCH.value is None and any(model.num_pitches for model in models.values())
+    pairs = interpolation_pairs.read_pairs(given, track_pitch) or interpolation_pairs.choose_notes(
         next(iter(models.values())),
         dataset=_DATASET.value,
         data_dir=_DATA_DIR.value,

@@ -23,7 +23,7 @@ TOOLS = {
 
 def main() -> None:
     """Runs the tool that the first argument names, and exits with its code."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as of `wavenet-ae --help | head`
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for `wavenet-ae --help | head`
     name, *arguments = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help", "help"):
         print(_overview())

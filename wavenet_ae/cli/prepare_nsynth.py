@@ -3,12 +3,12 @@
     wavenet-ae prepare-nsynth --dataset=nsynth/full --data_dir=datasets
 
 downloads 78 GB, unpacks and builds them with TFDS's own builder and Apache Beam; an interrupted
-call begins the build anew but keeps finished downloads. Files that have been downloaded already are
+call restarts the build but keeps finished downloads. Files that have been downloaded already are
 taken from --manual_dir. Beam's local runner holds the whole dataset in memory; on Google Cloud
 
     --beam_pipeline_options=runner=DataflowRunner,project=...,region=...,temp_location=gs://...
 
-builds it elsewhere (TFDS's guide to Beam tells what its workers need). A dataset that others
+builds it elsewhere (TFDS's guide to Beam says what its workers need). A dataset that others
 prepared is read as it is, if it is array_record; from TFRecord it is converted, in little memory:
 
     wavenet-ae prepare-nsynth --tfrecord=FOLDER/nsynth/full/2.3.3 --data_dir=datasets
@@ -54,7 +54,7 @@ def main() -> None:
             check_resources=_CHECK.value,
         )
     if not dataset.is_new:
-        print(f"{dataset.path} is there already.")
+        print(f"{dataset.path} exists already.")
         return
     for split, num_notes in dataset.num_notes.items():
         print(f"{split}: {num_notes:,} notes")

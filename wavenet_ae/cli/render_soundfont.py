@@ -3,8 +3,8 @@
     wavenet-ae render-soundfont /usr/share/sounds/sf3/FluidR3Mono_GM.sf3 --output=notes
     wavenet-ae render-soundfont piano.sf2 --instruments=0 --pitches=48:72:1 --output=notes
 
-Takes a General MIDI font's melodic bank (98 instruments, 88 pitches, 5 velocities: 43,120 notes)
-and all cores; an interrupted call is resumed by the same command. Needs libfluidsynth3.
+Renders a General MIDI font's melodic bank (98 instruments, 88 pitches, 5 velocities: 43,120 notes)
+on all cores; an interrupted call is resumed by the same command. Needs libfluidsynth3.
 """
 
 from absl import flags
@@ -30,7 +30,7 @@ _VELOCITIES = flags.DEFINE_list(
 _GAIN = flags.DEFINE_float(
     "gain", DEFAULT_GAIN, "FluidSynth's gain; lower it if notes are reported as clipped."
 )
-_PROCESSES = flags.DEFINE_integer("processes", None, "Default: one a core.", lower_bound=1)
+_PROCESSES = flags.DEFINE_integer("processes", None, "Default: one per core.", lower_bound=1)
 
 
 def main() -> None:

@@ -6,8 +6,8 @@
 The first takes the pretrained model, the notes that come with it, and your own sounds. A run's
 notes come from its own dataset, from a split that it did not train on. With --checkpoint twice (a
 run, and pretrained) the page has a part for each. report.html holds its sounds and pictures itself
-and opens from the disk; the WAV files lie beside it. An interrupted call is resumed by the same
-command, and a second one generates nothing anew.
+and opens from the disk; the WAV files are beside it. An interrupted call is resumed by the same
+command, and a repeated one reuses all sounds.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ _INPUT = take_arguments(
 _PITCH = flags.DEFINE_integer(
     "pitch",
     None,
-    "MIDI pitch of --input; default: as its name tells, else as it is heard.",
+    "MIDI pitch of --input; default: the one in its name, else the one that a tracker finds.",
     lower_bound=0,
     upper_bound=127,
 )

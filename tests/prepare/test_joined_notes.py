@@ -119,7 +119,7 @@ def test_notes_that_are_named_twice_are_refused(tmp_path, monkeypatch, packed):
 
 def test_no_number_is_left(tmp_path):
     folders = [write_notes(tmp_path / f"{i}", ["bass_acoustic_999"]) for i in range(2)]
-    with pytest.raises(UserError, match="there is no number to tell them apart by"):
+    with pytest.raises(UserError, match="no number is left to distinguish them"):
         read_collection(folders, "by_note")
 
 
@@ -133,5 +133,5 @@ def test_a_missing_sound_is_found_before_building(tmp_path):
 
 def test_the_release_is_one_folder(tmp_path):
     folders = [write_notes(tmp_path / f"{i}", BASSES) for i in range(2)]
-    with pytest.raises(UserError, match="--split=published takes one folder"):
+    with pytest.raises(UserError, match="--split=published takes the one folder"):
         read_collection(folders, "published")

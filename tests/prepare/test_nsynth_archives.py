@@ -177,17 +177,17 @@ def with_sound(members, samples, **settings):
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda m: b"not an archive", r"not a whole \.tar\.gz archive \(.*: download it again"),
-        (lambda m: b"", r"not a whole \.tar\.gz archive \(.*: download it again"),
-        (lambda m: packed(m), r"not a whole \.tar\.gz archive \(.*: download it again"),
-        (lambda m: gzip.compress(b"not a tar archive"), r"not a whole .*: download it again"),
-        (lambda m: gzip.compress(packed(m))[:-100_000], r"not a whole .*: download it again"),
-        (lambda m: gzip.compress(packed(m))[:-8], r"not a whole .*: download it again"),
+        (lambda m: b"not an archive", r"not a complete \.tar\.gz archive \(.*: download it again"),
+        (lambda m: b"", r"not a complete \.tar\.gz archive \(.*: download it again"),
+        (lambda m: packed(m), r"not a complete \.tar\.gz archive \(.*: download it again"),
+        (lambda m: gzip.compress(b"not a tar archive"), r"not a complete .*: download it again"),
+        (lambda m: gzip.compress(packed(m))[:-100_000], r"not a complete .*: download it again"),
+        (lambda m: gzip.compress(packed(m))[:-8], r"not a complete .*: download it again"),
         (
             lambda m: gzip.compress(packed(m))[:-8] + bytes(8),
             r"CRC check failed.*download it again",
         ),
-        (lambda m: gzip.compress(packed(m)[:-130_000]), r"not a whole .*: download it again"),
+        (lambda m: gzip.compress(packed(m)[:-130_000]), r"not a complete .*: download it again"),
         (lambda m: m[1:], r"tar\.gz holds no examples\.json: download it again"),
         (lambda m: [("x/examples.json", b"{"), *m[1:]], r"examples\.json in .* is not valid JSON"),
         (

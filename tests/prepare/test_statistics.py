@@ -353,7 +353,7 @@ def test_sounds_that_cannot_be_read_are_listed_and_the_others_go_on(release):
 def test_sounds_that_no_label_names_are_counted(release):
     edit(release / "nsynth-train", lambda entries: entries.pop(TRAIN[1]))
     document = look(release)
-    assert document["warnings"] == ["Passed over: 1 sound that examples.json does not name."]
+    assert document["warnings"] == ["Passed over: 1 sound that examples.json does not list."]
     expected = [{"split": "train", "name": f"{TRAIN[1]}.wav"}]
     assert document["findings"]["unnamed_sounds"] == expected
     assert look(release, with_sounds=False)["warnings"] == []
@@ -366,7 +366,7 @@ def test_archives_beside_folders_are_told(release, capsys):
     told = f"passed over, as it is not unpacked: {release / 'nsynth-valid.jsonwav.tar.gz'}\n"
     assert capsys.readouterr().err == told
     shutil.copy(release / "nsynth-train" / "examples.json", release)
-    with pytest.raises(UserError, match=r"holds examples\.json and nsynth-train, and they are not"):
+    with pytest.raises(UserError, match=r"holds examples\.json and nsynth-train, and the two are not"):
         open_notes(release)
 
 

@@ -1,1 +1,1 @@
-"""How datasets come to be."""
+"""Tools that make datasets: rendered, imported or downloaded notes, and statistics of them."""

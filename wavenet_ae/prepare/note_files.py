@@ -29,7 +29,7 @@ SILENT_PEAK = 8 / 32768
 
 
 def published_split(folder: Path, split: str) -> tuple[Path, Path]:
-    """Returns where a split of NSynth's release lies: unpacked, and as the archive."""
+    """Returns the paths of a split of NSynth's release: the unpacked folder and the archive."""
     name = f"nsynth-{split}"
     return folder / name, folder / f"{name}.jsonwav.tar.gz"
 
@@ -42,10 +42,10 @@ def parse_notes(examples_json: bytes, where: str) -> list[Note]:
         where: what to call the file in errors.
 
     Returns:
-        The notes in the order of the file; a name that it has twice comes twice.
+        The notes in the order of the file; a repeated name is returned twice.
 
     Raises:
-        UserError: it is broken, or a note's labels are.
+        UserError: the file or a note's labels are invalid.
     """
     try:
         entries = json.loads(examples_json, object_pairs_hook=_keep_repeated)
@@ -79,7 +79,7 @@ def _parse(name: str, entry: Any, where: str) -> Note:
 
 
 def write_notes(folder: Path, notes: Iterable[Note], instrument_numbers: Mapping[str, int]) -> None:
-    """Writes `examples.json`, whole or not at all, a note a line.
+    """Writes `examples.json` atomically, one note per line.
 
     Args:
         folder: where it goes.
@@ -116,7 +116,7 @@ def read_audio(wav: Path | BinaryIO, where: str) -> np.ndarray:
         int16 [64000]: 4 s at 16 kHz.
 
     Raises:
-        UserError: the file is missing, broken or of another kind.
+        UserError: the file is missing, damaged or of another format.
     """
     try:
         content = containers.whole(wav.read_bytes() if isinstance(wav, Path) else wav.read())

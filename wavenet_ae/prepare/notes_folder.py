@@ -57,12 +57,12 @@ class NotesFolder:
         return notes
 
     def dataset(self) -> "grain.MapDataset":
-        """Opens the notes as `input_pipeline.open_split` opens a split, read as they lie.
+        """Opens the notes as `input_pipeline.open_split` opens a split, read in place.
 
         Raises:
             UserError: there are none, or they or a sound cannot be found or read.
         """
-        import grain.python as grain  # takes seconds, which who writes notes need not wait
+        import grain.python as grain  # takes seconds: not when notes are only written
 
         notes = self.read_notes()
         self.check_sounds_exist(notes)
@@ -72,8 +72,8 @@ class NotesFolder:
         """Yields the notes in their order, with what `note_files.read_audio` returns.
 
         Raises:
-            UserError: at the call, not after an hour of building: sounds are missing; when it is
-                a note's turn: its sound cannot be read or is of another kind.
+            UserError: sounds are missing (raised at the call, not after an hour of building), or a
+                sound cannot be read or is of another format (raised at its note).
         """
         self.check_sounds_exist(notes)
         return self._read_sounds(notes)
@@ -83,7 +83,7 @@ class NotesFolder:
         return self.path / note_files.AUDIO / f"{note}.wav"
 
     def check_sounds_exist(self, notes: Sequence[Note]) -> None:
-        """Finds a missing sound now, not after an hour of reading.
+        """Checks at once that all sounds exist, not after an hour of reading.
 
         Raises:
             UserError: a note's sound is not there.
@@ -97,7 +97,7 @@ class NotesFolder:
             )
 
     def unnamed_sounds(self, notes: Sequence[Note]) -> list[str]:
-        """Returns the files of sounds that belong to none of all the folder's notes."""
+        """Returns the sound files that belong to none of the folder's notes."""
         sounds = {name for name in self._present if name.endswith(".wav") and name[0] != "."}
         return sorted(sounds - {self.wav(note.name).name for note in notes})
 
@@ -115,7 +115,7 @@ class NotesFolder:
         return note_files.read_audio(wav, f"{wav}")
 
     def _read_sounds(self, notes: Sequence[Note]) -> Iterator[tuple[Note, np.ndarray]]:
-        """Reads ahead, as small files on a disk take their time."""
+        """Reads ahead: small files are slow to read one by one."""
         pending: collections.deque[tuple[Note, concurrent.futures.Future]] = collections.deque()
         with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
             for note in notes:
@@ -141,15 +141,15 @@ class _Examples:
 
 
 class Maker(NamedTuple):
-    """What makes folders of notes."""
+    """A tool that makes folders of notes."""
 
-    report: str  # the file that says from what the notes were made, and how
+    report: str  # the file that says how and from what the notes were made
     participle: str
-    way_out: str  # where other notes are in the way
+    remedy: str  # what to do where the folder holds other notes
 
     @property
     def journal(self) -> str:
-        """The file that says what an unfinished folder holds: the request, then a fact a line."""
+        """The file that says what an unfinished folder holds: the request, then its facts."""
         return f".{Path(self.report).stem}.jsonl"
 
 
@@ -165,23 +165,24 @@ _PARTS |= {name for maker in (IMPORT, RENDERING) for name in (maker.report, make
 class NotesWriter(NotesFolder):
     """A folder of notes that is being written; other processes are kept out until it is closed.
 
-    A journal holds what has been made, and a later call for the same notes resumes from it, however
-    this one ends. `examples.json` is there only when all is whole.
+    A journal records what has been made; a later call for the same notes resumes from it, however
+    this call ends. `examples.json` exists only when the folder is complete.
 
     Args:
         path: a new or an empty folder, or one that was written for the same request.
         maker: of the notes.
-        request: what all the notes have in common, as JSON has it; the report of the finished notes
+        request: what all the notes have in common, as JSON values; the report of the finished notes
             holds it as `request`.
-        versions: what unfinished notes must have in common as well.
-        overwrite: delete what is there, unless it is the unfinished work of the same request.
+        versions: what unfinished notes must also have in common.
+        overwrite: delete the content, unless it is the unfinished work of the same request.
 
     Attributes:
         report: on notes of the same request that an earlier call finished, else None.
         noted: the journal of an earlier call for the same request: keys and facts, the latest last.
 
     Raises:
-        UserError: the folder holds something else, cannot be written, or another process writes it.
+        UserError: the folder holds something else, cannot be written, or another process is writing
+            to it.
     """
 
     def __init__(
@@ -219,7 +220,7 @@ class NotesWriter(NotesFolder):
         self._opened.close()
 
     def _prepare(self, overwrite: bool) -> None:
-        """Reads what an earlier call left, or makes room."""
+        """Reads what an earlier call left, or deletes what may be overwritten."""
         there = {path.name for path in self.path.iterdir()} - {it.name for it in self._torn()}
         if not there:
             return
@@ -231,11 +232,11 @@ class NotesWriter(NotesFolder):
             return
         if strange := sorted(there - _PARTS):
             raise UserError(
-                f"{self.path} holds {strange[0]}, which belongs to no notes: choose another "
+                f"{self.path} holds {strange[0]}, which is not part of any notes: choose another "
                 "--output."
             )
         if not overwrite:
-            raise UserError(f"{self.path} holds {self._others(known, asked, begun is not None)}.")
+            raise UserError(f"{self.path} holds {self._conflict(known, asked, begun is not None)}.")
         for name in there:
             path = self.path / name
             if path.is_dir() and not path.is_symlink():
@@ -248,7 +249,7 @@ class NotesWriter(NotesFolder):
         return list(self.path.glob(".*.tmp"))
 
     def _read_journal(self) -> tuple[dict[str, Any] | None, list[tuple[str, Any]]]:
-        """Returns what an unfinished call was to make and what it noted; None if there is none."""
+        """Returns the request and the facts of an unfinished call's journal; None without one."""
         noted: list[tuple[str, Any]] = []
         try:
             text = (self.path / self._maker.journal).read_text(encoding="utf-8")
@@ -270,16 +271,18 @@ class NotesWriter(NotesFolder):
                 return report
         return {}
 
-    def _others(self, known: dict[str, Any] | None, asked: dict[str, Any], unfinished: bool) -> str:
-        """Returns what is in the way, and ways out."""
-        made, ways_out = self._maker.participle, f"choose another --output, {self._maker.way_out}"
+    def _conflict(
+        self, known: dict[str, Any] | None, asked: dict[str, Any], unfinished: bool
+    ) -> str:
+        """Returns which other notes the folder holds, and the remedies."""
+        made, remedies = self._maker.participle, f"choose another --output, {self._maker.remedy}"
         if not known:
-            return f"notes that were not {made} here: {ways_out}"
+            return f"notes that were not {made} here: {remedies}"
         names = [name.removesuffix("_sha256") for name in asked if known.get(name) != asked[name]]
         others = f"notes that were {made} with other {' and '.join(names) or 'settings'}"
         if unfinished:
-            return f"unfinished {others}: finish them with the former settings, {ways_out}"
-        return f"{others}: {ways_out}"
+            return f"unfinished {others}: finish them with the former settings, {remedies}"
+        return f"{others}: {remedies}"
 
     @property
     def is_finished(self) -> bool:
@@ -287,7 +290,7 @@ class NotesWriter(NotesFolder):
         return self.report is not None and (self.path / note_files.EXAMPLES).exists()
 
     def begin(self, noted: Mapping[str, Any]) -> None:
-        """Begins the journal anew, with what is true of the earlier one or of the report.
+        """Starts a new journal, with what is still true of the earlier one or of the report.
 
         Raises:
             UserError: it cannot be written.
@@ -304,7 +307,7 @@ class NotesWriter(NotesFolder):
             self._journal = self._opened.enter_context(journal.open("a", encoding="utf-8"))
 
     def append(self, key: str, facts: Any) -> None:
-        """Adds a line to the journal: what has been made, as JSON has it.
+        """Adds a line to the journal: what has been made, as JSON values.
 
         Raises:
             UserError: it cannot be written.
@@ -314,7 +317,7 @@ class NotesWriter(NotesFolder):
             self._journal.flush()
 
     def begin_changes(self) -> None:
-        """Takes `examples.json` away before sounds change, for it will not be true any more."""
+        """Removes `examples.json` before sounds change, since it will be out of date."""
         examples = self.path / note_files.EXAMPLES
         with self._reporting_failures(), contextlib.suppress(FileNotFoundError):
             self._taken_away = examples.read_bytes()
@@ -344,20 +347,20 @@ class NotesWriter(NotesFolder):
             UserError: something cannot be written.
         """
         wavs = {self.wav(note.name) for note in notes}
-        # Of labels that are no more, and what a killed process was writing.
-        gone = [it for it in (self.path / note_files.AUDIO).iterdir() if it not in wavs]
-        if gone:
+        # Of labels that no longer exist, and what a killed process was writing.
+        stale = [it for it in (self.path / note_files.AUDIO).iterdir() if it not in wavs]
+        if stale:
             self.begin_changes()
-        self._delete([*gone, *self._torn()])
+        self._delete([*stale, *self._torn()])
         self._journal.close()
         with atomic_file.replacing(self.path / self._maker.report) as unfinished:
-            # A file's name need not be text; JSON reads it back.
+            # A file's name may not be valid text; JSON reads it back.
             unfinished.write_text(report, encoding="utf-8", errors="backslashreplace")
         note_files.write_notes(self.path, notes, instrument_numbers)
         self._delete([self.path / self._maker.journal])
 
     def discard(self) -> None:
-        """Takes away what there is, since there are no notes."""
+        """Removes everything that was written, since there are no notes."""
         shutil.rmtree(self.path / note_files.AUDIO, ignore_errors=True)
         names = (self._maker.journal, self._maker.report, note_files.EXAMPLES)
         self._delete(self.path / name for name in names)

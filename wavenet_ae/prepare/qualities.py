@@ -10,11 +10,11 @@ sounds an octave higher than it is written counts as brighter.
                    more (an ideal sawtooth: -7.6 dB), and the part from 2 kHz on -15 dB or more.
     dark           In the same spectrum both parts are weak: -15 dB or less from 3.5 f0 on and
                    -40 dB or less from 2 kHz on.
-    distortion     Of the program: it stands for an overdriven amplifier.
+    distortion     Set by the program: it imitates an overdriven amplifier.
     fast_decay     No 50 ms frame between 2 s and 3 s comes within 30 dB of the loudest frame.
     long_release   Half a second after the key's release the note is less than 20 dB weaker than
                    in the 200 ms before it, where it was within 40 dB of its loudest frame.
-    multiphonic    Of the program: its sound has two fundamentals (a lead in fifths).
+    multiphonic    Set by the program: its sound has two fundamentals (a lead in fifths).
     nonlinear_env  While the key is held and the first 200 ms are over, the level (100 ms frames,
                    those within 20 dB of the loudest) rises 6 dB or more above an earlier one: a
                    swell, a tremolo, a beating; not a decay and not a steady tone.
@@ -96,7 +96,7 @@ def _is_percussive(samples: NDArray[np.floating]) -> bool:
     size = np.abs(samples[: nsynth.HELD_SAMPLES])
     start = int(np.argmax(size > 1e-3 * size.max()))
     attack_samples = int(np.argmax(size >= 0.7 * size.max())) - start
-    # A key that speaks only at its release has no onset to look at.
+    # A key that sounds only at its release has no onset to measure.
     if attack_samples > 0.03 * _RATE_HZ or start + _RATE_HZ // 2 > size.size:
         return False
 

@@ -1,4 +1,4 @@
-"""What the writers of TFDS datasets share: silence, and one sentence for a full disk."""
+"""Shared by the writers of TFDS datasets: quiet output, and errors in one sentence."""
 
 import contextlib
 import dataclasses
@@ -37,7 +37,7 @@ class Prepared:
 
     @classmethod
     def of(cls, builder: tfds.core.DatasetBuilder, *, is_new: bool) -> Self:
-        """Returns what a builder that has its dataset tells of it."""
+        """Returns the description of a builder's prepared dataset."""
         sizes = {split: info.num_examples for split, info in builder.info.splits.items()}
         return cls(os.fspath(builder.data_path), is_new, sizes)
 
@@ -68,13 +68,13 @@ def reporting_failures_to_write(path: Path) -> Iterator[None]:
     except OSError as error:
         raise write_error(path, error) from error
     except RuntimeError as error:
-        # How array_record says it, and what Beam makes of an OSError: its stack trace.
-        told = [line for line in str(error).splitlines() if _WRITE_FAILED.search(line)]
-        if not told:
+        # array_record's message, or the stack trace that Beam makes of an OSError.
+        found = [line for line in str(error).splitlines() if _WRITE_FAILED.search(line)]
+        if not found:
             raise
-        raise UserError(f"{path} cannot be written: {told[0].strip()}.") from error
+        raise UserError(f"{path} cannot be written: {found[0].strip()}.") from error
 
 
 def bar_interval_s() -> float:
-    """Returns after how many seconds a bar is drawn anew: a log takes a line a minute."""
+    """Returns the seconds between updates of a progress bar: in a log, one line per minute."""
     return 0.5 if sys.stderr.isatty() else 60.0

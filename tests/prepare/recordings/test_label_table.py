@@ -138,7 +138,7 @@ def test_nsynths_own_file_is_a_table(tmp_path):
         ('file,pitch\n"two,60\n', "is not valid CSV"),
         ("file,pitch\nnone,60\n", "line 2: there is no sound file none: correct"),
         ("file,pitch\nno,60\nneither,60\n", r"no sound file no \(2 rows name no file"),
-        ("file,pitch\ntwo,60\nb/two.wav,61\n", "line 3: b/two.wav is named before, in .* line 2"),
+        ("file,pitch\ntwo,60\nb/two.wav,61\n", "line 3: b/two.wav is listed already, in .* line 2"),
         ("file,pitch,Pitch\ntwo,60,61\n", "has 'pitch' twice: remove or rename one"),
         (
             "file,family,instrument_family_str\ntwo,bass,reed\n",

@@ -43,7 +43,7 @@ def test_other_labels_are_kept_as_they_are_written():
     [
         ("{pitch}_{loudness}", r"has \{loudness\}, which is none of \{instrument\}, \{pitch\}, "),
         ("{pitch}_{pitch}", r"has \{pitch\} twice"),
-        ("{pitch}{layer}", "two parts that nothing divides"),
+        ("{pitch}{layer}", "two parts with nothing between them"),
         ("{pitch}_{velocity}_{dynamic}", r"has \{velocity\} and \{dynamic\}"),
         ("pitch", "has no part in braces"),
         ("", "has no part in braces"),
@@ -70,5 +70,5 @@ def test_names_that_do_not_fit(file, reason):
 def test_a_pattern_must_fit_some_file():
     pattern = NamePattern("{pitch}v{layer}")
     assert pattern.check_fits(["x/A0v1.wav", "take.wav", "C4v2.wav"]) == 2
-    with pytest.raises(UserError, match=r"fits none of 2 names, such as take\.wav: say what"):
+    with pytest.raises(UserError, match=r"fits none of 2 names, such as take\.wav: put the text"):
         pattern.check_fits(["take.wav", "A0v.wav"])

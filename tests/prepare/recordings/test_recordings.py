@@ -94,11 +94,11 @@ def test_says_where_the_labels_come_from(folder, output):
         "velocity: 50 to 100; 2 from names, 2 from --velocity",
         "family: 2 recognised by a word, 1 from names, 1 ASSUMED to be keyboard",
         "source: 2 ASSUMED to be acoustic, 1 recognised by a word, 1 from names",
-        "  tell what was assumed with --family, --source or columns of --labels",
+        "  correct what was assumed by --family, --source or columns of --labels",
         "  1 pitch below 21 (a piano's lowest key) came from numbers in names: if they count "
         "takes, use --nonames",
         "sounds: 4 followed by zeros",
-        "passed over, as they are no sounds: 2",
+        "passed over, as they are not sounds: 2",
     ]
     assert report(output)["files"]["Rhodes/D4.wav"]["labels_from"] == {
         "instrument": "folder",
@@ -121,7 +121,7 @@ def test_a_table_and_defaults(folder, output):
     note = examples(output)["Clavinet-062-070"]
     assert note["qualities_str"] == ["bright", "percussive"]
     assert note["instrument_family_str"] == "organ"
-    assert "passed over, as they are no sounds: 2" in imported.summary  # the table is not counted
+    assert "passed over, as they are not sounds: 2" in imported.summary  # the table is not counted
     assert "ASSUMED" not in imported.summary
 
 
@@ -429,7 +429,7 @@ def test_other_datasets_are_replaced_only_with_overwrite(folder, output):
 def test_what_is_no_dataset_is_never_replaced(folder, output):
     (output / "audio").mkdir(parents=True)
     (output / "thesis.tex").write_text("dear")
-    with pytest.raises(UserError, match=r"holds thesis\.tex, which belongs to no notes"):
+    with pytest.raises(UserError, match=r"holds thesis\.tex, which is not part of any notes"):
         import_notes(folder, output, overwrite=True)
     assert sorted(path.name for path in output.iterdir()) == ["audio", "thesis.tex"]
 

@@ -213,10 +213,10 @@ def test_what_cannot_be_converted(datasets, tmp_path):
     version = datasets / "nsynth" / "full" / "2.3.3"
     with pytest.raises(UserError, match="stored as array_record: only TFRecord"):
         tfrecord.convert(version, str(tmp_path))
-    with pytest.raises(UserError, match="holds no whole TFDS dataset: name the folder of one"):
+    with pytest.raises(UserError, match="holds no complete TFDS dataset: name the folder of one"):
         tfrecord.convert(version.parent, str(tmp_path))
     (tmp_path / "dataset_info.json").write_text("{")
-    with pytest.raises(UserError, match="holds no whole TFDS dataset"):
+    with pytest.raises(UserError, match="holds no complete TFDS dataset"):
         tfrecord.convert(tmp_path, str(tmp_path))
     with pytest.raises(UserError, match=r"gs://bucket/datasets is not on this machine"):
         tfrecord.convert(version, "gs://bucket/datasets")
@@ -232,7 +232,7 @@ def test_archives_are_unpacked_whole_or_not_at_all(tmp_path):
             archive.addfile(member, io.BytesIO(content))
     whole = packed.read_bytes()
     packed.write_bytes(whole[:-30_000_000])
-    with pytest.raises(UserError, match=r"nsynth-test\.tfrecord\.tar is no whole archive"):
+    with pytest.raises(UserError, match=r"nsynth-test\.tfrecord\.tar is not a complete archive"):
         release_archives._unpack(packed, epath.Path(tmp_path / "extracted"))
     target = tmp_path / "extracted" / "TAR.nsynth-test.tfrecord.tar"
     assert not target.exists()
@@ -293,7 +293,7 @@ def test_too_little_disk_or_memory(monkeypatch, tmp_path):
 
 
 def test_beams_options_are_checked_before_anything_is_loaded(tmp_path):
-    refused(tmp_path, "Beam knows no option --runer=x", beam_options=["runer=x"])
+    refused(tmp_path, "Beam has no option --runer=x", beam_options=["runer=x"])
     refused(tmp_path, "Unexpected pipeline runner: Xrunner", beam_options=["runner=Xrunner"])
     dataflow = ["runner=DataflowRunner", "project=music", "temp_location=gs://bucket/temp"]
     refused(tmp_path, "Missing required option: region", beam_options=dataflow)

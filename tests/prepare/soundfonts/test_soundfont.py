@@ -404,7 +404,7 @@ def test_an_instrument_without_a_note_is_named(tiny_font, tmp_path):
 
 
 def test_all_silent_is_an_error(tiny_font, tmp_path):
-    with pytest.raises(UserError, match="silent at all pitches"):
+    with pytest.raises(UserError, match="silent at all requested pitches"):
         soundfont.render_soundfont(
             tiny_font, tmp_path / "notes", instruments=["organ"], pitches=[20], processes=1
         )
@@ -463,7 +463,7 @@ def test_a_compressed_sample_that_is_damaged_is_named(tmp_path):
     assert sf3.damaged_samples(FONTS[0]) == []
     font = _with_damage(FONTS[1], tmp_path / "damaged.sf3", 1_000_000)
     (name,) = sf3.damaged_samples(font)
-    with pytest.raises(UserError, match=rf"1 of its samples are not whole, {name!r} among them"):
+    with pytest.raises(UserError, match=rf"1 of its samples are incomplete, {name!r} among them"):
         soundfont.render_soundfont(font, tmp_path / "notes")
     assert not (tmp_path / "notes").exists()
 
@@ -488,7 +488,7 @@ def test_what_fluidsynth_leaves_out_is_told(tiny_font, tmp_path, capsys):
     start = content.index(b"sine\0") + 20
     content[start + 4 : start + 8] = struct.pack("<I", 10_000_000)  # beyond all samples
     tiny_font.write_bytes(content)
-    with pytest.raises(UserError, match="silent at all pitches"):
+    with pytest.raises(UserError, match="silent at all requested pitches"):
         soundfont.render_soundfont(tiny_font, tmp_path / "notes", pitches=[60], processes=1)
     told = capsys.readouterr().err
     assert f"{tiny_font}: FluidSynth says: Sample 'sine': invalid start/end" in told
@@ -504,7 +504,7 @@ def test_a_font_without_the_program(tiny_font, tmp_path):
 
 
 def test_an_output_with_something_else(tiny_font, tmp_path):
-    with pytest.raises(UserError, match=r"holds tiny\.sf2, which belongs to no notes"):
+    with pytest.raises(UserError, match=r"holds tiny\.sf2, which is not part of any notes"):
         soundfont.render_soundfont(tiny_font, tmp_path)
     with pytest.raises(UserError, match=r"tiny\.sf2 cannot be written \(Not a directory\)"):
         soundfont.render_soundfont(tiny_font, tiny_font)

@@ -1,4 +1,4 @@
-"""A folder or an archive of notes in NSynth's json/wav layout → a TFDS dataset read at random.
+"""A folder or an archive of notes in NSynth's json/wav layout → a TFDS dataset with random access.
 
 Importing it registers `nsynth_json` with TFDS.
 """

@@ -21,7 +21,7 @@ _DRAIN_BYTES = 1 << 20
 
 
 class _Member(NamedTuple):
-    """A file in an archive; its content can be read until the next member is asked for."""
+    """A file in an archive; its content can be read until the next member is requested."""
 
     name: str
     content: BinaryIO
@@ -31,17 +31,17 @@ class _Member(NamedTuple):
 class Archive:
     """An archive of `examples.json` and `audio/<name>.wav`, in any order and below any folder.
 
-    Its files are read in the order in which they are stored, for gzip knows no other; nothing is
-    written to the disk.
+    Its files are read in the order in which they are stored, since gzip has no random access;
+    nothing is written to the disk.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self.labels_name = f"examples.json in {path}"
-        self._others: set[str] = set()  # whose sounds were passed over
+        self._others: set[str] = set()  # notes whose sounds were passed over
 
     def read_labels(self) -> bytes:
-        """Returns the content of `examples.json`, for which it may have to read the whole archive.
+        """Returns the content of `examples.json`; it may have to read the whole archive.
 
         Raises:
             UserError: the archive is damaged, cannot be read, or holds no such file.
@@ -73,8 +73,8 @@ class Archive:
         Sounds of other notes are passed over.
 
         Raises:
-            UserError: the archive is damaged or cannot be read, it holds a sound or
-                `examples.json` twice, a sound is of another kind; at the end: sounds are missing.
+            UserError: the archive is damaged or cannot be read, it holds a sound or `examples.json`
+                twice, a sound is of another format or, raised at the end, sounds are missing.
         """
         by_name = {note.name: note for note in notes}
         found = set()
@@ -104,12 +104,12 @@ class Archive:
             )
 
     def unnamed_sounds(self, notes: Sequence[Note]) -> list[str]:
-        """Returns the names of sounds that were passed over and belong to none of all the notes."""
+        """Returns the names of the sounds that were passed over and belong to none of the notes."""
         return sorted(self._others - {note.name for note in notes})
 
 
 def _name_of_sound(member: str) -> str | None:
-    """Returns the name of the note whose sound a member's name tells it to be; None for others."""
+    """Returns the note whose sound a member is by its name; None where it is not a sound."""
     folder, file = posixpath.split(member)
     is_sound = posixpath.basename(folder) == note_files.AUDIO and file.endswith(".wav")
     return file.removesuffix(".wav") if is_sound and not file.startswith(".") else None
@@ -119,27 +119,27 @@ def _members(path: Path) -> Iterator[_Member]:
     """Yields the files in an archive, and reads it to its end."""
     with (
         path.open("rb") as stored,
-        # Not tarfile's own gzip, which does not notice where a file was cut or changed.
+        # Not tarfile's own gzip, which does not notice truncated or changed files.
         gzip.GzipFile(fileobj=stored) as unzipped,
         tarfile.open(fileobj=unzipped, mode="r|") as archive,
     ):
         while (member := archive.next()) is not None:
-            archive.members.clear()  # it would keep all
+            archive.members.clear()  # it would keep all members
             if member.isreg():
                 yield _Member(member.name, archive.extractfile(member), stored.tell())
-        # gzip's checksum follows; and what looks like the archive's end to tarfile may be damage.
+        # Checks gzip's checksum at the end; what tarfile takes for the archive's end may be damage.
         while unzipped.read(_DRAIN_BYTES):
             pass
 
 
 @contextlib.contextmanager
 def _reporting_damage(path: Path) -> Iterator[None]:
-    """Turns what an archive raises that is cut, changed or no archive into the user's error."""
+    """Turns the exceptions of a truncated, changed or invalid archive into a UserError."""
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError) as error:
         raise UserError(
-            f"{path} is not a whole .tar.gz archive ({error}): download it again."
+            f"{path} is not a complete .tar.gz archive ({error}): download it again."
         ) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error

@@ -1,4 +1,4 @@
-"""Builds the dataset `nsynth_json`: whole or not at all, and only when there is need."""
+"""Builds the dataset `nsynth_json` atomically, and only where it is not up to date."""
 
 import contextlib
 import json
@@ -41,7 +41,7 @@ class Dataset(NamedTuple):
     path: Path  # for tfds.builder_from_directory
     is_new: bool  # built by this call
     splits: dict[str, SplitSize]
-    # How many sounds were passed over since no label tells of them, by folder or archive.
+    # How many sounds were passed over since they have no labels, by folder or archive.
     unnamed_sounds: Mapping[Path, int] = {}
 
 
@@ -59,18 +59,18 @@ def build(
 ) -> Dataset:
     """Builds the dataset, unless it has been built from the same notes.
 
-    A failed or interrupted build leaves nothing that looks finished; what a killed one leaves is
-    deleted by the next.
+    A failed or interrupted build leaves nothing that looks finished; what a killed build leaves is
+    deleted by the next one.
 
     Args:
         notes: one or several folders or archives that `collection.read_collection` reads.
         data_dir: TFDS's folder of datasets, on a local disk.
         config: one of CONFIGS.
-        overwrite: build anew, whatever is there. An older dataset is set aside meanwhile, and comes
-            back if the build fails.
+        overwrite: build again, whatever exists. The older dataset is moved aside meanwhile, and
+            moved back if the build fails.
 
     Raises:
-        UserError: the notes cannot be read or split, a dataset of other notes is there, another
+        UserError: the notes cannot be read or split, a dataset of other notes exists, another
             process is building it, or the disk is full.
     """
     if "://" in os.fspath(data_dir):
@@ -80,16 +80,16 @@ def build(
     path = dataset_dir(data_dir, config)
     collection = read_collection(paths, config)
     with reporting_failures_to_write(path), quietly(), exclusive_lock(path.parent):
-        _clear_up_after_killed_builds(path)
+        _clean_up_killed_builds(path)
         if path.exists() and not overwrite:
             if _metadata(path).get("fingerprint") != collection.fingerprint:
                 named = " and ".join(map(str, paths))
                 raise UserError(
                     f"{path} was built from other notes than {named} holds now: pass --overwrite to"
-                    " build it anew, or name another --data_dir."
+                    " build it again, or name another --data_dir."
                 )
             return Dataset(path, is_new=False, splits=_split_sizes(path))
-        with _set_aside(path):
+        with _moved_aside(path):
             _build(collection, data_dir, config)
         return Dataset(path, True, _split_sizes(path), collection.unnamed_sounds())
 
@@ -98,7 +98,7 @@ def _build(collection: Collection, data_dir: str | os.PathLike[str], config: str
     """Lets TFDS build into a folder of its own, which it renames at the end."""
     data_dir = Path(data_dir).expanduser()
     builder = Builder(data_dir=data_dir, config=config, collection=collection)
-    with tempfile.TemporaryDirectory() as downloads:  # TFDS makes folders there, for nothing
+    with tempfile.TemporaryDirectory() as downloads:  # TFDS makes unused folders there
         builder.download_and_prepare(
             download_dir=downloads,
             file_format=tfds.core.FileFormat.ARRAY_RECORD,
@@ -106,7 +106,7 @@ def _build(collection: Collection, data_dir: str | os.PathLike[str], config: str
 
 
 def _metadata(path: Path) -> dict:
-    """Returns what the builder noted about a dataset; nothing of one that it did not finish."""
+    """Returns the builder's metadata of a dataset; empty if it was not finished."""
     try:
         return json.loads((path / "metadata.json").read_bytes())
     except (FileNotFoundError, ValueError):
@@ -123,8 +123,8 @@ def _split_sizes(path: Path) -> dict[str, SplitSize]:
     }
 
 
-def _clear_up_after_killed_builds(path: Path) -> None:
-    """Puts back what was set aside and deletes what is half done; TFDS does neither."""
+def _clean_up_killed_builds(path: Path) -> None:
+    """Moves back what was moved aside and deletes unfinished builds; TFDS does neither."""
     previous = path.with_name(_PREVIOUS)
     if previous.exists() and not path.exists():
         previous.rename(path)
@@ -132,7 +132,7 @@ def _clear_up_after_killed_builds(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _set_aside(path: Path) -> Iterator[None]:
+def _moved_aside(path: Path) -> Iterator[None]:
     """Moves an older dataset out of the way, and back if the block raises."""
     previous = path.with_name(_PREVIOUS)
     if path.exists():

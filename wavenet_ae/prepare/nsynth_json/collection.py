@@ -30,8 +30,8 @@ class Collection(NamedTuple):
 
     Attributes:
         splits: by name.
-        fingerprint: a hash of each `examples.json`. It tells other notes or labels, not whether
-            they are packed; it does not see sounds that change under the same names.
+        fingerprint: a hash of each `examples.json`. It changes with the notes and labels, not with
+            packing; changed sounds under the same names go unnoticed.
         sources: folders and archives, each with its notes.
     """
 
@@ -40,9 +40,9 @@ class Collection(NamedTuple):
     sources: list[tuple[NotesFolder | Archive, list[Note]]]
 
     def unnamed_sounds(self) -> dict[Path, int]:
-        """Returns how many sounds no label tells of, by folder or archive, where there are some.
+        """Returns the number of sounds without labels, by folder or archive, where there are any.
 
-        An archive knows of them once its sounds have been read.
+        Those of an archive are known once its sounds have been read.
         """
         counts = {source.path: len(source.unnamed_sounds(notes)) for source, notes in self.sources}
         return {path: count for path, count in counts.items() if count}
@@ -62,14 +62,16 @@ def read_collection(paths: Sequence[Path], config: str) -> Collection:
 
     Returns:
         The notes of each split in the order in which TFDS's own writers would store them; the same
-        at every call and on every machine. Of several folders, `joined.Joined` tells the names.
+        at every call and on every machine. For several folders, see `joined.Joined` for the names.
 
     Raises:
         UserError: there are too few notes, or they cannot be read.
     """
     if config == "published":
         if len(paths) > 1:
-            raise UserError("--split=published takes one folder, of NSynth's three: name that.")
+            raise UserError(
+                "--split=published takes the one folder that holds NSynth's three: name it."
+            )
         sources = {split: _published_source(paths[0], split) for split in nsynth.SPLITS}
     else:
         _check_different(paths)
@@ -137,13 +139,11 @@ def _source(path: Path) -> NotesFolder | Archive:
         return NotesFolder(path)
     published = [note_files.published_split(path, split) for split in nsynth.SPLITS]
     if any(unpacked.is_dir() or archive.is_file() for unpacked, archive in published):
-        way_out = "as there are NSynth's published splits, use --split=published or name one"
+        remedy = "as there are NSynth's published splits, use --split=published or name one"
     else:
-        way_out = (
-            "name the folder that holds examples.json and audio/, or a .tar.gz archive of both"
-        )
+        remedy = "name the folder that holds examples.json and audio/, or a .tar.gz archive of both"
     missing = path / note_files.EXAMPLES if path.is_dir() else path
-    raise UserError(f"{missing} does not exist: {way_out}.")
+    raise UserError(f"{missing} does not exist: {remedy}.")
 
 
 def _split(
@@ -162,13 +162,13 @@ def _split(
 
 
 def _assign(names: Iterable[str], what: str, where: str) -> dict[str, str]:
-    """Gives each name a split: a tenth each to valid and test, at least one, the rest to train."""
-    # A fair order, and unlike that of Python's hash() always the same.
+    """Assigns a split to each name: a tenth each to valid and test, at least one, else train."""
+    # A random order that, unlike that of Python's hash(), is always the same.
     ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
     if len(ordered) < len(nsynth.SPLITS):
-        way_out = "add more, or use --split=by_note" if what == "instruments" else "add more"
+        remedy = "add more, or use --split=by_note" if what == "instruments" else "add more"
         raise UserError(
-            f"{where} holds {len(ordered)} {what}, too few for train, valid and test: {way_out}."
+            f"{where} holds {len(ordered)} {what}, too few for train, valid and test: {remedy}."
         )
     held_out = max(1, round(HELD_OUT_FRACTION * len(ordered)))
     splits = ["test"] * held_out + ["valid"] * held_out
@@ -177,6 +177,6 @@ def _assign(names: Iterable[str], what: str, where: str) -> dict[str, str]:
 
 
 def _ordered(notes: Iterable[Note], split: str) -> list[Note]:
-    """Returns the notes as TFDS's shuffling writers order them, `nsynth/full` for one."""
+    """Returns the notes in the order of TFDS's shuffling writers, as in `nsynth/full`."""
     hasher = hashing.Hasher(split)
     return sorted(notes, key=lambda note: hasher.hash_key(note.name))

@@ -16,7 +16,7 @@ _MOST_INSTRUMENTS = 1000  # of a family and source: NSynth's names have three di
 class Joined:
     """The notes of several sources; an instrument whose name is taken gets the next free number.
 
-    So two renderings' `keyboard_acoustic_000` become `keyboard_acoustic_000` and, where the first
+    Two renderings' `keyboard_acoustic_000` become `keyboard_acoustic_000` and, where the first
     one's last piano is 003, `keyboard_acoustic_004`.
 
     Attributes:
@@ -28,7 +28,7 @@ class Joined:
         """Takes the sources, each with its notes.
 
         Raises:
-            UserError: a name that is taken is not NSynth's kind, or has no free number after it.
+            UserError: a name that is taken is not of NSynth's form, or no number after it is free.
         """
         taken = {note.instrument for _, notes in sources for note in notes}
         used: set[str] = set()
@@ -51,7 +51,7 @@ class Joined:
                 if renamed.name in self._origins:
                     raise UserError(
                         f"{source.labels_name} has the note {note.name}, and {renamed.name}, as it "
-                        "would be called here, is there already: remove one of them."
+                        "would be called here, exists already: remove one of them."
                     )
                 self._origins[renamed.name] = (place, note)
                 self.notes.append(renamed)
@@ -67,7 +67,7 @@ class Joined:
         for note in notes:
             place, original = self._origins[note.name]
             parts[place][original] = note
-        # All begin here: a folder looks at once for sounds that are missing.
+        # All start here: a folder checks at once for missing sounds.
         streams = [s.sounds(list(part)) for s, part in zip(self._sources, parts, strict=True)]
         return (
             (part[original], audio)
@@ -85,6 +85,6 @@ def _free_name(name: str, taken: set[str], where: str) -> str:
             if candidate not in taken:
                 return candidate
     raise UserError(
-        f"{where} has the instrument {name}, as another folder has, and there is no number to tell"
-        " them apart by: rename one of them."
+        f"{where} has the instrument {name}, as another folder has, and no number is left to"
+        " distinguish them: rename one of them."
     )

@@ -17,25 +17,25 @@ from wavenet_ae.prepare.nsynth_json.collection import Collection, Split, read_co
 _DESCRIPTION = """\
 Musical notes with the features of TFDS's `nsynth`, read from the json/wav layout of NSynth
 (https://magenta.tensorflow.org/datasets/nsynth). `audio` holds the 16-bit samples as they are
-stored: divide by 32768 for [-1, 1). Where the metadata has an `order` of a split, it tells of each
-note in turn at which position the files hold it; the other splits' files hold them in turn.
+stored: divide by 32768 for [-1, 1). Where the metadata has the `order` of a split, it gives the
+position of each note in the files; other splits are stored in order.
 """
 _CONFIGS = {
     "by_instrument": "Valid and test hold instruments that train does not, as in NSynth.",
     "by_note": "The splits hold other notes of the same instruments, as in GANSynth's subset.",
-    "test_only": "All notes are for testing: those of a SoundFont that was not trained on, say.",
+    "test_only": "All notes are for testing: those of a SoundFont that was held out, for instance.",
     "published": "The splits of NSynth's own release.",
 }
 
 _KeyAndExample = tuple[str, dict[str, Any]]
 
-# TFDS keeps a whole shard in memory while it writes it: 131 MB of sound.
+# TFDS keeps a shard in memory while it writes it: 131 MB of sound.
 _MOST_NOTES_PER_SHARD = 1024
 
 
-# Not GeneratorBasedBuilder, which shuffles what exceeds 1 GB in files that it opens with
-# TensorFlow. Folders give the notes in the order in which that one would store them, so that
-# nothing is left to shuffle; archives in their own, so that the metadata keeps the order.
+# Not GeneratorBasedBuilder, which shuffles more than 1 GB in files that it opens with TensorFlow.
+# Folders yield the notes in the order that it would shuffle them into; archives in their own
+# order, so the metadata keeps the shuffled one.
 class Builder(tfds.core.ShardBasedBuilder):
     """Notes in NSynth's json/wav layout."""
 
@@ -72,9 +72,9 @@ class Builder(tfds.core.ShardBasedBuilder):
             features=tfds.features.FeaturesDict(
                 {
                     "id": np.str_,
-                    # Not Audio, which needs TensorFlow. As bytes, for TFDS would otherwise
-                    # store each integer as a 64-bit number of variable length: three times the
-                    # size, and a tenth of the speed.
+                    # Not Audio, which needs TensorFlow. As bytes: TFDS would otherwise store
+                    # each integer as a 64-bit number of variable length, at three times the
+                    # size and a tenth of the speed.
                     "audio": tfds.features.Tensor(
                         shape=(nsynth.NOTE_SAMPLES,),
                         dtype=np.int16,
@@ -83,7 +83,7 @@ class Builder(tfds.core.ShardBasedBuilder):
                     "pitch": tfds.features.ClassLabel(num_classes=nsynth.NUM_PITCHES),
                     "velocity": tfds.features.ClassLabel(num_classes=128),
                     "instrument": {
-                        "label": tfds.features.ClassLabel(),  # named when the notes are read
+                        "label": tfds.features.ClassLabel(),  # names set when notes are read
                         "family": tfds.features.ClassLabel(names=nsynth.FAMILIES),
                         "source": tfds.features.ClassLabel(names=nsynth.SOURCES),
                     },
@@ -94,7 +94,7 @@ class Builder(tfds.core.ShardBasedBuilder):
         )
 
     def _download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
-        """Shows one progress bar for the whole; none where standard error is not a terminal."""
+        """Shows one progress bar for all splits; none where standard error is not a terminal."""
         with tqdm.tqdm(unit=" notes", disable=None) as self._progress:
             super()._download_and_prepare(*args, **kwargs)
         orders = {s: _order(self._collection.splits[s].notes, n) for s, n in self._stored.items()}
@@ -120,10 +120,10 @@ class Builder(tfds.core.ShardBasedBuilder):
     def _shards(
         self, split: Split, stored: list[str]
     ) -> list[Callable[[], Iterator[_KeyAndExample]]]:
-        """Returns what yields the shards: one stream of notes, which TFDS asks shard by shard."""
+        """Returns iterators of the shards: slices of one stream of notes, read in turn."""
         stream = self._examples(split.source.sounds(split.notes), stored)
         *sizes, _ = _shard_sizes(len(split.notes))
-        # The last takes all that is left, so that the source is read to its end.
+        # The last shard takes the rest, so that the source is read to its end.
         return [functools.partial(itertools.islice, stream, size) for size in (*sizes, None)]
 
     def _examples(
@@ -142,7 +142,7 @@ def _shard_sizes(notes: int) -> list[int]:
 
 
 def _order(notes: Sequence[Note], stored: Sequence[str]) -> list[int] | None:
-    """Returns the notes' positions in the files; nothing where they stand there in turn."""
+    """Returns the notes' positions in the files; None where they are in order."""
     positions = {name: position for position, name in enumerate(stored)}
     order = [positions[note.name] for note in notes]
     return None if order == list(range(len(order))) else order

@@ -1,4 +1,4 @@
-"""What an import of recordings came to, in sentences."""
+"""The summary of an import of recordings, in sentences."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ def describe(
     for name in ("family", "source"):
         lines.append(f"{name}: {_origins(labels, name)}")
     if any(it.origins[name] == "assumed" for it in labels for name in _ASSUMED):
-        lines.append("  tell what was assumed with --family, --source or columns of --labels")
+        lines.append("  correct what was assumed by --family, --source or columns of --labels")
     low = sum(it.origins["pitch"] == "number" and it.pitch < nsynth.PITCHES.start for it in labels)
     if low:
         lines.append(
@@ -85,7 +85,7 @@ def describe_pattern(
 
 
 def _loudness(labels: Collection[Labels]) -> Iterator[str]:
-    """Yields what dynamics and velocity layers have been taken for."""
+    """Yields the velocities that dynamics and velocity layers were read as."""
     dynamics = {it.dynamic: it.velocity for it in labels if it.dynamic}
     if dynamics:
         louder = sorted(dynamics.items(), key=lambda it: it[1])
@@ -117,8 +117,8 @@ def _sounds(sounds: Sequence[Mapping[str, float]]) -> str:
         "freed of silence before the onset": sum(it["trimmed_s"] > 0 for it in sounds),
         "changed in level": sum(it["gain"] != 1 for it in sounds),
     }
-    told = [f"{count} {what}" for what, count in counts.items() if count]
+    parts = [f"{count} {what}" for what, count in counts.items() if count]
     return (
-        ", ".join(told)
+        ", ".join(parts)
         or f"all were {nsynth.NOTE_SECONDS} s long; none was cut or changed in level"
     )

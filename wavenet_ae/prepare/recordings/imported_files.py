@@ -1,7 +1,7 @@
-"""What an import remembers of recordings, from call to call, and its report on them.
+"""What an import records about the files, from call to call, and its report on them.
 
     DIR/import.json     where each note comes from, what was done to it, and what was refused
-    DIR/.import.jsonl   the same while the work goes on: the journal of `NotesWriter`
+    DIR/.import.jsonl   the same during the work: the journal of `NotesWriter`
 
 What has not changed since an earlier call is kept.
 """
@@ -32,18 +32,18 @@ class ImportedFiles:
             files = folder.report.get("files")
             earlier = files.items() if isinstance(files, dict) else ()
         for file, known in earlier:
-            if isinstance(known, dict):  # whatever else JSON holds is not ours
+            if isinstance(known, dict):  # anything else was not written by us
                 facts = {name: it for name, it in known.items() if name != "labels_from"}
                 self._remember(file, facts)
         folder.begin(self._facts)
 
     def known(self, file: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Returns what is known of a file, nothing if it is in another state now."""
+        """Returns what is known of a file; empty if the file has changed since."""
         facts = self._facts.get(file, {})
         return facts if all(facts.get(name) == value for name, value in state.items()) else {}
 
     def has(self, file: str, state: Mapping[str, Any], note: str) -> bool:
-        """Tells whether the note has been made from the file in this state."""
+        """Returns whether the note has been made from the file in this state."""
         return self.known(file, state).get("note") == note and self.folder.wav(note).is_file()
 
     def learn(self, file: str, state: Mapping[str, Any], facts: Mapping[str, Any]) -> None:

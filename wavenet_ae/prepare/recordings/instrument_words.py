@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-# In the order in which they are looked for: a bass clarinet is a reed, and the bass comes late.
-# None: an instrument that has no place among the families.
+# Searched in this order: a bass clarinet is a reed, so the bass comes late.
+# None: an instrument that belongs to none of the families.
 _FAMILIES: tuple[tuple[str | None, str], ...] = (
     (None, "bass drum, kick drum, snare drum, drum kit, drumkit, cymbal, hihat, hi hat"),
     ("bass", "bass guitar, acoustic bass, electric bass, synth bass, upright bass, slap bass"),
@@ -60,7 +60,7 @@ _SOURCES = (
 
 
 def find_family(names: Iterable[str]) -> str | None:
-    """Returns the family that a word of the first name tells, or of the next; None if none does."""
+    """Returns the family of the first name with a word for one; None if there is none."""
     return _find(names, _FAMILIES)
 
 

@@ -1,9 +1,9 @@
-"""A table of labels that the user gives: CSV or JSON, a row a sound file.
+"""A table of labels that the user gives: CSV or JSON, one row per sound file.
 
 Columns: file (the path within the folder, absolute or from where the tool is started, or the name,
 with or without suffix) and any of instrument, pitch, velocity, family, source, qualities; others
-are ignored, an empty cell says nothing. A CSV file is divided by commas, semicolons or tabs; empty
-lines, remarks (#) and a spreadsheet's `sep=;` may stand before its columns. A JSON file holds a
+are ignored, as are empty cells. A CSV file is divided by commas, semicolons or tabs; empty
+lines, remarks (#) and a spreadsheet's `sep=;` may come before its header. A JSON file holds a
 list of rows, or maps the files to their rows, as NSynth's own `examples.json` does.
 """
 
@@ -74,8 +74,8 @@ def _read_csv(path: Path, text: str) -> Iterable[tuple[str, str, dict[str, Any]]
     lines, skipped, delimiter = io.StringIO(text, newline=""), 0, None
     header = ""
     for header in lines:
-        if told := _DELIMITER_LINE.fullmatch(header):
-            delimiter = told[1]
+        if match := _DELIMITER_LINE.fullmatch(header):
+            delimiter = match[1]
         elif header.strip(_EMPTY) and not header.startswith("#"):
             break
         skipped += 1
@@ -88,7 +88,9 @@ def _read_csv(path: Path, text: str) -> Iterable[tuple[str, str, dict[str, Any]]
         for cells in reader:
             where = f"{path}, line {skipped + reader.line_num}"
             if len(cells) > len(columns) and any(cells[len(columns) :]):
-                raise UserError(f"{where} has more cells than the first line has columns: mend it.")
+                raise UserError(
+                    f"{where} has more cells than the first line has columns: correct it."
+                )
             if any(cell.strip() for cell in cells):
                 cells = map(str.strip, cells)
                 yield _row(where, dict(zip(columns, cells, strict=False)))
@@ -142,7 +144,7 @@ def _check_repeats(path: Path, names: Collection[str]) -> None:
 
 def _check_columns(path: Path, columns: Collection[str]) -> None:
     if "file" not in columns:
-        raise UserError(f"{path} has no column 'file', which tells what file a row is of.")
+        raise UserError(f"{path} has no column 'file', which names the file that a row is about.")
     if not any(label in columns for label in (*LABELS, *_NSYNTH_NAMES)):
         raise UserError(f"{path} has none of the columns {', '.join(LABELS)}.")
 
@@ -155,7 +157,9 @@ def _row(where: str, cells: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
             continue
         # NSynth's own `instrument` is a number.
         if label != "instrument" and cells.get(label) not in (None, "", value):
-            raise UserError(f"{where} has {label} {cells[label]!r} and {name} {value!r}: mend it.")
+            raise UserError(
+                f"{where} has {label} {cells[label]!r} and {name} {value!r}: correct it."
+            )
         cells[label] = value
     labels = {name: cells[name] for name in LABELS if cells.get(name) not in (None, "")}
     return where, cells["file"], labels
@@ -164,7 +168,7 @@ def _row(where: str, cells: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
 def _match(
     rows: Sequence[tuple[str, str, dict[str, Any]]], files: Sequence[str], folder: Path
 ) -> dict[str, Row]:
-    """Finds the file that each row means: by path, by path without suffix, by name, by stem."""
+    """Finds the file of each row: by path, by path without suffix, by name, by stem."""
     found: dict[str, Row] = {}
     levels: list[dict[str, list[str]]] = [defaultdict(list) for _ in range(4)]
     for file in files:
@@ -185,7 +189,7 @@ def _match(
         if not meant:
             unknown.append((where, name))
         elif meant[0] in found:
-            raise UserError(f"{where}: {meant[0]} is named before, in {found[meant[0]].where}.")
+            raise UserError(f"{where}: {meant[0]} is listed already, in {found[meant[0]].where}.")
         else:
             found[meant[0]] = Row(where, labels)
     if unknown:
@@ -217,5 +221,5 @@ def _within(folder: Path, name: str) -> str | None:
 
 
 def _normal(name: str) -> str:
-    # macOS writes names with their accents apart.
+    # macOS decomposes accented letters in names.
     return unicodedata.normalize("NFC", name)

@@ -1,8 +1,8 @@
-"""A pattern that tells what the parts of files' names are: `{pitch}v{layer}`.
+"""A pattern that says what the parts of files' names are: `{pitch}v{layer}`.
 
-The parts have the names of a label table's columns; besides there are {dynamic} (mf, mezzo-forte),
-{layer} (velocity layers, counted up to the loudest) and {ignore}. All else stands for itself. A
-pattern with "/" takes in folders: `{instrument}/{pitch}`.
+The parts have the names of a label table's columns; there are also {dynamic} (mf, mezzo-forte),
+{layer} (velocity layers, counted up to the loudest) and {ignore}. All else is literal text. A
+pattern with "/" includes folders: `{instrument}/{pitch}`.
 """
 
 import re
@@ -36,7 +36,7 @@ class NamePattern:
         """Takes the pattern; a suffix of sound files at its end is passed over.
 
         Raises:
-            UserError: it has no parts, an unknown one, one twice, or two that nothing divides.
+            UserError: it has no parts, an unknown or a repeated one, or two without text between.
         """
         self.text = text
         self._depth = text.count("/") + 1
@@ -50,7 +50,7 @@ class NamePattern:
         self._pattern = re.compile("".join(pieces))
 
     def read(self, file: PurePosixPath) -> NameParts:
-        """Returns what a file's name tells.
+        """Returns the labels in a file's name.
 
         Args:
             file: its path within the folder of recordings.
@@ -62,21 +62,23 @@ class NamePattern:
         match = self._match(file)
         if match is None:
             raise UserError(f"has a name that does not fit --pattern={self.text}: rename it")
-        told: dict[str, str] = {}
+        found: dict[str, str] = {}
         for name, value in zip(self._names, match.groups(), strict=True):
-            told[name] = f"{told[name]}_{value}" if name in told else value
-        velocity, dynamic = told.get("velocity"), told.get("dynamic")
+            found[name] = f"{found[name]}_{value}" if name in found else value
+        velocity, dynamic = found.get("velocity"), found.get("dynamic")
         if dynamic:
             velocity = note_names.parse_dynamic(dynamic)
         return NameParts(
-            instrument=told.get("instrument"),
-            pitch=note_names.parse_pitch(told["pitch"]) if "pitch" in told else None,
+            instrument=found.get("instrument"),
+            pitch=note_names.parse_pitch(found["pitch"]) if "pitch" in found else None,
             velocity=note_names.parse_velocity(velocity) if velocity else None,
             is_plain_number=False,
             dynamic=dynamic,
-            layer=int(told["layer"]) if "layer" in told else None,
+            layer=int(found["layer"]) if "layer" in found else None,
             is_exact=True,
-            others={name: told[name] for name in ("family", "source", "qualities") if name in told},
+            others={
+                name: found[name] for name in ("family", "source", "qualities") if name in found
+            },
         )
 
     def check_fits(self, names: Sequence[str]) -> int:
@@ -88,8 +90,8 @@ class NamePattern:
         count = sum(self._match(PurePosixPath(file)) is not None for file in names)
         if not count:
             raise UserError(
-                f"--pattern={self.text} fits none of {len(names)} names, such as {names[0]}: say "
-                "what stands between its parts, and {ignore} for what counts for nothing."
+                f"--pattern={self.text} fits none of {len(names)} names, such as {names[0]}: put "
+                "the text between its parts, and {ignore} for parts without meaning."
             )
         return count
 
@@ -110,4 +112,4 @@ def _check(text: str, names: Sequence[str], between: Sequence[str]) -> None:
     if len(loud := [f"{{{name}}}" for name in _LOUDNESS if name in counts]) > 1:
         raise UserError(f"--pattern={text} has {' and '.join(loud)}: make one {{ignore}}.")
     if "" in between:
-        raise UserError(f"--pattern={text} has two parts that nothing divides: make them one.")
+        raise UserError(f"--pattern={text} has two parts with nothing between them: make them one.")

@@ -4,13 +4,13 @@ Each label comes from the first of these that has it:
 
     instrument  the table; the part of the name before the pitch; the name of the folder
     pitch       the table; the name; else the pitch tracker is to find it
-    velocity    the table; the name, where it may be a dynamic or a layer; the default
+    velocity    the table; the name (a number, a dynamic or a layer); the default
     family and  the table; a part of the --pattern; an instrument's name as NSynth's
     source      (bass_synthetic_033); the default; words in the names of instrument and folders
-                (Rhodes); else they are assumed
+                (Rhodes); else an assumption
     qualities   the table; a part of the --pattern; else none
 
-Where a table and a name surely say two different things, neither counts.
+A file whose table row and name clearly contradict each other is refused.
 """
 
 import functools
@@ -27,8 +27,7 @@ from wavenet_ae.prepare.recordings.name_pattern import NamePattern
 from wavenet_ae.prepare.recordings.note_names import NameParts
 from wavenet_ae.system.errors import UserError
 
-# For what nothing tells: NSynth's largest family is as good as any, and recordings are mostly of
-# acoustic instruments.
+# Where nothing says more: any family would do, and recordings are mostly of acoustic instruments.
 ASSUMED_FAMILY = "keyboard"
 ASSUMED_SOURCE = "acoustic"
 
@@ -39,7 +38,7 @@ class Defaults(NamedTuple):
     velocity: int = 100
     family: str | None = None  # None: what the words say
     source: str | None = None
-    names: bool = True  # whether the files' names tell pitch, velocity and instrument
+    names: bool = True  # whether files' names are read for pitch, velocity and instrument
     pattern: NamePattern | None = None  # how to read the names; None: as `note_names` does
 
 
@@ -55,7 +54,7 @@ class Labels(NamedTuple):
     # Where each comes from: table, name, number (a pitch in a name, in digits), dynamic or layer (a
     # velocity in a name), folder, default, words, assumed or tracker.
     origins: Mapping[str, str]
-    dynamic: str | None = None  # what a velocity of that origin stands for
+    dynamic: str | None = None  # the dynamic that a velocity of that origin was read from
     layer: int | None = None  # likewise; the velocity is `spread_layers`'s
 
     @property
@@ -67,7 +66,7 @@ class Labels(NamedTuple):
 def label(
     file: PurePosixPath, folder_name: str, row: Row | None, defaults: Defaults, *, track: bool
 ) -> Labels:
-    """Puts a recording's labels together.
+    """Collects a recording's labels.
 
     Args:
         file: its path within the folder of recordings.
@@ -103,7 +102,7 @@ def label(
 def _read_name(
     file: PurePosixPath, row: Row | None, given: Mapping[str, Any], defaults: Defaults
 ) -> NameParts | None:
-    """Reads a file's name, and holds what it surely says against the labels of the table."""
+    """Reads a file's name, and checks its clear labels against those of the table."""
     if not defaults.names:
         return None
     try:
@@ -114,7 +113,7 @@ def _read_name(
     except UserError:
         if "pitch" not in given:
             raise
-        return None  # a name that misleads is no matter where the table tells
+        return None  # the table has the pitch: an unclear name does not matter
     if parts is not None and row is not None:
         _check_agreement(parts, row, given)
     return parts
@@ -125,16 +124,16 @@ def _check_agreement(parts: NameParts, row: Row, given: Mapping[str, Any]) -> No
         "pitch": None if parts.is_plain_number else parts.pitch,
         "velocity": parts.velocity if parts.is_exact and not parts.dynamic else None,
     }
-    for name, told in sure.items():
-        if told is not None and given.get(name, told) != told:
+    for name, value in sure.items():
+        if value is not None and given.get(name, value) != value:
             raise UserError(
-                f"has {name} {given[name]} in {row.where}, and {told} in its name: correct one of "
+                f"has {name} {given[name]} in {row.where}, and {value} in its name: correct one of "
                 "them, or use --nonames"
             )
 
 
 def _add_name(labels: dict[str, Any], origins: dict[str, str], parts: NameParts) -> None:
-    """Adds what a name tells to what a table does."""
+    """Adds the labels of a name to those of a table."""
     _fill(labels, origins, "instrument", parts.instrument, "name")
     _fill(labels, origins, "pitch", parts.pitch, "number" if parts.is_plain_number else "name")
     if "velocity" not in labels and parts.layer is not None:
@@ -148,17 +147,17 @@ def _add_name(labels: dict[str, Any], origins: dict[str, str], parts: NameParts)
 
 
 def spread_layers(labels: Mapping[str, Labels]) -> tuple[dict[str, Labels], dict[str, str]]:
-    """Gives velocities to the notes of velocity layers, in even steps up to 127 for the loudest.
+    """Assigns velocities to velocity layers, in even steps up to 127 for the loudest.
 
     Args:
         labels: of all files, by file.
 
     Returns:
-        The labels, and reasons to refuse files whose layer could as well be a velocity, as the
-        end of a sentence about the file.
+        The labels, and the reasons to refuse files whose layer could also be a velocity, each as
+        the end of a sentence about the file.
     """
     layers: dict[str, set[int]] = defaultdict(set)
-    numbers: dict[str, int] = {}  # a velocity that a name tells as such, by instrument
+    numbers: dict[str, int] = {}  # a velocity that a name gives as a number, by instrument
     for it in labels.values():
         if it.layer is not None:
             layers[it.instrument].add(it.layer)
@@ -180,10 +179,12 @@ def spread_layers(labels: Mapping[str, Labels]) -> tuple[dict[str, Labels], dict
 
 
 def _no_pitch(defaults: Defaults) -> str:
-    ways = "give it in --labels, or use --pitch_tracker=pyin"
+    remedies = "give it in --labels, or use --pitch_tracker=pyin"
     if not defaults.names or defaults.pattern:
-        return f"has no pitch: {ways}"
-    return f"has no pitch in its name, which is not like {note_names.EXAMPLES}: rename it, {ways}"
+        return f"has no pitch: {remedies}"
+    return (
+        f"has no pitch in its name, which is not like {note_names.EXAMPLES}: rename it, {remedies}"
+    )
 
 
 def _fill(labels: dict[str, Any], origins: dict[str, str], name: str, value: Any, origin: str):
@@ -230,7 +231,7 @@ def _one_of(allowed: tuple[str, ...], what: str, value: Any) -> str:
 
 
 def _qualities(value: Any) -> tuple[int, ...]:
-    """Reads names divided by ";" or ",", a list of names, or ten numbers 0 or 1 as NSynth's."""
+    """Reads names separated by ";" or ",", a list of names, or ten numbers 0 or 1 as in NSynth."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)

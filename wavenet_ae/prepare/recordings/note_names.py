@@ -1,4 +1,4 @@
-"""What the names of sound files tell: `bass_synthetic_033-022-050`, `Piano_C4_100`, `flute 60`."""
+"""Labels in the names of sound files: `bass_synthetic_033-022-050`, `Piano_C4_100`, `flute 60`."""
 
 import re
 import unicodedata
@@ -20,7 +20,7 @@ _DYNAMIC_WORDS = {
     "forte": "f",
     "fortissimo": "ff",
 }
-# Of two that begin alike the longer one comes first.
+# Where one is a prefix of another, the longer one comes first.
 _DYNAMICS = "|".join(sorted(DYNAMICS, reverse=True))
 DYNAMIC = (
     "(?i:pianissimo|mezzo[-_ ]?piano|mezzo[-_ ]?forte|fortissimo|piano|forte|" + _DYNAMICS + ")"
@@ -28,17 +28,17 @@ DYNAMIC = (
 
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "s": 1, "b": -1, "♭": -1}
-# "s" is a sharp where file names avoid "#"; Es is a flat in German, and no sharp anywhere.
+# "s" is a sharp where file names avoid "#"; not in Es, which is a flat in German.
 NOTE = r"(?:[A-Ga-g][#♯b♭]?|[ACDFGacdfg]s)-?\d{1,2}"
 NUMBER = r"[0-9]{1,3}"
 LAYER = r"[0-9]{1,2}"
 _SEPARATORS = r"[ _.\-]+"
 # vel100 and v100, but not v2, which counts velocity layers.
 _VELOCITY = rf"(?:[vV]el(?:ocity)?{NUMBER}|[vV][0-9]{{3}}|{NUMBER})"
-# A single p or f may stand for anything.
+# A single p or f may mean anything.
 _MARK = "(?:ppp|pp|mp|mf|fff|ff|PPP|PP|MP|MF|FFF|FF)"
-# With A0v10 (Salamander), Vln_A4_v3_rr1 and Violin.arco.ff.sulA.A4.stereo (Iowa); of takes in turn
-# (rr, round robin) each is the same note.
+# With A0v10 (Salamander), Vln_A4_v3_rr1 and Violin.arco.ff.sulA.A4.stereo (Iowa); all takes of
+# a round robin (rr) are the same note.
 _NAME = re.compile(
     rf"(?:(?P<name>.+?){_SEPARATORS})??"
     rf"(?P<pitch>{NOTE}|{NUMBER})"
@@ -60,7 +60,7 @@ _MOST_LAYERS = 16  # of the libraries that count them in names
 
 
 class NameParts(NamedTuple):
-    """What a file's name tells."""
+    """The labels in a file's name."""
 
     instrument: str | None
     pitch: int | None  # MIDI
@@ -68,16 +68,16 @@ class NameParts(NamedTuple):
     is_plain_number: bool  # the pitch is written as a number, which may have meant something else
     dynamic: str | None = None  # what the velocity is read from, such as mf
     layer: int | None = None  # which one of the velocity layers, which count up to the loudest
-    is_exact: bool = False  # the name has a scheme that leaves no doubt of what its parts are
+    is_exact: bool = False  # the name's scheme leaves no doubt about its parts
     others: Mapping[str, str] = {}  # family, source and qualities, as they are written
 
 
 def parse_name(stem: str) -> NameParts | None:
     """Reads a file's name without its suffix.
 
-    A name as NSynth's, or `name_pitch` or `name_pitch_velocity`, divided by `_`, `-`, `.` or
-    spaces; the name may be missing. The velocity may be a dynamic (`mf`), which may stand in the
-    name as well, or a layer (`v3`). A name as the Philharmonia Orchestra's.
+    The forms are NSynth's, `name_pitch` and `name_pitch_velocity` with `_`, `-`, `.` or spaces
+    between (the name may be missing), and the Philharmonia Orchestra's. The velocity may be a
+    dynamic (`mf`), which may also be part of the name, or a layer (`v3`).
 
     Returns:
         None if the name has another form.
@@ -126,7 +126,7 @@ def _as_nsynths(name: nsynth.NoteName) -> NameParts:
     pitch, velocity = parse_pitch(name.pitch), parse_velocity(name.velocity)
     if not nsynth.is_note_name(name):
         raise UserError(
-            f"has a name that tells pitch {pitch} and velocity {velocity} if it is as NSynth's, "
+            f"has a name that gives pitch {pitch} and velocity {velocity} if it is as NSynth's, "
             "or counts takes: use --pattern='{instrument}-{pitch}-{velocity}', or --nonames"
         )
     return NameParts(name.instrument, pitch, velocity, False, is_exact=True)
@@ -148,7 +148,7 @@ def parse_pitch(value: Any) -> int:
         value: 60, "60", "C4", "F#3", "Fs3", "Bb2", "C-1"; from C-1 (0) to G9 (127).
 
     Raises:
-        UserError: it is none; the message is the end of a sentence about it.
+        UserError: it is not a pitch; the message is the end of a sentence about it.
     """
     text = str(value).strip()
     if re.fullmatch(NOTE, text):
@@ -165,7 +165,7 @@ def parse_velocity(value: Any) -> int:
     """Reads a MIDI velocity.
 
     Raises:
-        UserError: it is none; the message is the end of a sentence about it.
+        UserError: it is not a velocity; the message is the end of a sentence about it.
     """
     velocity = _whole_number(value, "velocity", "a number")
     if not 1 <= velocity <= nsynth.MOST_VELOCITY:
@@ -180,11 +180,11 @@ def parse_dynamic(text: str) -> int:
 
 
 def layer_velocities(layers: Collection[int]) -> dict[int, int]:
-    """Returns the velocities that velocity layers stand for: even steps, 127 for the loudest.
+    """Returns the velocities of velocity layers: even steps, 127 for the loudest.
 
     Args:
-        layers: those of an instrument, counted from 1 or 0. Where some are left out between them
-            there are as many as large libraries have.
+        layers: those of an instrument, counted from 1 or 0. Where some between them are missing,
+            as many are assumed as large libraries have.
     """
     first = 0 if 0 in layers else 1
     count = max(layers) - first + 1
@@ -205,7 +205,7 @@ def _whole_number(value: Any, what: str, expected: str) -> int:
 
 
 def instrument_from(text: str) -> str:
-    """Returns an instrument's name that is good for file names.
+    """Returns an instrument's name made safe for file names.
 
     Letters and digits of any script stay, and `_.+#-` within it; all else becomes `_`.
 

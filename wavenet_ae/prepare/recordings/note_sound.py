@@ -20,16 +20,16 @@ _LARGEST = 32767 / 32768  # of 16 bits
 class SoundOptions(NamedTuple):
     """How a recording becomes a note."""
 
-    # What comes before the first sample within so many dB of the loudest is silence and is cut
-    # off, but for PRE_ROLL_S; 0 leaves it.
+    # What comes before the first sample within this many dB of the loudest is silence and is cut
+    # off, except for PRE_ROLL_S; 0 keeps it.
     trim_db: float = 60.0
-    # The level of the loudest sample, in dB of full scale; None leaves it.
+    # The level of the loudest sample, in dB of full scale; None keeps it.
     peak_dbfs: float | None = None
     # Whether a longer recording is refused, not cut.
     refuse_long: bool = False
 
     def check(self) -> None:
-        """Raises a UserError if a level is no number, or one at which notes are silent."""
+        """Raises a UserError if a level is not finite, or one at which notes are silent."""
         for flag, level in (("trim", self.trim_db), ("normalize", self.peak_dbfs or 0.0)):
             if not math.isfinite(level):
                 raise UserError(f"--{flag}={level} must be a number of dB.")

@@ -1,4 +1,4 @@
-"""Anybody's recordings as a folder of notes in NSynth's json/wav layout."""
+"""Imports recordings as a folder of notes in NSynth's json/wav layout."""
 
 import functools
 import sys
@@ -23,37 +23,37 @@ from wavenet_ae.system.errors import UserError
 _DEFAULTS = Defaults()
 _SOUND = SoundOptions()
 
-# Fewer jobs than these are done before processes have started.
+# Fewer jobs than this are done before processes have started.
 _FEWEST_FOR_PROCESSES = 24
 
 
 @dataclass
 class _Import:
-    """An import on its way."""
+    """An import in progress."""
 
     folder: Path
     processes: int
-    # By file: its path within the folder, divided by "/".
+    # By file: its path within the folder, with "/".
     labels: dict[str, Labels] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
     def refuse(self, file: str, reason: str) -> None:
-        """Names a file that becomes no note; the others go on."""
+        """Reports a file that does not become a note; the others are still imported."""
         self.labels.pop(file, None)
         self.refused[file] = reason
         tqdm.write(f"refused: {reason}", file=sys.stderr)
 
     def state(self, file: str) -> dict[str, int]:
-        """Returns what tells that a file is as it was."""
+        """Returns the size and time by which an unchanged file is recognised."""
         try:
             stat = (self.folder / file).stat()
-        except OSError:  # reading it will tell why
+        except OSError:  # reading it will report why
             return {"bytes": -1, "modified_ns": -1}
         return {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
 
 
 class Imported(NamedTuple):
-    """What an import comes to."""
+    """The result of an import."""
 
     summary: str
     refused: int
@@ -70,10 +70,10 @@ def import_notes(
     processes: int | None = None,
     overwrite: bool = False,
 ) -> Imported:
-    """Makes notes of the sound files below a folder, or finishes what was begun.
+    """Makes notes of the sound files below a folder, or resumes an interrupted import.
 
-    A file that cannot become a note is named on standard error, and the others go on. A further
-    call makes what is new or has changed, and keeps the rest.
+    A file that cannot become a note is reported on standard error, and the others are still
+    imported. Another call imports new and changed files, and keeps the rest.
 
     Args:
         folder: searched recursively; hidden files are passed over, and so is `output`.
@@ -82,15 +82,15 @@ def import_notes(
         defaults: labels of files for which neither the table nor the name has them.
         sound: how recordings are made as long and as loud as notes.
         track_pitch: track the pitch where neither the table nor the name has it.
-        processes: None for one a core.
-        overwrite: delete what `output` holds, if these are notes.
+        processes: None for one per core.
+        overwrite: delete what `output` holds, if it is notes.
 
     Returns:
         Sentences on what the folder holds, and the number of files refused.
 
     Raises:
         UserError: there are no recordings, or none that can become a note, the table is wrong, or
-            the folder cannot be written or holds something else, which is left as it is.
+            the folder cannot be written or holds something else, which is left unchanged.
     """
     sound.check()
     if defaults.pattern is not None and not defaults.names:
@@ -118,7 +118,7 @@ def import_notes(
     facts = [notes.known(file, {}) for file in job.labels]
     lines = import_summary.describe(output, job.labels.values(), facts, made)
     if others:
-        lines.append(f"passed over, as they are no sounds: {others}")
+        lines.append(f"passed over, as they are not sounds: {others}")
     if job.refused:
         lines.append(f"refused: {len(job.refused)} of {len(names)} sound files")
     return Imported("\n".join(lines), len(job.refused))
@@ -131,7 +131,7 @@ def _label(
     defaults: Defaults,
     track: bool,
 ) -> None:
-    """Gives the files their labels, and shows what a pattern makes of the first."""
+    """Labels the files, and shows what a pattern makes of the first."""
     if defaults.pattern is not None:
         fitting = defaults.pattern.check_fits(names)
     folder_name = job.folder.resolve().name
@@ -201,7 +201,7 @@ def _work(
     kept: int,
     processes: int,
 ) -> None:
-    """Calls a function with each file's argument, in processes if it is worth it.
+    """Calls a function with each file's argument, in processes if there are enough files.
 
     Args:
         function: what is done.
@@ -232,7 +232,7 @@ def _call(function: Callable[[Any], dict[str, Any]], item: tuple[str, Any]) -> d
 
 
 def _track_pitches(job: _Import, notes: ImportedFiles, sound: SoundOptions) -> None:
-    """Gives a pitch to the files that have none."""
+    """Tracks the pitch of the files that have none."""
     states = {file: job.state(file) for file, it in job.labels.items() if it.pitch is None}
     known = {file: notes.known(file, state).get("tracked") for file, state in states.items()}
     results = {file: tracked for file, tracked in known.items() if tracked is not None}
@@ -268,11 +268,11 @@ def _track_file(argument: tuple[Path, SoundOptions]) -> dict[str, Any]:
 def _make_sounds(job: _Import, notes: ImportedFiles, sound: SoundOptions) -> int:
     """Writes the sounds of all files that have labels; returns how many it wrote.
 
-    Of files that would be the same note the first that can be read becomes it.
+    Where several files would be the same note, the first readable one is used.
     """
     claims: dict[str, list[str]] = defaultdict(list)
     for file, labels in job.labels.items():
-        # Not every file system sees letter case.
+        # Some file systems ignore letter case.
         claims[labels.note.name.casefold()].append(file)
     made = 0
     while claims:
@@ -321,7 +321,7 @@ def _make_sound(argument: tuple[Path, Path, SoundOptions]) -> dict[str, Any]:
         note = note_sound.load_note(path, options)
     except UserError as error:
         return {"refused": str(error)}
-    files.save(wav, note.audio)  # what fails here fails for all
+    files.save(wav, note.audio)  # an error here would hit all files
     return {name: value for name, value in note._asdict().items() if name != "audio"}
 
 

@@ -1,8 +1,7 @@
 """TFDS's own builder of NSynth, run with Beam: the authors' TFRecords → array_record.
 
-None of the builder's methods is replaced: its archives are unpacked before it looks for them, and
-progress is what appears on the disk. It needs TensorFlow and Apache Beam, which are imported when
-it is called.
+The builder is not modified: its archives are unpacked before it looks for them, and progress is
+read off the disk. Needs TensorFlow and Apache Beam, which are imported when it is called.
 """
 
 import contextlib
@@ -32,7 +31,7 @@ from wavenet_ae.prepare.writing import (
 from wavenet_ae.system.errors import MachineError, UserError
 from wavenet_ae.system.locks import exclusive_lock
 
-# Notes of each config, of which TFDS's catalog tells.
+# Notes of each config, from TFDS's catalog.
 NUM_NOTES = {"full": 305_979, "gansynth_subset": 86_775}
 
 _GB = 10**9
@@ -41,7 +40,7 @@ _BYTES_PER_NOTE = 4 * nsynth.NOTE_SAMPLES + 500  # float32 sound, and labels
 _MEMORY_PER_NOTE = 1_100_000
 _MEMORY_BASE = 1_500_000_000
 
-# Beam's DirectRunner but for its first step, to fetch another runner from the internet.
+# Beam's DirectRunner without its first step, which downloads another runner.
 _LOCAL_RUNNER = "FnApiRunner"
 
 
@@ -57,7 +56,7 @@ def prepare(
     """Downloads NSynth's TFRecords and builds `nsynth/<config>` as array_record.
 
     A failed or interrupted build leaves nothing that looks finished; finished downloads are kept,
-    what is unpacked of them is deleted at the end.
+    and what was unpacked of them is deleted at the end.
 
     Args:
         config: one of NUM_NOTES.
@@ -74,7 +73,7 @@ def prepare(
             little disk or memory, or the dataset cannot be written.
         MachineError: a download failed.
     """
-    # What fails is raised, too.
+    # Errors are raised, too.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     with quietly():
         return _prepare(config, data_dir, manual_dir, download_dir, beam_options, check_resources)
@@ -156,7 +155,7 @@ def _beam_options(given: Sequence[str]) -> tuple[Any, bool]:
         raise UserError(f"--beam_pipeline_options: {_first_line(error)}") from error
     unknown = [f for f in flags if f.split("=")[0][2:] not in options.get_all_options()]
     if unknown:
-        raise UserError(f"Beam knows no option {unknown[0]}: correct --beam_pipeline_options.")
+        raise UserError(f"Beam has no option {unknown[0]}: correct --beam_pipeline_options.")
     # Beam would do so after the download.
     if wrong := PipelineOptionsValidator(options, runner).validate():
         raise UserError(f"--beam_pipeline_options: {' '.join(wrong)}")
@@ -178,7 +177,7 @@ def _check_memory(config: str) -> None:
 
 @contextlib.contextmanager
 def _reporting_failures() -> Iterator[None]:
-    """Turns what TFDS says of downloads into a sentence, and Beam's interruption into Python's."""
+    """Turns TFDS's download errors into sentences, and Beam's interruption into Python's."""
     import requests
     from tensorflow_datasets.core.download import download_manager
     from tensorflow_datasets.core.download import util as download_util
@@ -211,7 +210,7 @@ _SHARD = re.compile(r"nsynth-(\w+)\.array_record-\d{5}-of-(\d{5})")
 
 @contextlib.contextmanager
 def _progress(folder: Path, num_notes: int) -> Iterator[None]:
-    """Shows for how long the build has run, and in the end how many files it has written."""
+    """Shows how long the build has run and, towards the end, how many files it has written."""
     done = threading.Event()
 
     def follow() -> None:
@@ -230,7 +229,7 @@ def _progress(folder: Path, num_notes: int) -> Iterator[None]:
 
 
 def _files_written(folder: Path) -> str:
-    """Returns how many of its files TFDS has written; nothing before the first."""
+    """Returns how many of its files TFDS has written; empty before the first."""
     files = folder.glob(f"{INCOMPLETE}*/nsynth-*")
     shards = [match for file in files if (match := _SHARD.fullmatch(file.name))]
     total = sum({shard[1]: int(shard[2]) for shard in shards}.values())

@@ -20,7 +20,7 @@ _PIECE_BYTES = 1 << 24
 
 
 def checked_manual_dir(folder: Path | None, url_infos: Mapping[str, Any]) -> Path | None:
-    """Finds a truncated file now; TFDS compares the checksums.
+    """Checks the sizes at once; TFDS compares the checksums later.
 
     Args:
         folder: holds archives under their published names; None: there is no such folder.
@@ -75,7 +75,7 @@ def check_disk(
     present = sum(
         f.stat().st_size
         for f in downloads
-        # Not what other datasets or killed calls have left.
+        # Without what other datasets or killed calls left.
         if f.is_file() and (f.name in names or f.parent.name in unpacked_names)
     )
     needs = {download_dir: max(0, missing + unpacked - present), builder.data_path: dataset_bytes}
@@ -141,14 +141,16 @@ def _unpack(archive: epath.Path, folder: epath.Path) -> None:
                             file.write(piece)
                             bar.update(len(piece))
     except tarfile.TarError as error:
-        raise UserError(f"{archive} is no whole archive ({error}): download it again.") from error
+        raise UserError(
+            f"{archive} is not a complete archive ({error}): download it again."
+        ) from error
     except OSError as error:
         raise MachineError(f"{archive} cannot be unpacked to {folder}: {error}.") from error
     unfinished.rename(target)
 
 
 def _unpacked_names(builder: tfds.core.DatasetBuilder) -> set[str]:
-    """Returns what TFDS calls the folders of unpacked archives: given ones and downloads."""
+    """Returns TFDS's names of the folders of unpacked archives, given or downloaded."""
     infos = builder.url_infos.items()
     given = {info.filename for _, info in infos}
     downloaded = {resource.get_dl_fname(url, info.checksum) for url, info in infos}
@@ -165,6 +167,6 @@ def delete_unpacked(
 
 
 def _existing(path: Path) -> Path:
-    """Returns the path, or the nearest folder above it that is there."""
+    """Returns the path, or the nearest folder above it that exists."""
     path = path.absolute()
     return next(p for p in (path, *path.parents) if p.exists())

@@ -1,6 +1,6 @@
-"""A prepared TFDS dataset in TFRecord → the same in array_record, which can be read at random.
+"""A prepared TFDS dataset in TFRecord → the same in array_record, which has random access.
 
-Of TFDS 4.9.10's own `convert_format` only the records arrive: the dataset's description does not.
+TFDS 4.9.10's own `convert_format` converts only the records, not the dataset's description.
 """
 
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ _NO_DATASET = (
 
 
 def convert(source: Path, data_dir: str) -> Prepared:
-    """Copies a dataset record by record, in its order; an interrupted copy goes on by files.
+    """Copies a dataset record by record, in order; an interrupted copy resumes file by file.
 
     Args:
         source: the folder of one version, as in datasets/nsynth/full/2.3.3.
-        data_dir: TFDS's folder of datasets, another than the source's.
+        data_dir: TFDS's folder of datasets, not the source's.
 
     Raises:
         UserError: the folder holds no dataset in TFRecord, a file is damaged, TensorFlow is
@@ -52,7 +52,7 @@ def convert(source: Path, data_dir: str) -> Prepared:
                     _convert_split(split, path, bar)
             array_record = tfds.core.FileFormat.ARRAY_RECORD
             info.set_file_format(array_record, override=True, override_if_initialized=True)
-            info.write_to_directory(path)  # last: with it the dataset is there
+            info.write_to_directory(path)  # last: it makes the dataset complete
     return Prepared.of(tfds.builder_from_directory(path), is_new=is_new)
 
 
@@ -65,7 +65,7 @@ def _open(source: Path) -> tfds.core.DatasetBuilder:
         ) from error
     except _NO_DATASET as error:
         raise UserError(
-            f"{source} holds no whole TFDS dataset: name the folder of one version, with its "
+            f"{source} holds no complete TFDS dataset: name the folder of one version, with its "
             "dataset_info.json, as in datasets/nsynth/full/2.3.3."
         ) from error
     if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
@@ -97,6 +97,6 @@ def _records(file: Path, length: int, bar: tqdm) -> Iterator[tuple[int, bytes]]:
             count += 1
             bar.update()
     except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
-        raise UserError(f"{file} is damaged or missing: copy the dataset once more.") from error
+        raise UserError(f"{file} is damaged or missing: copy the dataset again.") from error
     if count != length:
-        raise UserError(f"{file} has {count} records, not {length}: copy the dataset once more.")
+        raise UserError(f"{file} has {count} records, not {length}: copy the dataset again.")

@@ -13,7 +13,7 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.system.errors import UserError
 
 _EFFECT = "a sound effect, not a pitched instrument"
-_DRUM = "a drum: its pitch is no note"
+_DRUM = "a drum: its pitch is not a note"
 _PAD = "a pad: NSynth has synthesizer leads but no pads"
 _TEXTURE = "an evolving texture: NSynth has no such family"
 _CHORD = "a sampled chord of a whole orchestra"
@@ -153,7 +153,7 @@ _PROGRAMS = (
     ("Gunshot", _EFFECT),
 )
 
-# What the programs are by definition and no measurement has to find out: driven amplifiers (rock
+# Qualities that programs have by definition, without measurement: overdriven amplifiers (rock
 # organ, overdriven and distortion guitar, charang), and a lead in parallel fifths.
 _DISTORTED = frozenset({18, 29, 30, 84})
 _MULTIPHONIC = frozenset({86})
@@ -161,9 +161,9 @@ _MULTIPHONIC = frozenset({86})
 
 @dataclass(frozen=True)
 class Instrument:
-    """A General MIDI program under its name in NSynth's manner."""
+    """A General MIDI program, named as NSynth names instruments."""
 
-    index: int  # among all instruments of this table, whatever a font or a call leaves out
+    index: int  # among all instruments of this table, not only those of a font or a call
     name: str  # `keyboard_acoustic_000`, numbered by program within its family and source
     program: int  # 0 to 127
     program_name: str
@@ -202,14 +202,14 @@ LEFT_OUT = {number: row[1] for number, row in enumerate(_PROGRAMS) if len(row) =
 
 
 def select_instruments(words: Sequence[str]) -> tuple[Instrument, ...]:
-    """Returns the instruments that are asked for, in the table's order.
+    """Returns the requested instruments, in the table's order.
 
     Args:
         words: instrument names (`bass_synthetic_000`), program numbers (`0` to `127`) and
-            families (`organ`), mixed at will.
+            families (`organ`), in any mixture.
 
     Raises:
-        UserError: a word is none of these, or a program that has no place in NSynth.
+        UserError: a word is none of these, or a program that is left out.
     """
     chosen: set[Instrument] = set()
     for word in words:

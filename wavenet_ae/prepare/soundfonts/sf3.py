@@ -1,4 +1,4 @@
-"""The samples of an sf3 file, each an Ogg stream: FluidSynth plays what it can read of one."""
+"""Checks the samples of sf3 files, each an Ogg stream; FluidSynth plays damaged ones in part."""
 
 import mmap
 import struct
@@ -13,7 +13,7 @@ _VORBIS = 0x10  # of a sample's type
 
 
 def damaged_samples(path: Path) -> list[str]:
-    """Returns the names of the compressed samples that are not whole; an sf2 file has none.
+    """Returns the names of the damaged compressed samples; an sf2 file has none.
 
     Args:
         path: an sf2 or sf3 file.
@@ -23,7 +23,7 @@ def damaged_samples(path: Path) -> list[str]:
         samples, headers = chunks.get(b"smpl", range(0)), chunks.get(b"shdr", range(0))
         damaged = []
         number = len(headers) // _HEADER.size
-        last = headers.start + max(0, number - 1) * _HEADER.size  # stands for the end
+        last = headers.start + max(0, number - 1) * _HEADER.size  # the terminal record
         for fields in _HEADER.iter_unpack(content[headers.start : last]):
             name, start, end, kind = *fields[:3], fields[-1]
             if kind & _VORBIS:
@@ -35,7 +35,7 @@ def damaged_samples(path: Path) -> list[str]:
 
 
 def _chunks(content: mmap.mmap, position: int, end: int) -> Iterator[tuple[bytes, range]]:
-    """Yields where the content of each chunk lies, also of those within lists.
+    """Yields the position of each chunk's content, including those within lists.
 
     Ranges end where a truncated file ends.
     """
@@ -47,5 +47,5 @@ def _chunks(content: mmap.mmap, position: int, end: int) -> Iterator[tuple[bytes
         else:
             yield name, range(position + 8, min(position + 8 + size, end))
         position += 8 + size
-        if size % 2 and content[position : position + 1] == b"\0":  # some leave it out
+        if size % 2 and content[position : position + 1] == b"\0":  # some files have no padding
             position += 1

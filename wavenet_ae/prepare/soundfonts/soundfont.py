@@ -4,9 +4,9 @@
     DIR/audio/<note_str>.wav   16 kHz, mono, 16 bits, 3 s held and 1 s released
     DIR/rendering.json         what was rendered, from which font and how
 
-The samples of a note depend on the font, the note and the gain alone: not on the other notes that
-were asked for, nor on the number of processes. `examples.json` is there only when all is whole; the
-next call resumes what was interrupted.
+The samples of a note depend only on the font, the note and the gain: not on the other notes
+requested, nor on the number of processes. `examples.json` exists only when the folder is complete;
+the next call resumes an interrupted one.
 """
 
 import hashlib
@@ -34,8 +34,8 @@ from wavenet_ae.prepare.soundfonts.synthesizer import SoundFont
 from wavenet_ae.system import worker_pool
 from wavenet_ae.system.errors import UserError
 
-# One gain for all notes, so that the levels between velocities and instruments stay as the font
-# has them. At this one the loudest note of FluidR3 (Mono GM) peaks at 0.75 of full scale.
+# One gain for all notes, which keeps the font's levels between velocities and instruments. With
+# this one, the loudest note of FluidR3 (Mono GM) peaks at 0.75 of full scale.
 DEFAULT_GAIN = 1.0
 
 # In steps of 16 bits. Most silent notes are zero throughout, outside the keys that the program has
@@ -60,10 +60,10 @@ class _Job:
 
 
 def parse_numbers(words: Sequence[str], flag: str, lowest: int, highest: int) -> tuple[int, ...]:
-    """Reads numbers and ranges `first:last` or `first:last:step`, their last included.
+    """Reads numbers and ranges `first:last` or `first:last:step`, the last included.
 
     Args:
-        words: numbers and ranges, mixed at will.
+        words: numbers and ranges, in any mixture.
         flag: the flag that they come from, for the message.
         lowest: the smallest number allowed.
         highest: the largest number allowed.
@@ -100,23 +100,23 @@ def render_soundfont(
     gain: float = DEFAULT_GAIN,
     processes: int | None = None,
 ) -> str:
-    """Renders a font's instruments into NSynth's layout, or finishes what was begun.
+    """Renders a font's instruments into NSynth's layout, or resumes an interrupted rendering.
 
     Args:
         soundfont: an sf2 or sf3 file with General MIDI's programs in bank 0.
         output: the folder; a new or an empty one, or one that this function was writing.
-        instruments: what `general_midi.select_instruments` takes; none: all that the font has.
+        instruments: what `general_midi.select_instruments` takes; empty: all that the font has.
         pitches: MIDI numbers.
         velocities: 1 to 127.
         gain: FluidSynth's linear gain, 0 to 10.
-        processes: None for one a core.
+        processes: None for one per core.
 
     Returns:
         One sentence on what the folder holds.
 
     Raises:
-        UserError: the font cannot be read or lacks what is asked for; the folder cannot be written,
-            another process writes it, or it holds something else, which is left as it is.
+        UserError: the font cannot be read or lacks what is requested; the folder cannot be written,
+            another process is writing to it, or it holds something else, which is left unchanged.
     """
     presets = _read_presets(soundfont, gain)
     chosen = _present_instruments(soundfont, instruments, presets)
@@ -131,7 +131,7 @@ def render_soundfont(
     with NotesWriter(output, RENDERING, request, versions=rendered_with) as folder:
         if folder.is_finished:
             done = _describe(folder.report)
-            return f"{output} holds this rendering already, nothing to do: {done}"
+            return f"{output} holds this rendering already: {done}"
         jobs = [
             _Job(soundfont.resolve(), output.resolve(), instrument, velocity, tuple(pitches), gain)
             for instrument in chosen
@@ -142,8 +142,7 @@ def render_soundfont(
         if not notes:
             folder.discard()
             raise UserError(
-                f"{soundfont} is silent at all pitches that were asked for: see --pitches and "
-                "--gain."
+                f"{soundfont} is silent at all requested pitches: see --pitches and --gain."
             )
         head = {"soundfont": soundfont.name, "request": request, "rendered_with": rendered_with}
         rendering = head | found
@@ -170,7 +169,7 @@ def _read_presets(soundfont: Path, gain: float) -> dict[int, str]:
 def _present_instruments(
     soundfont: Path, words: Sequence[str], presets: dict[int, str]
 ) -> tuple[Instrument, ...]:
-    """Returns the instruments that are asked for and that the font has."""
+    """Returns the requested instruments that the font has."""
     present = tuple(instrument for instrument in INSTRUMENTS if instrument.program in presets)
     if not present:
         raise UserError(f"{soundfont} has no melodic General MIDI program in its bank 0.")
@@ -188,7 +187,7 @@ def _sha256(path: Path) -> str:
 
 
 def _rendered_with() -> dict[str, Any]:
-    """What else the bits may depend on."""
+    """Returns what else the samples may depend on."""
     return {
         "fluidsynth": synthesizer.fluidsynth_version(),
         "settings": {**synthesizer.SETTINGS, "synth.sample-rate": synthesizer.RENDER_RATE_HZ},
@@ -265,7 +264,7 @@ def _render_job(job: _Job) -> dict[str, Any]:
 def _merge(
     jobs: Sequence[_Job], results: Mapping[str, Mapping[str, Any]], presets: Mapping[int, str]
 ) -> tuple[list[Note], dict[str, Any]]:
-    """Puts the jobs' results together.
+    """Merges the jobs' results.
 
     Returns:
         The notes, and what `rendering.json` says of the instruments.

@@ -16,9 +16,9 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.prepare.soundfonts import sf3
 from wavenet_ae.system.errors import UserError
 
-# FluidSynth does not limit the band of what it transposes upwards: rendered at 16 kHz, all that
-# lies beyond 8 kHz folds back into the band. At 48 kHz only what lies beyond 40 kHz does, and the
-# resampler takes away the rest. Against a rendering at 96 kHz, a trumpet's pitch 103 is wrong by
+# FluidSynth does not band-limit what it transposes upwards: rendered at 16 kHz, everything above
+# 8 kHz aliases. At 48 kHz only what is above 40 kHz aliases into the band, and the resampler
+# removes the rest. Against a rendering at 96 kHz, a trumpet's pitch 103 is wrong by
 # -2 dB of its power at 16 kHz and by -41 dB at 48 kHz, a piano's pitch 60 by -44 dB and -58 dB,
 # for less than twice the time.
 RENDER_RATE_HZ = 48_000
@@ -71,13 +71,13 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
 
 @cache
 def _library() -> ctypes.CDLL:
-    """Returns FluidSynth with typed functions, its log kept.
+    """Returns FluidSynth with typed functions, and collects its log.
 
     Raises:
         UserError: FluidSynth or its Python package is not installed.
     """
     try:
-        # Also in LD_LIBRARY_PATH, where the package looks only by means of a compiler's tools.
+        # This also searches LD_LIBRARY_PATH; the package would need a compiler's tools for it.
         library = ctypes.CDLL(_LIBRARY)
     except OSError:
         try:
@@ -97,9 +97,9 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-# What FluidSynth has logged since it was last looked at: it goes on without what it cannot read,
-# and tells so there alone.
-_WARNING = 2  # above it FluidSynth's levels are for its developers
+# FluidSynth's log since it was last cleared: it skips what it cannot read, and reports that only
+# there.
+_WARNING = 2  # higher levels are for FluidSynth's developers
 _errors: list[str] = []
 _warnings: list[str] = []
 
@@ -109,7 +109,7 @@ def _keep(level: int, message: bytes, _: None) -> None:
     text = message.decode("utf-8", "replace")
     if level < _WARNING:
         _errors.append(text)
-    elif not text.startswith("No preset found on channel"):  # so each new synthesizer says
+    elif not text.startswith("No preset found on channel"):  # every new synthesizer logs this
         _warnings.append(text)
 
 
@@ -125,10 +125,10 @@ def fluidsynth_version() -> str:
 class SoundFont:
     """An open SoundFont, from which notes are rendered one by one.
 
-    Every note gets a synthesizer of its own, so that nothing of the notes before it is left: in
-    one that is used again, a voice's first note begins differently from its later ones. The
-    synthesizers borrow the font from a keeper, which holds it and the program's samples in memory,
-    so that a new one costs a tenth of a note's rendering.
+    Every note gets a new synthesizer, so that it does not depend on the notes before it: in a
+    reused one, a voice's first note begins differently from later ones. The synthesizers borrow
+    the font from a keeper, which holds it and the program's samples in memory, so that a new one
+    costs a tenth of a note's rendering.
     """
 
     def __init__(self, path: Path, gain: float):
@@ -148,7 +148,7 @@ class SoundFont:
             raise UserError(f"{path} is not a SoundFont: give an sf2 or sf3 file as --soundfont.")
         if damaged := sf3.damaged_samples(path):
             raise UserError(
-                f"{path} is damaged: {len(damaged)} of its samples are not whole, {damaged[0]!r} "
+                f"{path} is damaged: {len(damaged)} of its samples are incomplete, {damaged[0]!r} "
                 "among them: get the font again."
             )
         _errors.clear()
@@ -160,7 +160,7 @@ class SoundFont:
             self._fluid.fluid_settings_setnum(self._settings, f"synth.{setting}".encode(), value)
         self._keeper = self._fluid.new_fluid_synth(self._settings)
         # The 1 gives all channels their default programs, as every synthesizer that borrows the
-        # font does: the keeper spares them reading those samples.
+        # font does; the keeper has read those samples already.
         self._font_id = self._fluid.fluid_synth_sfload(self._keeper, name, 1)
         if self._font_id == _FAILED:
             self.close()
@@ -172,7 +172,7 @@ class SoundFont:
         except UserError:
             self.close()
             raise
-        self.warnings = tuple(_warnings)  # of FluidSynth, on what it leaves out
+        self.warnings = tuple(_warnings)  # FluidSynth's, on what it skips
 
     def __enter__(self) -> Self:
         return self
@@ -234,7 +234,7 @@ class SoundFont:
             self._write(synth, stereo[:held])
             fluid.fluid_synth_noteoff(synth, _CHANNEL, pitch)
             self._write(synth, stereo[held:])
-            # Voices that still sound hold on to the font's samples.
+            # Voices that still sound keep the font's samples in use.
             fluid.fluid_synth_all_sounds_off(synth, -1)
             while fluid.fluid_synth_get_active_voice_count(synth):
                 self._write(synth, np.empty((_BLOCK_SAMPLES, 2), np.float32))
@@ -252,11 +252,11 @@ class SoundFont:
 
     def _check_log(self) -> None:
         if _errors:
-            told = "; ".join(_errors[:2])
-            raise UserError(f"{self._path} is damaged ({told}): get the font again.")
+            errors = "; ".join(_errors[:2])
+            raise UserError(f"{self._path} is damaged ({errors}): get the font again.")
 
     def _write(self, synth: int, out: NDArray[np.float32]) -> None:
         """Fills `out`, [samples, 2]."""
-        # In floats: the writer for 16 bits dithers, with a state that goes on from call to call.
+        # In floats: the writer for 16 bits dithers, with a state that persists between calls.
         buffer = out.ctypes.data_as(ctypes.POINTER(c_float))
         self._fluid.fluid_synth_write_float(synth, len(out), buffer, 0, 2, buffer, 1, 2)

@@ -1,1 +1,1 @@
-"""What a dataset of notes holds: counted, measured and searched for what should not be there."""
+"""Statistics of a dataset of notes: counts, measurements and checks."""

@@ -1,4 +1,4 @@
-"""One pass over the notes of a dataset, that keeps their labels and a few numbers of each sound."""
+"""One pass over the notes of a dataset that collects labels and a few numbers of each sound."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +15,14 @@ from wavenet_ae.prepare.statistics.splits import Split
 from wavenet_ae.system import worker_pool
 from wavenet_ae.system.errors import UserError
 
-# Read together by a thread; an interruption waits for so many.
+# Read together by a thread; an interruption waits for this many.
 _CHUNK_NOTES = 64
-# Hashing, measuring and file systems leave the interpreter to others; decoding records does not.
+# Hashing, measuring and file access release the GIL; decoding records does not.
 _MOST_THREADS = 8
 
 
 class Unreadable(NamedTuple):
-    """A note that cannot be read, by its place in the split, or a sound whose labels can."""
+    """A note that cannot be read, by its place in the split, or only its sound."""
 
     split: str
     index: int
@@ -50,7 +50,7 @@ class Notes(NamedTuple):
         longest_run: int `[notes]`, of samples at full scale.
         digest: str `[notes]`, of the sound; empty where it was not measured.
         unreadable: notes without labels, which have no row, and sounds that were not measured.
-        with_sounds: whether the sounds were looked at.
+        with_sounds: whether the sounds were read.
         unnamed_sounds: by split, the files of sounds that belong to no note.
     """
 
@@ -81,14 +81,14 @@ _NO_SOUND = SoundFacts(0, np.nan, np.nan, 0, "")
 def collect(splits: Sequence[Split], *, with_sounds: bool = True) -> Notes:
     """Reads all notes.
 
-    A note that cannot be read is kept in mind, and the others go on.
+    A note that cannot be read is recorded, and the others are still read.
 
     Args:
         splits: from `open_dataset` or `open_notes`.
         with_sounds: measure the sounds, too.
 
     Raises:
-        UserError: of a split, no note can be read.
+        UserError: no note of a split can be read.
     """
     columns: list[_Columns] = []
     unreadable: list[Unreadable] = []
@@ -122,7 +122,7 @@ def collect(splits: Sequence[Split], *, with_sounds: bool = True) -> Notes:
 def _read(
     split: Split, place: int, start: int, with_sounds: bool
 ) -> tuple[_Columns, list[Unreadable]]:
-    """Reads notes that lie together."""
+    """Reads consecutive notes."""
     labels: list[Note] = []
     facts: list[SoundFacts] = []
     unreadable = []

@@ -18,17 +18,17 @@ Document = dict[str, Any]
 
 
 def describe(notes: Notes, data: Mapping[str, str]) -> Document:
-    """Returns all that is to be said of a dataset.
+    """Returns the description of a dataset.
 
     Args:
         notes: from `collection.collect`.
-        data: what tells where the notes come from; kept as it is.
+        data: where the notes come from; copied unchanged.
 
     Returns:
         By key
 
-        - `data`; `with_sounds`, whether the sounds were looked at. Where they were not, what is
-          said of them is None.
+        - `data`; `with_sounds`, whether the sounds were read. Where they were not, what
+          describes them is None.
         - `splits`, by name, and `all`: each the numbers of notes, instruments and hours, tables of
           notes and instruments by family and source, pitches, velocities, notes of each instrument,
           qualities (shares, by family, and how often two occur together) and sounds.
@@ -109,7 +109,7 @@ def _table(family: np.ndarray, source: np.ndarray, who: np.ndarray) -> Document:
 
 
 def _pitches(pitch: np.ndarray) -> Document:
-    """Describes MIDI pitches: those between the lowest and the highest that no note has, too."""
+    """Describes MIDI pitches, including those missing between the lowest and the highest."""
     lowest, highest = int(pitch.min()), int(pitch.max())
     return {
         "lowest": lowest,

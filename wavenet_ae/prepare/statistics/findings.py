@@ -1,4 +1,4 @@
-"""What should be known of a dataset before training: leaks, duplicates, silence, clipping."""
+"""What to know about a dataset before training: leaks, duplicates, silence, clipping."""
 
 import itertools
 from collections.abc import Iterator
@@ -33,16 +33,16 @@ def is_shifted(notes: Notes) -> np.ndarray:
 
 
 def find(notes: Notes) -> Findings:
-    """Returns lists by what was found; None of what takes sounds where none were looked at.
+    """Returns lists by kind of finding; None where it needs sounds and these were not read.
 
     - `shared_instruments`: every pair of splits, with the instruments that both have.
-    - `repeated_names`: names that two notes or more have, their splits, whether these differ
+    - `repeated_names`: names of two or more notes, their splits, whether these differ
       (`crosses_splits`), and whether the sounds are the same (None if not known).
     - `same_sounds`: groups of notes with different names and the same samples, and whether they
       lie in different splits. Digital silence is left out.
     - `unreadable`: notes by their place, and by name where the labels could be read, and why.
-    - `unnamed_sounds`: files of a folder that belong to no note and were not looked at.
-    - `silent`, `clipped`, `dc_offset`: notes, with the number that tells.
+    - `unnamed_sounds`: files of a folder that belong to no note and were not read.
+    - `silent`, `clipped`, `dc_offset`: notes, with the measured number.
     """
     found: Findings = {
         "shared_instruments": [*_shared_instruments(notes)],
@@ -125,7 +125,7 @@ def _same_sounds(notes: Notes) -> Iterator[dict[str, Any]]:
 
 
 def sentences(found: Findings) -> list[str]:
-    """Returns what was found in sentences, one a finding; none if all is well."""
+    """Returns the findings as sentences, one each; empty if there are none."""
     names, same = found["repeated_names"], found["same_sounds"] or []
     counts = {
         "Leak": [
@@ -155,7 +155,7 @@ def sentences(found: Findings) -> list[str]:
         ],
         "Unreadable": [(len(found["unreadable"]), "note", "")],
         "Passed over": [
-            (len(found.get("unnamed_sounds") or []), "sound", "that examples.json does not name")
+            (len(found.get("unnamed_sounds") or []), "sound", "that examples.json does not list")
         ],
         "Silent": [(len(found["silent"] or []), "note", f"not above {sounds.SILENT_DBFS:g} dBFS")],
         "Clipped": [

@@ -1,11 +1,11 @@
-"""One hash of what a dataset holds, whatever the order and the form in which it is stored.
+"""A hash of a dataset's content, independent of the order and format in which it is stored.
 
 A note is a line of ASCII: the JSON list, without spaces, of its name, instrument, pitch, velocity,
 family, source and qualities (a string of ten digits, 0 or 1). For `labels_and_sounds` a space and
 the digest of its sound (see `sounds`) follow. A fingerprint is the SHA-256 of the sorted lines,
 each ended by a line feed. That of the dataset has the split's name, as a JSON string, and a space
-before each line; the others do not know of splits, so that a folder of notes and the dataset that
-was built from it have the same.
+before each line; the others ignore splits, so that a folder of notes and the dataset that was
+built from it have the same.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ def fingerprints(notes: Notes) -> dict[str, Fingerprint | dict[str, Fingerprint]
     """Returns the fingerprints `dataset`, `notes` (the same without splits) and `splits`, by name.
 
     Each has a hash of the `labels` and one of `labels_and_sounds`; None where notes or sounds were
-    not or could not be read.
+    not read or could not be.
     """
     labels = np.array([*_lines(notes)], dtype=object)
     whole = labels + " " + notes.digest.astype(object)

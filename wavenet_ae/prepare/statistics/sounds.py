@@ -1,17 +1,17 @@
-"""What is measured of a sound.
+"""Measurements of a sound.
 
     silent         No sample is above -60 dB of full scale (dBFS): 32 steps of 16 bits.
     digital        All samples are zero; such a sound is silent, too.
-    clipped        At least 3 samples in a row stand at full scale with the same sign. Full scale is
+    clipped        At least 3 samples in a row are at full scale with the same sign. Full scale is
                    32767 / 32768, the largest sample of 16 bits, or more (also -32767 / 32768: some
                    tools scale so), for floats as for integers. A single peak at full scale, as
-                   normalisation leaves it, is no clipping; clipping that was scaled down afterwards
-                   is not seen.
+                   normalisation leaves it, is not clipping; clipping scaled down afterwards is not
+                   detected.
     DC offset      The mean is beyond 1 % of full scale (-40 dBFS).
 
 Two sounds are the same if all samples are: the digest is the SHA-256 of the samples as
-little-endian float32 in -1..1, so that 16-bit integers and the floats that stand for them have the
-same. Negative zero counts as zero.
+little-endian float32 in -1..1, so that 16-bit integers and the equal floats have the same
+digest. Negative zero counts as zero.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ DC_OFFSET = 0.01
 
 
 class SoundFacts(NamedTuple):
-    """What is kept of a sound."""
+    """The measurements of a sound."""
 
     num_samples: int
     peak: float  # the largest magnitude; 1 is full scale

@@ -1,4 +1,4 @@
-"""Notes from wherever they lie: a TFDS dataset, or a folder in NSynth's json/wav layout."""
+"""Opens notes from a TFDS dataset, or from a folder in NSynth's json/wav layout."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from wavenet_ae.prepare import note_files
 from wavenet_ae.prepare.notes_folder import NotesFolder
 from wavenet_ae.system.errors import UserError
 
-LONE_FOLDER = "notes"  # what stands for the split's name where a folder has none
+LONE_FOLDER = "notes"  # the split's name where a folder has none
 
 
 class Split(NamedTuple):
@@ -23,8 +23,8 @@ class Split(NamedTuple):
     Attributes:
         name: of the split.
         num_notes: at least one.
-        read: of a place in it returns the labels, and a function that returns the sound, int16 or
-            float32 `[samples]`. Both raise a UserError for what cannot be read.
+        read: given a place in it, returns the labels and a function that returns the sound, int16
+            or float32 `[samples]`. Both raise a UserError for what cannot be read.
         unnamed_sounds: the files of sounds that belong to no note.
     """
 
@@ -42,7 +42,7 @@ def open_dataset(name: str, data_dir: str, wanted: Sequence[str] = ()) -> list[S
     Args:
         name: as `input_pipeline.open_split` takes it.
         data_dir: where TFDS keeps its datasets.
-        wanted: the splits; all if there are none.
+        wanted: the splits; all if empty.
 
     Raises:
         UserError: there is no such dataset or split, or a split is empty.
@@ -72,8 +72,8 @@ def open_notes(
     Args:
         folder: holds `examples.json` and `audio/`, then called the split `notes`; or some of
             nsynth-train, nsynth-valid and nsynth-test, each with both.
-        wanted: the splits; all that are there if there are none.
-        with_sounds: look whether all sounds are there.
+        wanted: the splits; all that exist if empty.
+        with_sounds: check that all sounds exist.
 
     Raises:
         UserError: there are no notes, or they or a sound cannot be found or read.
@@ -101,8 +101,8 @@ def _folders_of_notes(folder: Path) -> dict[str, Path]:
     if (folder / note_files.EXAMPLES).is_file():
         if found:
             raise UserError(
-                f"{folder} holds examples.json and {next(iter(found.values())).name}, and they are "
-                "not looked at together: move one of them elsewhere."
+                f"{folder} holds examples.json and {next(iter(found.values())).name}, and the "
+                "two are not read together: move one of them elsewhere."
             )
         return {LONE_FOLDER: folder}
     if not found:

@@ -48,9 +48,9 @@ def test_the_demo_at_a_smaller_size_and_again(tmp_path):
     make(".demo", *settings)
     report = tmp_path / "the demo" / "report" / "report.html"
     page = report.read_text()
-    in_box, own = page.split("The training of this run")
-    assert in_box.count("<audio") == 2 * (1 + len(list(pretrained.NOTES.iterdir()))) + 3
-    assert "1_my_tone" in in_box
+    pretrained_part, own = page.split("The training of this run")
+    assert pretrained_part.count("<audio") == 2 * (1 + len(list(pretrained.NOTES.iterdir()))) + 3
+    assert "1_my_tone" in pretrained_part
     assert own.count("<audio") >= 2 * 2 + 1
     last = read_metrics(tmp_path / "the demo" / "run")[-1]
     assert last["step"] == 30

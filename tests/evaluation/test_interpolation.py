@@ -18,7 +18,7 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.evaluation import interpolation, interpolation_pairs, interpolation_scores
 from wavenet_ae.evaluation.interpolation import write_interpolation
 from wavenet_ae.evaluation.interpolation_pairs import End, Pair
-from wavenet_ae.evaluation.interpolation_scores import Way
+from wavenet_ae.evaluation.interpolation_scores import InterpolatedPair
 from wavenet_ae.publish import pictures
 from wavenet_ae.synthesis import embeddings, generate_files
 from wavenet_ae.synthesis.encode_files import encode_sound
@@ -87,7 +87,7 @@ def models(tiny_run, spectral_run):
 
 @pytest.fixture(scope="module")
 def pairs(pair_flag):
-    return interpolation_pairs.read_pairs([pair_flag], listen=True)
+    return interpolation_pairs.read_pairs([pair_flag], track_pitch=True)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_one_pitch_for_all(models, pairs, generated, tmp_path, pitches, given, t
     assert [job.sound.pitch for job in generated["spectral"]] == told
     text = Page((tmp_path / "report.html").read_text()).text
     assert ("one pitch for all sounds, E4 (MIDI 64)" in text) == (given is not None)
-    assert ("Pitch told: C4 (MIDI 60)." in text) == (given is None)
+    assert ("Pitch given: C4 (MIDI 60)." in text) == (given is None)
 
 
 def test_the_middle_of_odd_numbers_is_the_mean(models, pairs, generated, tmp_path):
@@ -220,7 +220,7 @@ def test_page_holds_the_grid_of_sounds(output, models):
 
     assert "two instruments that play at once" in shown.text
     assert "The second sound is followed by 0.019 s of silence" in shown.text
-    assert "Pitch told: C4 (MIDI 60), from 50 % on C5 (MIDI 72)." in shown.text
+    assert "Pitch given: C4 (MIDI 60), from 50 % on C5 (MIDI 72)." in shown.text
     assert "griffin lim iterations 1" in shown.text
     assert "3 numbers for 4 ms" in shown.text
     for model in models.values():
@@ -306,7 +306,7 @@ def test_notes_are_chosen_from_the_runs_dataset(models, tmp_path, generated, cap
     text = Page((tmp_path / "report.html").read_text()).text
     assert f"{second.name} of nsynth_json/by_note:train" in text
     assert f"From {first.source.family}, {first.source.source}, " in text
-    assert "Pitch told" not in text
+    assert "Pitch given" not in text
     assert "peak" not in text.split("What to listen for")[1].split("model steps")[0]
     record = json.loads((tmp_path / "interpolation.json").read_text())
     assert record["pairs"][0]["first"]["source"] == first.name
@@ -314,9 +314,9 @@ def test_notes_are_chosen_from_the_runs_dataset(models, tmp_path, generated, cap
 
 
 def test_a_classifiers_answers_are_counted_by_row_and_weight(monkeypatch, tmp_path):
-    """Its stand-in hears the first sample as the pitch and the second one as the family."""
+    """Its stand-in names the first sample as the pitch and the second one as the family."""
 
-    class Judge:
+    class StandIn:
         def __init__(self, trained):
             pass
 
@@ -332,26 +332,26 @@ def test_a_classifiers_answers_are_counted_by_row_and_weight(monkeypatch, tmp_pa
         files.save(path, np.array([pitch, nsynth.FAMILIES.index(family), 0]) / 256)
         return path
 
-    monkeypatch.setattr(interpolation_scores, "Scorer", Judge)
-    ways = [
-        Way(
+    monkeypatch.setattr(interpolation_scores, "Scorer", StandIn)
+    pairs = [
+        InterpolatedPair(
             ("flute", "bass"),
             [60, 61],
             {"mix": [sound("a", 60, "flute"), sound("b", 60, "bass")]},
         ),
-        Way(
+        InterpolatedPair(
             ("brass", "organ"),
             [50, 50],
             {"mix": [sound("c", 50, "organ"), sound("d", 50, "organ")]},
         ),
     ]
-    heard = interpolation_scores.hear(None, ways, seed=0)["mix"]
-    means = {what: [share["mean"] for share in shares] for what, shares in heard.items()}
+    named = interpolation_scores.classify(None, pairs, seed=0)["mix"]
+    means = {what: [share["mean"] for share in shares] for what, shares in named.items()}
     assert means == {"pitch": [1, 0.5], "first_family": [0.5, 0], "second_family": [0.5, 1]}
-    assert (heard["pitch"][0]["low"], heard["pitch"][1]["high"]) == (1, 1)
+    assert (named["pitch"][0]["low"], named["pitch"][1]["high"]) == (1, 1)
 
 
-def test_what_a_classifier_hears_is_told(models, generated, classifier_run, tmp_path):
+def test_what_a_classifier_names_is_recorded(models, generated, classifier_run, tmp_path):
     chosen = interpolation_pairs.choose_notes(
         models["wavenet"], dataset=None, data_dir=None, split="train", num_pairs=2
     )
@@ -474,7 +474,9 @@ def test_models_that_do_not_fit(tiny_run, spectral_run, tmp_path, folders, setti
 )
 def test_pairs_that_are_none(sounds, given, message):
     with pytest.raises(UserError, match=message):
-        interpolation_pairs.read_pairs([given.format(a=sounds / "a-060-100.wav")], listen=False)
+        interpolation_pairs.read_pairs(
+            [given.format(a=sounds / "a-060-100.wav")], track_pitch=False
+        )
 
 
 def test_names_with_commas(sounds, tmp_path):
@@ -484,7 +486,7 @@ def test_names_with_commas(sounds, tmp_path):
 
     def read(first, second):
         text = f"{tmp_path / first},{tmp_path / second}"
-        (pair,) = interpolation_pairs.read_pairs([text], listen=False)
+        (pair,) = interpolation_pairs.read_pairs([text], track_pitch=False)
         return pair.first.name, pair.second.name
 
     for two in (
@@ -502,7 +504,7 @@ def test_a_pair_that_could_be_another(sounds, tmp_path, monkeypatch):
     for name in ("a", "b,a", "a,b"):
         shutil.copy(sounds / "a-060-100.wav", name)
     with pytest.raises(UserError, match="could be a and b,a, or a,b and a: rename one of them"):
-        interpolation_pairs.read_pairs(["a,b,a"], listen=False)
+        interpolation_pairs.read_pairs(["a,b,a"], track_pitch=False)
 
 
 def test_splits_without_a_pair(models):

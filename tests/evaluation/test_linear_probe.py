@@ -401,7 +401,7 @@ def test_models_of_different_data_and_known_instruments_are_told(runs, data_dir,
 
     known = (
         "3 of the 3 instruments of the test notes are among those of the training notes, too: "
-        "the scores do not tell of new instruments."
+        "the scores do not apply to new instruments."
     )
     assert remarks(one, model) == [known]
     assert remarks(one, other) == [
@@ -414,7 +414,7 @@ def test_models_of_different_data_and_known_instruments_are_told(runs, data_dir,
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"models": {}}, "no model is given: give one of --config.models.wavenet=RUN, "),
+        ({"models": {}}, "no model is given: give at least one of --config.models.wavenet=RUN, "),
         ({"models": {"wavenet": "missing"}}, "missing is no run of training"),
         ({"models": {"wavenet": "classifier"}}, "is a model of classifier: name one of wavenet"),
         ({"models": {"spectral": "wavenet"}}, "is a model of wavenet: name one of spectral"),
@@ -430,7 +430,7 @@ def test_models_of_different_data_and_known_instruments_are_told(runs, data_dir,
         ({"train_split": "holdout"}, "has no split 'holdout'"),
         ({"train_split": "test"}, "are both 'test'"),
         ({"train_split": "valid"}, "all 2 notes of the split 'valid' have the same family"),
-        ({"dataset": {"name": None, "data_dir": None}}, "split 'test' of .* there are 1 notes"),
+        ({"dataset": {"name": None, "data_dir": None}}, "split 'test' of .* gives 1 notes"),
         ({"dataset": {"name": "mnist2", "data_dir": None}}, "there is no dataset 'mnist2'"),
         ({"num_train_notes": 1}, "config.num_train_notes=1 must be a whole number, 2 or larger"),
         ({"num_test_notes": 0}, "config.num_test_notes=0 must be"),
@@ -462,7 +462,7 @@ def test_mistakes_get_one_sentence(config, runs, tmp_path, changes, message):
     [
         ("linear_probe.py", {"models.wavenet": "classifier"}, "is a model of classifier"),
         ("missing.py", {}, "the --config cannot be read"),
-        ("classifier.py:demo", {}, "the --config is no evaluation"),
+        ("classifier.py:demo", {}, "the --config is not an evaluation"),
     ],
 )
 def test_mistakes_end_the_command_with_code_1(runs, tmp_path, config, settings, reason):

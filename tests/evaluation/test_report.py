@@ -137,7 +137,7 @@ def test_page_tells_the_run(output, workdir):
     assert "flute, acoustic, B3" in page.text
     assert "very loud (velocity 127 of 127), fast decay" in page.text
     assert "at the pitch B3" in page.text
-    assert "The weights in the box" not in page.text
+    assert "The pretrained model" not in page.text
     assert "were asked for" not in page.text
 
 
@@ -253,7 +253,7 @@ def test_the_weights_in_the_box_have_a_part_of_their_own(box, workdir, tmp_path)
     written = {path.stem for path in (folder / "audio" / "pretrained").glob("*.wav")}
     assert {f"{stem}_{what}" for stem in stems for what in ("original", "reconstruction")} < written
     assert len(page.all("audio")) == 2 * len(stems) + 3
-    assert "The weights in the box" in page.text
+    assert "The pretrained model" in page.text
     assert "This was a short training" not in page.text
     assert "the split" not in page.text
 
@@ -279,7 +279,9 @@ def test_wrong_parts_and_sounds_are_refused(box, workdir, tmp_path):
             write_report(checkpoints, out)
     with pytest.raises(UserError, match="add --checkpoint=pretrained"):
         write_report([workdir], out, inputs=[noise])
-    with pytest.raises(UserError, match=r"noise\.wav has no pitch that could be heard: say which"):
+    with pytest.raises(
+        UserError, match=r"noise\.wav has no pitch that the tracker could find: give it"
+    ):
         write_report([Path("pretrained")], out, inputs=[noise])
     with pytest.raises(UserError, match="there is no"):
         write_report([Path("pretrained"), tmp_path / "typo"], out)

@@ -266,11 +266,11 @@ def test_distance_of_spectra():
     ("changes", "message"),
     [
         ({"classifier": None}, "there is no --config.classifier"),
-        ({"wavenet": None, "spectral": None}, "there is nothing to judge"),
+        ({"wavenet": None, "spectral": None}, "there is nothing to evaluate"),
         ({"wavenet": "spectral"}, "spectral is a model of spectral: name one of wavenet"),
         ({"classifier": "wavenet"}, "is a model of wavenet: name one of classifier"),
         ({"split": "holdout"}, "has no split 'holdout'"),
-        ({"split": "test"}, "split 'test' of .* there are 1 notes, and a score takes 2"),
+        ({"split": "test"}, "split 'test' of .* gives 1 notes, and a score needs at least 2"),
         ({"dataset": {"name": "mnist2", "data_dir": None}}, "there is no dataset 'mnist2'"),
         ({"batch_size": 0}, "config.batch_size=0 must be a whole number, 1 or larger"),
         ({"temperature": -1.0}, "temperature=-1.0 must be"),

@@ -1,1 +1,1 @@
-"""What a trained model is worth: reports."""
+"""Evaluations of trained models, and of datasets."""

@@ -1,4 +1,4 @@
-"""What there is to tell of a dataset: counts, what to know before training, fingerprints."""
+"""The document on a dataset: counts, what to know before training, fingerprints."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ FILES = StudyFiles("dataset_stats", numbers="dataset.json", text="dataset.md")
 _MOST_BINS = 30
 _WORDS = {
     "Silent": f"no sample is above {sounds.SILENT_DBFS:g} dB of full scale.",
-    "Clipped": f"at least {sounds.CLIPPED_RUN_SAMPLES} samples in a row stand at full scale (32767 "
+    "Clipped": f"at least {sounds.CLIPPED_RUN_SAMPLES} samples in a row are at full scale (32767 "
     "of 16 bits, or more) with the same sign.",
     "DC offset": f"the mean is beyond {100 * sounds.DC_OFFSET:g} % of full scale.",
     "Same sounds": "all samples are the same, under different names; sounds of nothing but zeros "
@@ -46,11 +46,9 @@ def document(described: description.Document) -> doc.Document:
         tables.overview(described),
     ]
     if not described["with_sounds"]:
-        beginning.insert(
-            0, doc.Paragraph("Only the labels were read; the sounds were not looked at.")
-        )
+        beginning.insert(0, doc.Paragraph("Only the labels were read, not the sounds."))
     name = " in ".join(described["data"].values())
-    beside = "The same in `dataset.md`, all numbers and names in `dataset.json`, beside this page."
+    files = "The same in `dataset.md`, all numbers and names in `dataset.json`, beside this page."
     return doc.Document(
         f"What `{name}` holds",
         beginning,
@@ -63,7 +61,7 @@ def document(described: description.Document) -> doc.Document:
         ),
         (
             *(doc.Paragraph(f"**{word}**: {meaning}") for word, meaning in _WORDS.items()),
-            doc.OnPage((doc.Paragraph(beside),)),
+            doc.OnPage((doc.Paragraph(files),)),
         ),
     )
 
@@ -107,8 +105,8 @@ def _qualities(described: description.Document) -> list[doc.Block]:
     qualities = described["all"]["qualities"]
     reading = (
         "On the left, how many of each family's notes have a quality, in percent. On the right, "
-        "how qualities go together: of the notes with the column's quality, the percentage that "
-        "have the row's, P(row | column)."
+        "how often qualities occur together: of the notes with the column's quality, the "
+        "percentage that have the row's, P(row | column)."
     )
     figures = [
         doc.Figure(_draw_qualities(qualities), "quality by family, %"),

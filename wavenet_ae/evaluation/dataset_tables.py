@@ -1,4 +1,4 @@
-"""What a dataset holds, as tables."""
+"""Tables of what a dataset holds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,20 +7,20 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.prepare.statistics.description import Document
 from wavenet_ae.publish.document import Table
 
-NOT_LOOKED_AT = "not looked at"
+NOT_READ = "not read"
 FEW = 5  # names listed where there may be thousands
 
 _NOTHING = "-"
 
 
 def sections(described: Document) -> dict[str, Any]:
-    """Returns what is said of each split, and of all where there are several."""
+    """Returns the description of each split, and of all notes where there are several splits."""
     parts = dict(described["splits"])
     return parts if len(parts) == 1 else parts | {"all": described["all"]}
 
 
 def overview(described: Document) -> Table:
-    """Returns one row a split."""
+    """Returns one row per split."""
     header = ["split", "notes", "instruments", "hours", "MIDI pitches", "velocities"]
     header += ["notes an instrument", "pitches an instrument", "velocities a pitch"]
     rows = []
@@ -32,7 +32,7 @@ def overview(described: Document) -> Table:
                 name,
                 f"{section['notes']:,}",
                 f"{section['instruments']:,}",
-                NOT_LOOKED_AT if hours is None else f"{hours:,.2f}",
+                NOT_READ if hours is None else f"{hours:,.2f}",
                 f"{pitches['lowest']} to {pitches['highest']}",
                 ", ".join(section["velocities"])
                 if len(section["velocities"]) <= 2 * len(nsynth.VELOCITIES)
@@ -49,8 +49,8 @@ def by_family_and_source(section: Mapping[str, Any], what: str, name: str = "all
     """Returns the paper's table: families as rows, sources as columns, and totals.
 
     Args:
-        section: a split's, or that of all.
-        what: is counted, `notes` or `instruments`.
+        section: the description of a split, or of all notes.
+        what: to count, `notes` or `instruments`.
         name: the split's, or `all`.
     """
     header = ["family", *nsynth.SOURCES, "total"]
@@ -140,7 +140,7 @@ def sound_counts(described: Document) -> Table:
         [
             words,
             *(
-                NOT_LOOKED_AT if part["sounds"] is None else f"{part['sounds'][key]:,}"
+                NOT_READ if part["sounds"] is None else f"{part['sounds'][key]:,}"
                 for part in parts.values()
             ),
         ]
@@ -170,14 +170,14 @@ def _named(note: Mapping[str, Any]) -> str:
 
 
 def problems(described: Document) -> Table:
-    """Returns how much of each kind was found, and the first few."""
+    """Returns the number of findings of each kind, and the first few."""
     rows = []
-    for key, (words, tell) in _LISTS.items():
+    for key, (words, describe) in _LISTS.items():
         found = described["findings"][key]
         if found is None:
-            rows.append([words, NOT_LOOKED_AT, ""])
+            rows.append([words, NOT_READ, ""])
             continue
-        first = "; ".join(tell(one) for one in found[:FEW])
+        first = "; ".join(describe(one) for one in found[:FEW])
         rest = f"; and {len(found) - FEW:,} more" if len(found) > FEW else ""
         rows.append([words, f"{len(found):,}", first + rest])
     return Table(["", "found", "the first"], rows, text_columns=3)
@@ -193,12 +193,12 @@ def shared_instruments(described: Document) -> Table:
 
 
 def fingerprints(described: Document) -> Table:
-    """Returns the hashes of the whole, of the notes without regard to splits, and of splits."""
+    """Returns the hashes of the dataset, of its notes regardless of splits, and of each split."""
     found = described["fingerprints"]
     parts = {"dataset": found["dataset"], "notes, splits aside": found["notes"]}
     if len(found["splits"]) > 1:
         parts |= found["splits"]
-    unknown = "not known" if described["with_sounds"] else NOT_LOOKED_AT
+    unknown = "not known" if described["with_sounds"] else NOT_READ
     rows = [
         [name, hashes["labels"] or "not known", hashes["labels_and_sounds"] or unknown]
         for name, hashes in parts.items()

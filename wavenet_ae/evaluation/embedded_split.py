@@ -1,4 +1,4 @@
-"""Many notes of a split: their labels, and their embeddings, which are kept on the disk."""
+"""Many notes of a split: their labels, and their embeddings, which are cached on the disk."""
 
 import hashlib
 import sys
@@ -16,7 +16,7 @@ from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.system import atomic_file, processes
 from wavenet_ae.system.errors import UserError
 
-# Notes whose embeddings share a file: what an interruption costs at most.
+# Notes whose embeddings share a file: an interruption loses at most this many.
 _PART_NOTES = 256
 _WHOLE = ProcessShare()
 
@@ -26,14 +26,14 @@ class SplitNotes(NamedTuple):
 
     Attributes:
         split: its name.
-        dataset: the whole split, as `input_pipeline.open_split` gives it.
+        dataset: the whole split, from `input_pipeline.open_split`.
         indices: int `[notes]`, their places in it.
         notes: their labels.
         instruments: str `[notes]`.
         velocities: int `[notes]`, MIDI.
         labels: by name `pitch` (MIDI), `family` and `source` (places in `nsynth.FAMILIES` and
             `nsynth.SOURCES`), each int `[notes]`, and `quality`, bool `[notes, 10]`.
-        digests: of the ids and sounds, one for every part that is encoded together.
+        digests: hashes of the ids and sounds, one per part that is encoded together.
     """
 
     split: str
@@ -59,7 +59,7 @@ def read_split(
         name: of the dataset, as `input_pipeline.open_split` takes it.
         data_dir: TFDS's folder of datasets.
         split: of the dataset.
-        num_notes: how many; all of them where there are not more, or where it is None.
+        num_notes: how many; None, or a number above the split's size, for all.
         share: of the notes; process p of n gets the notes p, p + n, ...
 
     Raises:
@@ -70,8 +70,8 @@ def read_split(
     least = max(2, share.count)
     if count < least:
         raise UserError(
-            f"of the split {split!r} of {name!r} in {data_dir} there are {count} notes, and a "
-            f"score takes {least} at least: name another split or dataset, or more notes."
+            f"the split {split!r} of {name!r} in {data_dir} gives {count} notes, and a score needs "
+            f"at least {least}: name another split or dataset, or more notes."
         )
     indices = np.linspace(0, len(dataset) - 1, count).round().astype(int)
     indices = indices[share.index :: share.count]
@@ -104,12 +104,12 @@ def read_split(
 def encode_share(
     codecs: Sequence[Codec], splits: Sequence[SplitNotes], folder: Path, batch_size: int
 ) -> None:
-    """Writes this process's share of the files that `encode_split` will read in one of them.
+    """Writes this process's share of the files that `encode_split` will read in one process.
 
     Args:
-        codecs: the models, as in all processes.
-        splits: the notes, as in all processes.
-        folder: of the embeddings, which all processes see.
+        codecs: the models, the same in all processes.
+        splits: the notes, the same in all processes.
+        folder: of the embeddings, shared by all processes.
         batch_size: notes encoded at once.
 
     Raises:
@@ -124,7 +124,7 @@ def encode_share(
 
 
 def encode_split(codec: Codec, notes: SplitNotes, folder: Path, batch_size: int) -> np.ndarray:
-    """Encodes notes, but for those that an earlier call encoded with the same weights.
+    """Encodes notes, except those that an earlier call encoded with the same weights.
 
     Args:
         codec: the model.
@@ -170,7 +170,7 @@ def _encode(
 ) -> np.ndarray:
     """Encodes the notes of a part, and writes and returns their embeddings."""
     indices, batches = notes.indices[_rows(part)], []
-    # Smaller batches at the end are filled up, so that one compiled program serves all.
+    # The last batch is padded, so that one compiled program serves all.
     batch_size = min(batch_size, len(notes.indices))
     for first in range(0, len(indices), batch_size):
         rows = indices[first : first + batch_size]
@@ -198,8 +198,8 @@ def _read(path: Path, codec: Codec) -> np.ndarray | None:
     try:
         with path.open("rb") as file:
             embeddings = np.load(file)["embeddings"]
-    except Exception as error:  # damaged files make NumPy raise almost anything
-        tqdm.write(f"{path} cannot be read ({error}): its notes are encoded anew", file=sys.stderr)
+    except Exception as error:  # damaged files can make NumPy raise almost anything
+        tqdm.write(f"{path} cannot be read ({error}): its notes are encoded again", file=sys.stderr)
         return None
     fits = embeddings.ndim == 3 and embeddings.shape[-1] == codec.embedding_size
     return embeddings if fits and np.issubdtype(embeddings.dtype, np.floating) else None

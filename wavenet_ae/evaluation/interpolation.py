@@ -1,7 +1,7 @@
 """Between two sounds: mixing the sounds themselves, against decoding a blend of their embeddings.
 
 Engel et al. 2017, section 4.2: of two notes, the mean of the embeddings is decoded by both models
-and held against the mean of the sounds; here it is a row of weights from one note to the other.
+and compared with the mean of the sounds; here there are several weights from one to the other.
 """
 
 import re
@@ -39,12 +39,12 @@ _MOST_WEIGHTS = 101
 
 
 class _Row(NamedTuple):
-    """A pair and what is generated of it.
+    """A pair and what is generated from it.
 
     Attributes:
-        name: starts the names of the pair's files; no other pair has it.
+        name: the prefix of the pair's files; unique.
         pair: the two sounds.
-        names: of the files, by weight, without their suffix; the same for mixes and models.
+        names: of the files, by weight, without suffix; the same for mixes and models.
         jobs: by model, one for each weight.
     """
 
@@ -60,12 +60,12 @@ class _Row(NamedTuple):
 
     @property
     def sounds(self) -> dict[str, list[str]]:
-        """By folder the files of all weights, relative to the output."""
+        """The files of all weights by folder, relative to the output."""
         return {f: [f"{f}/{name}.wav" for name in self.names] for f in (MIX, *self.jobs)}
 
     @property
     def pitches(self) -> list[int]:
-        """MIDI, by weight: what is told to models that are conditioned on it, or -1."""
+        """MIDI, by weight: given to models that are conditioned on it; -1 if unknown."""
         return [job.sound.pitch for job in next(iter(self.jobs.values()))]
 
 
@@ -82,8 +82,8 @@ def load_models(
         The models by task, in the order of `folders`; at least one.
 
     Raises:
-        UserError: no folder is given, or one holds no such model, or a setting is out of range or
-            of a model that is not given.
+        UserError: no folder is given, one holds no such model, or a setting is out of range or for
+            a model that is not given.
     """
     if not any(folders.values()):
         raise UserError(f"there is no model: name a run by --{' or by --'.join(folders)}.")
@@ -110,9 +110,9 @@ def write_interpolation(
     batch_size: int = 16,
     classifier: TrainedModel | None = None,
 ) -> Path:
-    """Mixes pairs of sounds, decodes what lies between their embeddings, and writes a page.
+    """Mixes pairs of sounds, decodes blends of their embeddings, and writes a page.
 
-    Sounds that an earlier call generated from the same weights and settings are taken as they are.
+    Sounds that an earlier call generated from the same weights and settings are reused.
 
     Args:
         models: by task, from `load_models`.
@@ -122,10 +122,10 @@ def write_interpolation(
         num_weights: points from one sound to the other, evenly spaced, both ends included.
         interpolation: of the embeddings, see `embeddings.interpolate`; mixes are always linear.
         pitch: MIDI, for models that are conditioned on it; None takes the sounds' own, and where
-            those differ the nearer one's, from weight 0.5 on the second's.
+            they differ the nearer one's (from weight 0.5 on, the second's).
         seed: of the generation.
         batch_size: sounds generated together.
-        classifier: to name pitch and family of all sounds, of at least two pairs of notes of a
+        classifier: to name pitch and family of all sounds; needs at least two pairs of notes of a
             dataset.
 
     Returns:
@@ -133,7 +133,7 @@ def write_interpolation(
 
     Raises:
         UserError: there are too few or too many weights, or too few pairs of notes for a
-            classifier, a pitch is not known or no pitch of the model, or the output cannot be
+            classifier, a pitch is unknown or not one of the model's, or the output cannot be
             written.
     """
     weights = _weights(num_weights)
@@ -146,7 +146,7 @@ def write_interpolation(
     for row in tqdm(rows, unit="pair", desc="encoding"):
         for task, model in models.items():
             row.jobs[task] = _between(model, row, weights, interpolation, pitch)
-    # All that can be refused has been refused: only now is anything written.
+    # Nothing is written before all inputs have been checked.
     for row in rows:
         save_sounds(output / ORIGINAL_FOLDER, row.originals)
         save_sounds(output / MIX, _mixes(row, weights))
@@ -163,8 +163,9 @@ def write_interpolation(
         "settings": settings,
     }
     if classifier is not None:
-        heard = interpolation_scores.hear(classifier, [_way(output, row) for row in rows], seed)
-        record |= {"classifier": classifier.describe(), "heard": heard}
+        to_classify = [_interpolated_pair(output, row) for row in rows]
+        shares = interpolation_scores.classify(classifier, to_classify, seed)
+        record |= {"classifier": classifier.describe(), "heard": shares}
     shown = [_show(output, row, weights) for row in rows]
     document = interpolation_document.document(models, shown, settings, record.get("heard"))
     return FILES.write(output, document, record)
@@ -186,7 +187,7 @@ def _check_can_be_classified(pairs: Sequence[Pair]) -> None:
 
 
 def _check_folder(output: Path, rows: Sequence[_Row], models: Iterable[str]) -> None:
-    """Raises a UserError where the folder holds files that would be replaced and are others'."""
+    """Raises a UserError if files that are not ours would be replaced."""
     FILES.check(output)
     check_names(output / ORIGINAL_FOLDER, [name for row in rows for name in row.originals])
     for folder in (MIX, *models):
@@ -199,7 +200,7 @@ def _row(number: int, pair: Pair, weights: Sequence[float]) -> _Row:
 
 
 def _safe(name: str) -> str:
-    """Returns a file's name without its suffix, short, and good in names of files and in HTML."""
+    """Returns a file's name without its suffix, short, and safe in names of files and in HTML."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", Path(name).stem)[:40]
 
 
@@ -210,16 +211,17 @@ def _padded(end: End, num_samples: int) -> np.ndarray:
 def _between(
     model: Codec, row: _Row, weights: Sequence[float], interpolation: str, pitch: int | None
 ) -> list[Job]:
-    """Returns what a model generates of a pair, one sound for each weight."""
+    """Returns the jobs of a model for a pair, one for each weight."""
     ends = []
     for end in row.pair:
-        audio, told = _padded(end, row.pair.num_samples), end.pitch if pitch is None else pitch
-        ends.append(encode_sound(model, audio, source=end.name, pitch=told))
+        audio = _padded(end, row.pair.num_samples)
+        own_or_given = end.pitch if pitch is None else pitch
+        ends.append(encode_sound(model, audio, source=end.name, pitch=own_or_given))
         check_pitch(model, ends[-1])
     return [
         Job(
             name,
-            # A decoder can play but one pitch.
+            # A decoder plays one pitch at a time.
             embeddings.interpolate(*ends, weight, interpolation)._replace(
                 pitch=ends[0 if weight < 0.5 else 1].pitch
             ),
@@ -251,15 +253,15 @@ def _list_files(row: _Row) -> dict[str, Any]:
     }
 
 
-def _way(output: Path, row: _Row) -> interpolation_scores.Way:
-    """Returns what a classifier is to judge of a pair."""
+def _interpolated_pair(output: Path, row: _Row) -> interpolation_scores.InterpolatedPair:
+    """Returns the sounds of a pair for a classifier."""
     first, second = (end.source.family for end in row.pair)
     sounds = {folder: [output / path for path in paths] for folder, paths in row.sounds.items()}
-    return interpolation_scores.Way((first, second), row.pitches, sounds)
+    return interpolation_scores.InterpolatedPair((first, second), row.pitches, sounds)
 
 
 def _show(output: Path, row: _Row, weights: Sequence[float]) -> ShownPair:
-    """Returns what is shown of a pair."""
+    """Returns the part of the page on a pair."""
     first, second = (output / ORIGINAL_FOLDER / f"{name}.wav" for name in row.originals)
     grid = [
         [

@@ -53,18 +53,18 @@ class Pair(NamedTuple):
         return max(len(end.audio) for end in self)
 
 
-def read_pairs(given: Sequence[str], listen: bool) -> list[Pair]:
+def read_pairs(given: Sequence[str], track_pitch: bool) -> list[Pair]:
     """Reads pairs of sound files.
 
     Args:
-        given: each two paths with a comma between them, which may hold commas themselves.
-        listen: for the pitch of sounds whose names do not tell it.
+        given: each two paths separated by a comma; the paths may also contain commas.
+        track_pitch: find the pitch of sounds whose names do not give it.
 
     Raises:
-        UserError: there are not two, or it is not clear which, or a file cannot be read.
+        UserError: a pair is not two paths, it is ambiguous, or a file cannot be read.
     """
     pairs = []
-    find = find_pitch if listen else lambda path, _: pitch_in_name(path)
+    find = find_pitch if track_pitch else lambda path, _: pitch_in_name(path)
     for text in given:
         sounds = [(path, files.load(path)) for path in _two_paths(text)]
         ends = [End(path, audio, find(path, audio)) for path, audio in sounds]
@@ -76,17 +76,17 @@ def _two_paths(text: str) -> list[Path]:
     """Divides two paths at the comma that has files on both sides."""
     parts = text.split(",")
     sides = ((",".join(parts[:i]), ",".join(parts[i:])) for i in range(1, len(parts)))
-    ways = [[Path(side.strip()).expanduser() for side in two] for two in sides if all(two)]
-    there = [paths for paths in ways if all(path.is_file() for path in paths)]
+    candidates = [[Path(side.strip()).expanduser() for side in two] for two in sides if all(two)]
+    there = [paths for paths in candidates if all(path.is_file() for path in paths)]
     if len(there) > 1:
         raise UserError(
             f"--pair={text} could be {there[0][0]} and {there[0][1]}, or {there[1][0]} and "
             f"{there[1][1]}: rename one of them."
         )
-    # Of a single way it is told which file does not exist.
-    if not there and len(ways) != 1:
+    # With one candidate, reading it reports which file does not exist.
+    if not there and len(candidates) != 1:
         raise UserError(f"--pair={text} must be two sound files, as --pair=a.wav,b.wav, and exist.")
-    return (there or ways)[0]
+    return (there or candidates)[0]
 
 
 def choose_notes(
@@ -109,7 +109,7 @@ def choose_notes(
     notes = input_pipeline.open_split(name, data_dir or of_run["data_dir"], split)
     if len(notes) < 2:
         raise UserError(
-            f"a pair needs two notes, and the split {split} has {len(notes)}: take another "
+            f"a pair needs two notes, and the split {split} has {len(notes)}: choose another "
             "--split, or files by --pair."
         )
     places = read_labels(notes)

@@ -1,4 +1,4 @@
-"""What a classifier hears between two notes."""
+"""What a classifier names in the sounds between two notes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,15 +12,15 @@ from wavenet_ae.evaluation.intervals import bootstrap_interval
 from wavenet_ae.evaluation.scores import Scorer
 from wavenet_ae.training.trained import TrainedModel
 
-_ROWS = 8  # scored at a time: a bounded memory
+_ROWS = 8  # scored at a time, to bound the memory
 
 
-class Way(NamedTuple):
-    """One way from a note to another.
+class InterpolatedPair(NamedTuple):
+    """Two notes and the sounds between them.
 
     Attributes:
         families: NSynth's names of the first note's family and of the second's.
-        pitches: MIDI, by weight: what was told to the models.
+        pitches: MIDI, by weight: what was given to the models.
         sounds: by row of the page, the file of each weight; of a note's length.
     """
 
@@ -29,24 +29,24 @@ class Way(NamedTuple):
     sounds: Mapping[str, Sequence[Path]]
 
 
-def hear(
-    classifier: TrainedModel, ways: Sequence[Way], seed: int
+def classify(
+    classifier: TrainedModel, pairs: Sequence[InterpolatedPair], seed: int
 ) -> dict[str, dict[str, list[dict[str, float]]]]:
-    """Has a classifier name the pitch and the family of all sounds.
+    """Classifies the pitch and the family of all sounds.
 
     Args:
         classifier: of the task `classifier`.
-        ways: at least two, all of as many weights and of the same rows.
+        pairs: at least two, all with the same number of weights and the same rows.
         seed: of the intervals' draws.
 
     Returns:
-        By row of the page, how often it names the `pitch` told, the `first_family` and the
-        `second_family`: for each weight the `mean` over the ways, and `low` and `high`, the 95 %
+        By row of the page, how often it names the given `pitch`, the `first_family` and the
+        `second_family`: for each weight the `mean` over the pairs, and `low` and `high`, the 95 %
         interval.
     """
     scorer = Scorer(classifier)
 
-    def judge(audio: np.ndarray, labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def score(audio: np.ndarray, labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         parts = [
             scorer(audio[i : i + _ROWS], {k: v[i : i + _ROWS] for k, v in labels.items()})
             for i in range(0, len(audio), _ROWS)
@@ -54,16 +54,16 @@ def hear(
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def shares(row: str, weight: int) -> dict[str, dict[str, float]]:
-        audio = np.stack([files.load(way.sounds[row][weight]) for way in ways])
+        audio = np.stack([files.load(pair.sounds[row][weight]) for pair in pairs])
         labels = {
-            "pitch": np.array([way.pitches[weight] for way in ways], np.int32),
-            # Not looked at.
-            "source": np.zeros(len(ways), np.int32),
-            "qualities": np.zeros((len(ways), len(nsynth.QUALITIES)), bool),
+            "pitch": np.array([pair.pitches[weight] for pair in pairs], np.int32),
+            # Not used.
+            "source": np.zeros(len(pairs), np.int32),
+            "qualities": np.zeros((len(pairs), len(nsynth.QUALITIES)), bool),
         }
         first, second = (
-            judge(audio, labels | {"family": np.array([nsynth.FAMILIES.index(f) for f in names])})
-            for names in zip(*(way.families for way in ways), strict=True)
+            score(audio, labels | {"family": np.array([nsynth.FAMILIES.index(f) for f in names])})
+            for names in zip(*(pair.families for pair in pairs), strict=True)
         )
         return {
             "pitch": _mean(first["pitch_accuracy"], seed),
@@ -71,11 +71,11 @@ def hear(
             "second_family": _mean(second["family_accuracy"], seed),
         }
 
-    heard = {}
-    for row in ways[0].sounds:
-        by_weight = [shares(row, weight) for weight in range(len(ways[0].pitches))]
-        heard[row] = {what: [s[what] for s in by_weight] for what in by_weight[0]}
-    return heard
+    classified = {}
+    for row in pairs[0].sounds:
+        by_weight = [shares(row, weight) for weight in range(len(pairs[0].pitches))]
+        classified[row] = {what: [s[what] for s in by_weight] for what in by_weight[0]}
+    return classified
 
 
 def _mean(values: np.ndarray, seed: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""How far a score would move with other notes."""
+"""Confidence intervals of scores over notes."""
 
 import numpy as np
 from scipy import stats
@@ -15,9 +15,8 @@ def bootstrap_interval(
     Args:
         values: `[notes]`, each note's score; at least two.
         clusters: `[notes]`, what a note belongs to, such as its instrument; None where notes are
-            independent. Whole clusters are drawn, since what is right for one note of an
-            instrument tends to be right for its others. A single cluster says nothing of others:
-            then notes are drawn.
+            independent. Whole clusters are drawn, since the notes of an instrument tend to
+            be right or wrong together. With a single cluster, notes are drawn.
         seed: of the draws; the same seed gives the same interval.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Labels read off features by logistic regression."""
+"""Logistic regression from features to labels."""
 
 import warnings
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ _MOST_ITERATIONS = 1_000
 
 
 class Prediction(NamedTuple):
-    """What a classifier answers.
+    """Predictions of a classifier.
 
     Attributes:
         labels: `[test notes]`.
-        l2_penalty: that was chosen, or None where there was nothing to learn.
-        converged: whether the solver came to its end.
+        l2_penalty: the chosen one, or None where there was nothing to learn.
+        converged: whether the solver converged.
     """
 
     labels: np.ndarray
@@ -35,11 +35,11 @@ def predict(
     l2_penalties: Sequence[float],
     seed: int,
 ) -> Prediction:
-    """Learns one label of the training notes and answers it for the test notes.
+    """Learns one label from the training notes and predicts it for the test notes.
 
-    The penalty is the one that does best on training notes that are held out for the choice, the
-    largest of several equals; the classifier is then fitted to all training notes. The softmax has
-    as many classes as there are in training; where there is one alone, that is the answer.
+    The penalty is the one with the best score on held-out training notes (the largest among
+    equals); the classifier is then fitted to all training notes. The softmax has the classes of
+    the training notes; where there is only one class, it is the prediction.
 
     Args:
         train: float `[train notes, features]`, standardised.
@@ -55,9 +55,9 @@ def predict(
     held_out = hold_out(labels, instruments, seed)
     chosen = max(l2_penalties)
     if len(l2_penalties) > 1 and held_out.any():
-        left, asked = train[~held_out], train[held_out]
+        fitted, scored = train[~held_out], train[held_out]
         scores = {
-            penalty: _fit(left, labels[~held_out], penalty)[0].score(asked, labels[held_out])
+            penalty: _fit(fitted, labels[~held_out], penalty)[0].score(scored, labels[held_out])
             for penalty in l2_penalties
         }
         chosen = max(scores, key=lambda penalty: (scores[penalty], penalty))
@@ -68,9 +68,9 @@ def predict(
 def hold_out(labels: np.ndarray, instruments: np.ndarray, seed: int) -> np.ndarray:
     """Chooses training notes on which to compare penalties: bool `[notes]`, about a fifth.
 
-    They are all the notes of some instruments, but for classes that only these instruments have.
-    Where that leaves fewer than two classes among them, notes of every class are taken instead,
-    whatever their instrument. No class is held out wholly.
+    They are all notes of some instruments, except of classes that only these instruments have.
+    If that leaves fewer than two classes, notes of every class are taken instead, whatever their
+    instrument. No class is held out completely.
     """
     rng = np.random.default_rng(seed)
     names = np.unique(instruments)
@@ -92,8 +92,8 @@ def _fit(
 ) -> tuple[LogisticRegression, bool]:
     # scikit-learn weighs the sum of the losses, not their mean.
     classifier = LogisticRegression(C=1 / (l2_penalty * len(labels)), max_iter=_MOST_ITERATIONS)
-    # Its iterations are short: on busy cores, threads that wait for each other take far longer.
+    # Its iterations are short: on busy cores, several threads would take far longer.
     with threadpool_limits(1), warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")  # the other one is of few notes with many pitches
+        warnings.simplefilter("always")  # the other warning is about few notes with many pitches
         classifier.fit(features, labels)
     return classifier, not any(issubclass(w.category, ConvergenceWarning) for w in found)

@@ -1,7 +1,7 @@
-"""What a linear classifier reads off embeddings (Engel et al. 2017, Table 2).
+"""Linear probes of embeddings (Engel et al. 2017, Table 2).
 
-An encoder whose decoder is told the pitch need not encode it. How far pitch and timbre come apart
-shows in what a linear classifier finds of each in the embeddings.
+If the decoder is conditioned on pitch, the encoder need not encode it. How well a linear classifier
+predicts pitch and timbre from the embeddings shows how far the two are disentangled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,11 +66,11 @@ def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
     Args:
         config: see `experiments/configs/linear_probe.py`.
         workdir: a folder, for `linear_probe.json`, `linear_probe.md`, `report.html` and the
-            `embeddings`, of which an interrupted or a second call encodes none again, whatever
-            the number of processes; all of them see it.
+            `embeddings`, which an interrupted or a second call reuses, whatever the number of
+            processes; shared by all of them.
 
     Raises:
-        UserError: a setting is wrong, a model or a split is not there or is not what the setting
+        UserError: a setting is wrong, a model or a split does not exist or is not what the setting
             says, there is nothing to learn, a file cannot be written, or another process failed.
     """
     folder = workdir / EMBEDDINGS_FOLDER
@@ -125,8 +125,8 @@ def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
 def _check(config: Mapping[str, Any]) -> None:
     check(config, _RULES)
     if not any(config["models"].values()):
-        ways = ", ".join(f"--config.models.{key}=RUN" for key in SLOTS)
-        raise UserError(f"no model is given: give one of {ways} at least.")
+        flags = ", ".join(f"--config.models.{key}=RUN" for key in SLOTS)
+        raise UserError(f"no model is given: give at least one of {flags}.")
     if config["train_split"] == config["test_split"]:
         raise UserError(
             f"config.train_split and config.test_split are both {config['test_split']!r}: "
@@ -140,7 +140,7 @@ def _load_models(folders: Mapping[str, str | None]) -> dict[str, Codec]:
         if folders.get(key) is None:
             continue
         model = codec.create(load_trained(folders[key], slot.task))
-        if bool(model.num_pitches) != slot.sees_pitch:
+        if bool(model.num_pitches) != slot.is_conditioned:
             other = next(k for k, s in SLOTS.items() if s.task == slot.task and k != key)
             raise UserError(
                 f"config.models.{key}: {folders[key]} was trained "
@@ -153,7 +153,7 @@ def _load_models(folders: Mapping[str, str | None]) -> dict[str, Codec]:
 
 def _check_classes(train: SplitNotes, labels: Sequence[str]) -> None:
     for label in labels:
-        # A quality may be nobody's.
+        # There may be qualities that no note has.
         if label != "quality" and (train.labels[label] == train.labels[label][0]).all():
             raise UserError(
                 f"all {len(train.notes)} notes of the split {train.split!r} have the same {label}, "
@@ -167,16 +167,16 @@ def _remarks(codecs: Mapping[str, Codec], train: SplitNotes, test: SplitNotes) -
     sentences = []
     data = {key: model.trained.config["dataset"] for key, model in codecs.items()}
     if len({(source["name"], str(source["data_dir"])) for source in data.values()}) > 1:
-        told = (
+        sources = (
             f"{SLOTS[key].title} from {source['name']} in {source['data_dir']}"
             for key, source in data.items()
         )
-        sentences.append(f"The models were trained from different datasets: {'; '.join(told)}.")
+        sentences.append(f"The models were trained from different datasets: {'; '.join(sources)}.")
     shared = len(np.intersect1d(train.instruments, test.instruments))
     if shared:
         sentences.append(
             f"{shared} of the {len(np.unique(test.instruments))} instruments of the test notes are "
-            "among those of the training notes, too: the scores do not tell of new instruments."
+            "among those of the training notes, too: the scores do not apply to new instruments."
         )
     for label in ("pitch", "family", "source"):
         unseen = int((~np.isin(test.labels[label], train.labels[label])).sum())
@@ -209,11 +209,11 @@ def _classify(
 ) -> dict[str, dict[str, Any]]:
     """Returns the scores by label.
 
-    `accuracy` is the share of notes, or for the qualities of all (note, quality) pairs, that are
-    answered right; `l2_penalties` has one entry for every classifier.
+    `accuracy` is the share of correct predictions, of notes or, for the qualities, of all (note,
+    quality) pairs; `l2_penalties` has one entry for every classifier.
     """
     scaler = StandardScaler().fit(train_features)
-    inputs, asked = scaler.transform(train_features), scaler.transform(test_features)
+    inputs, test_inputs = scaler.transform(train_features), scaler.transform(test_features)
     seed = config["seed"]
     # A binary classifier for each quality, one of many classes for each other label.
     tasks = {
@@ -225,11 +225,11 @@ def _classify(
             answers = []
             for column in columns:
                 answer = linear_classifier.predict(
-                    inputs, column, train.instruments, asked, config["l2_penalties"], seed
+                    inputs, column, train.instruments, test_inputs, config["l2_penalties"], seed
                 )
                 answers.append(answer)
                 bar.update()
-            truth = np.reshape(test.labels[label], (len(asked), -1))
+            truth = np.reshape(test.labels[label], (len(test_inputs), -1))
             right = np.stack([answer.labels for answer in answers], axis=1) == truth
             scores[label] = {
                 "accuracy": float(right.mean()),
@@ -242,7 +242,7 @@ def _classify(
 
 
 def _chance(train_labels: np.ndarray, test_labels: np.ndarray) -> float:
-    """Returns the accuracy of always answering training's most frequent class, or no quality."""
+    """Returns the accuracy of the training notes' most frequent class, or of no quality."""
     if test_labels.dtype == bool:
         return float((~test_labels).mean())
     return float((test_labels == np.bincount(train_labels).argmax()).mean())

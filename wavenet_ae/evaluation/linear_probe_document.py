@@ -1,4 +1,4 @@
-"""What there is to tell of a linear probe: scores, and how embeddings correlate over pitches."""
+"""The document on a linear probe: scores, and how embeddings correlate over pitches."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ _KINDS = {"time_averaged": "time-averaged", "full": "full"}
 
 
 class Slot(NamedTuple):
-    """What a model has to be to stand in a place of the table."""
+    """What a model in a row of the table must be."""
 
     title: str
     task: str
-    sees_pitch: bool
+    is_conditioned: bool
 
 
 SLOTS = {
@@ -61,7 +61,7 @@ def draw(features: np.ndarray, notes: SplitNotes, slot: str, kind: str) -> Drawi
 
     Args:
         features: float `[notes, features]`, embeddings.
-        notes: that they are of.
+        notes: their notes.
         slot: the model's key in `SLOTS`.
         kind: of embedding, `time_averaged` or `full`.
 
@@ -88,7 +88,7 @@ def document(found: Mapping[str, Any], drawings: Sequence[Drawing]) -> doc.Docum
 
     Args:
         found: as `linear_probe.run_linear_probe` collects it.
-        drawings: from `draw`, of each model and kind of embedding; none if there are no pitches to
+        drawings: from `draw`, of each model and kind of embedding; empty if there are no pitches to
             correlate.
     """
     files = "The numbers are in `linear_probe.json` and `linear_probe.md` beside this page."
@@ -96,10 +96,10 @@ def document(found: Mapping[str, Any], drawings: Sequence[Drawing]) -> doc.Docum
         "What a linear classifier reads off embeddings",
         (
             doc.Paragraph(
-                "An autoencoder's decoder may be told a note's pitch; then the embedding need not "
+                "An autoencoder's decoder may be conditioned on pitch; then the embedding need not "
                 "hold it. Here logistic regression learns the labels of notes from their "
-                "embeddings (Engel et al. 2017, Table 2): the less it finds of the pitch and the "
-                "more of the timbre, the further the two have come apart."
+                "embeddings (Engel et al. 2017, Table 2): the worse it predicts pitch and the "
+                "better timbre, the further the two are disentangled."
             ),
         ),
         (
@@ -122,12 +122,12 @@ def _scores(found: Mapping[str, Any]) -> list[doc.Table | doc.Paragraph | doc.Re
     table = doc.Table(
         ["Embeddings of", *found["config"]["labels"]],
         _score_rows(found),
-        "Share of right answers on the test notes, with its 95 % interval over their instruments",
+        "Share of correct predictions on the test notes, with its 95 % interval over instruments",
     )
     reading = (
         "A time-averaged embedding is the mean of a note's frames, a full one all frames in a row; "
-        "one vector a note is both. Quality is the share of all (note, quality) pairs, of ten "
-        "qualities a note. The last row needs no embedding: it always answers the training notes' "
+        "one vector per note is both. Quality is the share of all (note, quality) pairs, of ten "
+        "qualities a note. The last row needs no embedding: it always predicts the training notes' "
         "most frequent class, and no quality. A class that no training note has counts as wrong."
     )
     return [table, doc.Paragraph(reading), *map(doc.Remark, found["remarks"])]
@@ -146,15 +146,16 @@ def _correlations(drawings: Sequence[Drawing]) -> list[doc.Paragraph | doc.SideB
 
 
 def _notes(dataset: Mapping[str, Any]) -> doc.Paragraph:
-    def told(part: Mapping[str, Any], purpose: str) -> str:
+    def describe(part: Mapping[str, Any], purpose: str) -> str:
         return (
             f"{part['notes']:,} of the {part['notes_in_split']:,} of the split `{part['split']}` "
             f"{purpose}, from {part['instruments']} "
             f"{'instrument' if part['instruments'] == 1 else 'instruments'}"
         )
 
-    learnt, tested = told(dataset["train"], "to learn from"), told(dataset["test"], "to test on")
-    return doc.Paragraph(f"Notes of `{dataset['name']}`: {learnt}; {tested}.")
+    train = describe(dataset["train"], "to learn from")
+    test = describe(dataset["test"], "to test on")
+    return doc.Paragraph(f"Notes of `{dataset['name']}`: {train}; {test}.")
 
 
 def _percent(score: Mapping[str, Any]) -> str:

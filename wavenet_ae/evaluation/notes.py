@@ -1,4 +1,4 @@
-"""The notes of a split that a page shows."""
+"""The choice of the notes that a page shows."""
 
 import collections
 import itertools
@@ -27,7 +27,7 @@ def read_labels(split: Sequence[dict[str, Any]]) -> dict[Note, int]:
     """Reads the labels of all notes, or of some where there are very many.
 
     Args:
-        split: as `input_pipeline.open_split` gives it; at least one note.
+        split: from `input_pipeline.open_split`; at least one note.
 
     Returns:
         The notes, each with its place in the split, in this order.
@@ -38,7 +38,7 @@ def read_labels(split: Sequence[dict[str, Any]]) -> dict[Note, int]:
 
 
 def named_note(note_str: str) -> Note:
-    """Returns the labels that a name like `bass_synthetic_033-022-050` tells: not the qualities.
+    """Returns the labels in a name like `bass_synthetic_033-022-050`, without qualities.
 
     Raises:
         ValueError: the name is not of NSynth's form.
@@ -78,18 +78,18 @@ def choose_notes(notes: Iterable[Note], count: int) -> list[Note]:
 
 
 def choose_pair(notes: Iterable[Note]) -> tuple[Note, Note] | None:
-    """Chooses two notes to blend: of different instruments, like pitches and different families.
+    """Chooses two notes to blend: of different instruments, similar pitches, different families.
 
-    Where not all of it can be had, the order here is the order of importance; like pitches are no
-    more than a fifth apart. None if there are fewer than two notes.
+    Where not all are possible, this is the order of importance; similar pitches are at most a
+    fifth apart. None if there are fewer than two notes.
     """
     return next(iter(choose_pairs(notes, 1)), None)
 
 
 def choose_pairs(notes: Iterable[Note], count: int) -> list[tuple[Note, Note]]:
-    """Chooses several pairs to blend, each as `choose_pair` does, of ever new notes and families.
+    """Chooses several pairs to blend, each as `choose_pair` does, of new notes and families.
 
-    New notes are less important than different instruments and more so than like pitches; new
+    New notes are less important than different instruments and more so than similar pitches; new
     families come after different ones.
 
     Args:

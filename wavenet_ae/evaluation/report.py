@@ -1,4 +1,4 @@
-"""A page to listen to: what a model learned, and what it makes of sounds that are new to it."""
+"""A page to listen to: a model's loss, and its reconstructions of sounds that are new to it."""
 
 import math
 import re
@@ -41,8 +41,8 @@ from wavenet_ae.training.trained import TrainedModel, find, load_trained
 FILES = StudyFiles("report")
 AUDIO_FOLDER = "audio"
 
-_ORIGINAL, _AGAIN, _BLEND = "original", "reconstruction", "blend"  # end the names of files
-_UNFIT = re.compile(r"[^\w.-]")  # for a part of a file's name that is a picture's id, too
+_ORIGINAL, _AGAIN, _BLEND = "original", "reconstruction", "blend"  # suffixes of files' names
+_UNFIT = re.compile(r"[^\w.-]")  # for a part of a file's name that is also a picture's id
 
 
 class _Sounds(NamedTuple):
@@ -51,7 +51,7 @@ class _Sounds(NamedTuple):
     Attributes:
         originals: by stem, which is unique.
         notes: by stem, of those that are notes with labels.
-        pitches: by stem, MIDI, or -1 where it is not known.
+        pitches: by stem, MIDI, or -1 if unknown.
         pair: the stems of the two to blend, if there are two.
     """
 
@@ -76,7 +76,7 @@ def write_report(
 ) -> Path:
     """Encodes and regenerates sounds, blends two of them, and writes the page about it.
 
-    Sounds that an earlier call generated from the same weights and settings are taken as they are.
+    Sounds that an earlier call generated from the same weights and settings are reused.
 
     Args:
         checkpoints: a run's folder, or `pretrained`, or both, each once: a part of the page each,
@@ -85,11 +85,11 @@ def write_report(
         output: a folder, for `report.html` and the WAV files in `audio`; those of the pretrained
             model are in `audio/pretrained`.
         inputs: sound files that the pretrained model reconstructs, too.
-        pitch: MIDI, of these files; None takes what their names tell, else what is heard.
+        pitch: MIDI, of these files; None takes the one in their names, else what a tracker finds.
         data_dir: TFDS's folder of datasets; None for the one that the run names.
         split: of the run's dataset, to take the notes from.
         num_notes: how many to show; fewer if the split has fewer.
-        seconds: of every sound; what follows is cut off.
+        seconds: of every sound; the rest is cut off.
         temperature: of the generation.
         seed: of the generation; it has no influence on the choice of notes.
 
@@ -97,26 +97,26 @@ def write_report(
         The page's path.
 
     Raises:
-        UserError: the run, its checkpoint, its metrics or the split are not there, a sound cannot
+        UserError: the run, its checkpoint, its metrics or the split do not exist, a sound cannot
             be read or has no pitch, or the output cannot be written.
     """
     if not 0 < seconds < math.inf:
         raise UserError(f"--seconds={seconds} must be a number above 0.")
-    in_box = [pretrained.contains(find(folder, "wavenet")) for folder in checkpoints]
-    if not checkpoints or len(set(in_box)) < len(in_box):
+    are_pretrained = [pretrained.contains(find(folder, "wavenet")) for folder in checkpoints]
+    if not checkpoints or len(set(are_pretrained)) < len(are_pretrained):
         raise UserError("--checkpoint takes one run, or pretrained, or one of each.")
-    if inputs and not any(in_box):
+    if inputs and not any(are_pretrained):
         raise UserError("--input is for the pretrained model: add --checkpoint=pretrained.")
     num_samples = max(1, round(seconds * SAMPLE_RATE_HZ))
-    # All that can be refused is refused before anything is written.
+    # All inputs are checked before anything is written.
     FILES.check(output)
     found = []
-    for folder, is_in_box in zip(checkpoints, in_box, strict=True):
+    for folder, is_pretrained in zip(checkpoints, are_pretrained, strict=True):
         trained = load_trained(folder, "wavenet")
         model = codec.create(trained, temperature=temperature)
-        if is_in_box:
+        if is_pretrained:
             run = None
-            sounds, where = _sounds_in_box(inputs, pitch, num_samples), "audio/pretrained"
+            sounds, where = _sounds_of_package(inputs, pitch, num_samples), "audio/pretrained"
         else:
             run = _read_run(folder, trained, data_dir, split)
             dataset = _open(trained, data_dir, split)
@@ -129,7 +129,7 @@ def write_report(
 
 
 def _names(sounds: _Sounds) -> list[str]:
-    """Returns what the files of these sounds are called, without their suffix."""
+    """Returns the names of these sounds' files, without suffix."""
     names = [f"{stem}_{what}" for stem in sounds.originals for what in (_ORIGINAL, _AGAIN)]
     return [*names, f"{'_'.join(sounds.pair)}_{_BLEND}"] if sounds.pair else names
 
@@ -155,7 +155,7 @@ def _sounds_of_split(
     )
 
 
-def _sounds_in_box(inputs: Sequence[Path], pitch: int | None, num_samples: int) -> _Sounds:
+def _sounds_of_package(inputs: Sequence[Path], pitch: int | None, num_samples: int) -> _Sounds:
     """Returns the notes that come with the package, and the user's own sounds before them."""
     own = {
         f"{number}_{_UNFIT.sub('_', source.stem)}": source.path
@@ -169,15 +169,15 @@ def _sounds_in_box(inputs: Sequence[Path], pitch: int | None, num_samples: int) 
         stem: find_pitch(own[stem], audio) if pitch is None else pitch
         for stem, audio in sounds.items()
     }
-    for stem, heard in pitches.items():
-        if heard < 0:
+    for stem, midi in pitches.items():
+        if midi < 0:
             raise UserError(
-                f"{own[stem]} has no pitch that could be heard: say which, MIDI, by --pitch (in "
-                "make demo by PITCH=60), or take a sound that is a single note."
+                f"{own[stem]} has no pitch that the tracker could find: give it, MIDI, by --pitch "
+                "(in make demo by PITCH=60), or use a sound that is a single note."
             )
-    box = {path.stem: path for path in sorted(pretrained.NOTES.glob("*.flac"))}
-    notes = {stem: named_note(stem) for stem in box}
-    sounds |= {stem: files.load(path) for stem, path in box.items()}
+    packaged = {path.stem: path for path in sorted(pretrained.NOTES.glob("*.flac"))}
+    notes = {stem: named_note(stem) for stem in packaged}
+    sounds |= {stem: files.load(path) for stem, path in packaged.items()}
     originals = {stem: audio[:num_samples] for stem, audio in sounds.items()}
     pitches |= {stem: note.pitch for stem, note in notes.items()}
     pair = choose_pair(notes.values())
@@ -185,7 +185,7 @@ def _sounds_in_box(inputs: Sequence[Path], pitch: int | None, num_samples: int) 
 
 
 def _make_sounds(model: Codec, run: Run | None, sounds: _Sounds, folder: Path, seed: int) -> Part:
-    """Writes the originals, generates the other sounds, and returns what is to be shown."""
+    """Writes the originals, generates the other sounds, and returns the part of the page."""
     encoded = {
         stem: encode_sound(model, audio, source=stem, pitch=sounds.pitches[stem])
         for stem, audio in tqdm(sounds.originals.items(), unit="note", desc="encoding")
@@ -214,12 +214,12 @@ def _make_sounds(model: Codec, run: Run | None, sounds: _Sounds, folder: Path, s
 def _blend(pair: Sequence[EncodedSound]) -> Job:
     sound = embeddings.blend(pair, [0.5, 0.5])
     name = "_".join(one.source for one in pair)
-    # A model that is conditioned on pitch can play but one.
+    # A model that is conditioned on pitch plays one at a time.
     return Job(f"{name}_{_BLEND}", sound._replace(pitch=pair[0].pitch))
 
 
 def _read_run(folder: Path, trained: TrainedModel, data_dir: str | None, split: str) -> Run:
-    """Returns what a run's folder tells of the training."""
+    """Reads the metrics of a run's folder."""
     metrics = [line for line in read_metrics(folder) if "train/bits_per_sample" in line]
     if not metrics:
         raise UserError(

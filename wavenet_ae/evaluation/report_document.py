@@ -1,4 +1,4 @@
-"""What there is to tell of a WaveNet autoencoder: its training, and what it makes of sounds."""
+"""The document on a WaveNet autoencoder: its training, and its reconstructions."""
 
 import itertools
 import math
@@ -18,7 +18,7 @@ from wavenet_ae.publish import pictures
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.training.trained import TrainedModel
 
-# Keys of the log, and what they are called.
+# Keys of the log, and their titles.
 _CURVES = {"train/bits_per_sample": "training", "valid/bits_per_sample": "validation"}
 _BASELINES = {
     "reference/uniform_bits_per_sample": "uniform",
@@ -33,9 +33,9 @@ class Run(NamedTuple):
     """The training of a model.
 
     Attributes:
-        split: that the sounds to show are notes of.
+        split: of the notes to show.
         metrics: lines of the log that have a loss, at least one.
-        samples_per_second: the speed of training, or None if it is not known.
+        samples_per_second: the speed of training, or None if unknown.
         num_train_notes: notes that it was trained on.
     """
 
@@ -46,7 +46,7 @@ class Run(NamedTuple):
 
 
 class ShownSound(NamedTuple):
-    """A sound and what the model makes of it; `note` is None where it has no labels."""
+    """A sound and its reconstruction; `note` is None where it has no labels."""
 
     encoded: EncodedSound
     note: Note | None
@@ -63,7 +63,7 @@ class Blend(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What is shown of a model; `run` is None if it is the pretrained one."""
+    """The part of the page on a model; `run` is None for the pretrained one."""
 
     trained: TrainedModel
     run: Run | None
@@ -74,11 +74,11 @@ class Part(NamedTuple):
 def document(
     parts: Sequence[Part], *, num_asked: int, temperature: float, seed: int
 ) -> doc.Document:
-    """Returns what there is to tell of one model, or of two.
+    """Returns the document on one model, or on two.
 
     Args:
-        parts: a model each.
-        num_asked: how many notes of a run's split were to be shown.
+        parts: one per model.
+        num_asked: how many notes of a run's split were requested.
         temperature: of the generation.
         seed: of the generation.
     """
@@ -93,8 +93,8 @@ def document(
         )
     sections = [section for part in parts for section in _sections(part, num_asked)]
     footer = (
-        f"Generated at temperature {temperature:g} with seed {seed}. The sounds are in the folder "
-        "`audio` beside this page, too."
+        f"Generated at temperature {temperature:g} with seed {seed}. The sounds are also in the "
+        "folder `audio` beside this page."
     )
     step = f", step {parts[0].trained.step:,}" if len(parts) == 1 else ""
     return doc.Document(
@@ -109,19 +109,21 @@ def document(
 def _sections(part: Part, num_asked: int) -> list[doc.Section]:
     facts = _facts(part)
     if part.run is None:
-        first = doc.Section("The weights in the box", (_box_introduction(), facts), is_part=True)
+        first = doc.Section(
+            "The pretrained model", (_pretrained_introduction(), facts), is_part=True
+        )
         return [first, _sounds(part, num_asked), _between(part)]
     beginning = [*_run_introduction(part.trained, part.run), facts]
     first = doc.Section("The training of this run", beginning, is_part=True)
     return [first, _loss(part.run), _sounds(part, num_asked), _between(part)]
 
 
-def _box_introduction() -> doc.Paragraph:
+def _pretrained_introduction() -> doc.Paragraph:
     return doc.Paragraph(
-        "Below are notes that come with the package, of instruments that the training did not "
-        "hear, and your own sounds where you named some; what the model makes of them; and a sound "
-        "between two of them. The model card (`wavenet_ae/pretrained/README.md`) tells what it was "
-        "trained on and how well it does. It is not NSynth's."
+        "Below are notes that come with the package, of instruments held out of training, and your "
+        "own sounds if you named some; what the model makes of them; and a sound between two of "
+        "them. The model card (`wavenet_ae/pretrained/README.md`) says what it was trained on and "
+        "how well it does. It is not NSynth's."
     )
 
 
@@ -141,13 +143,13 @@ def _run_introduction(trained: TrainedModel, run: Run) -> list[doc.Block]:
         return [doc.Paragraph(introduction)]
     share = np.format_float_positional(percent, 2, fractional=False, trim="-")
     remark = (
-        f"**This was a short training.** The model has heard {num_samples:,} samples, "
+        f"**This was a short training.** The model was trained on {num_samples:,} samples, "
         f"{_duration(num_samples / SAMPLE_RATE_HZ)} of sound: {share} % of what the paper's model "
-        "heard in ten days on 32 GPUs. These sounds tell whether encoding, training and generation "
-        "work together. They do not tell how good the method can sound."
+        "was trained on in ten days on 32 GPUs. These sounds show whether encoding, training and "
+        "generation work together, not how good the method can sound."
     )
     if percent < 1:
-        remark += " Noise in the place of a note is to be expected."
+        remark += " Expect noise in place of a note."
     return [doc.Paragraph(introduction), doc.Remark(remark)]
 
 
@@ -177,7 +179,7 @@ def _facts(part: Part) -> doc.Facts:
             f"{model.embedding_size} numbers for every {model.hop_length} samples "
             f"({model.hop_length / 16:g} ms)",
         ),
-        ("Pitch", "given to the decoder" if model.num_pitches else "not given, only heard"),
+        ("Pitch", "given to the decoder" if model.num_pitches else "not given to the decoder"),
         ("Parameters", f"{trained.num_parameters:,}"),
         ("Training", f"{trained.step:,} steps of {crops}"),
     ]
@@ -189,10 +191,10 @@ def _facts(part: Part) -> doc.Facts:
 
 def _loss(run: Run) -> doc.Section:
     reading = (
-        "The surprise at every sample, of 256 possible ones, given the samples before and the "
-        "embedding. Two predictors without a model stand beside it: uniform finds every value "
-        "alike, histogram knows how often each occurs in the training notes. Validation and the "
-        "sounds below use the averaged weights, which lag behind."
+        "The surprise at every sample, of 256 possible values, given the samples before and the "
+        "embedding. There are two trivial baselines: uniform (all values equally probable) and "
+        "histogram (how often each occurs in the training notes, the unigram entropy). Validation "
+        "and the sounds below use the EMA weights, which lag behind."
     )
     curves = {
         name: [(line["step"], line[key]) for line in run.metrics if key in line]
@@ -204,7 +206,7 @@ def _loss(run: Run) -> doc.Section:
     picture = pictures.draw_curves(
         curves,
         baselines,
-        "Loss in bits a sample over the steps of training, beside two references.",
+        "Loss in bits a sample over the steps of training, with two trivial baselines.",
         across="step",
         measured="bits a sample",
     )
@@ -225,14 +227,14 @@ def _sounds(part: Part, num_asked: int) -> doc.Section:
         text = f"{num_asked} notes were asked for; the split has {len(part.sounds)}."
         blocks.append(doc.Paragraph(text))
     limit = max(float(np.abs(sound.encoded.embedding).max()) for sound in part.sounds)
-    is_told_pitch = bool(part.trained.task.model.num_pitches)
-    cards = (_card(sound, limit, is_told_pitch) for sound in part.sounds)
+    is_conditioned = bool(part.trained.task.model.num_pitches)
+    cards = (_card(sound, limit, is_conditioned) for sound in part.sounds)
     return doc.Section("Notes" if part.run else "Sounds", (*blocks, *cards))
 
 
-def _card(sound: ShownSound, limit: float, is_told_pitch: bool) -> doc.Card:
+def _card(sound: ShownSound, limit: float, is_conditioned: bool) -> doc.Card:
     note, encoded = sound.note, sound.encoded
-    told = f"All that the decoder was told of the {'note' if note else 'sound'}"
+    given = f"All that the decoder is given of the {'note' if note else 'sound'}"
     picture = pictures.draw_channels(
         encoded.embedding,
         encoded.num_samples / SAMPLE_RATE_HZ,
@@ -245,7 +247,7 @@ def _card(sound: ShownSound, limit: float, is_told_pitch: bool) -> doc.Card:
             doc.Sound(sound.original, "original"),
             doc.Sound(sound.reconstruction, "reconstruction"),
             doc.Figure(
-                picture, "embedding", f"{told}{', beside its pitch' if is_told_pitch else ''}."
+                picture, "embedding", f"{given}{', besides its pitch' if is_conditioned else ''}."
             ),
         )
     )

@@ -1,4 +1,4 @@
-"""Scores of notes and of their reconstructions, one number a note."""
+"""Scores of notes and of their reconstructions, one number per note."""
 
 import functools
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from wavenet_ae.tasks import Task
 from wavenet_ae.training import sharding
 from wavenet_ae.training.trained import TrainedModel
 
-# Of the distance between spectra: what lies further below the peak is not heard.
+# For the distance between spectra: what is further below the peak is inaudible.
 _AUDIBLE_RANGE_DB = 80.0
 
 
 class Scorer:
-    """A trained model's metrics of notes, by its averaged weights, on this process's devices.
+    """Computes a trained model's metrics of notes by its EMA weights, on this process's devices.
 
     Args:
         trained: of any task.

@@ -1,8 +1,8 @@
 """Table 1 of Engel et al. 2017: a classifier's accuracy on notes and on their reconstructions.
 
 Every process reconstructs and scores a share of the notes; the first one writes the results. The
-classifier normalises by its moving statistics (the authors' evaluation: by the batch), so that a
-note's scores do not depend on its neighbours.
+classifier normalises by its moving statistics (the authors' evaluation: by the batch's), so that a
+note's scores do not depend on the rest of its batch.
 """
 
 import json
@@ -47,7 +47,7 @@ from wavenet_ae.training.trained import TrainedModel, load_trained
 
 FILES = StudyFiles("table1", numbers="table1.json", text="table1.md")
 NOTES_FILE = "notes.jsonl"
-# The settings of each one's decoder.
+# The settings of each model's decoder.
 MODELS = {
     "wavenet": ("temperature",),
     "spectral": ("griffin_lim_iterations", "griffin_lim_momentum"),
@@ -65,7 +65,7 @@ _ACCURACIES = ("pitch_accuracy", "quality_accuracy", "family_accuracy", "source_
 _SHOWN = _ACCURACIES[:2]
 _DISTANCE = "log_spectral_distance_db"
 _BITS = "bits_per_sample"
-# Notes that are encoded or scored at a time, on every device: a bounded memory.
+# Notes that are encoded or scored at a time on every device, to bound the memory.
 _ROWS_PER_DEVICE = 8
 
 _RULES: Rules = {
@@ -89,8 +89,7 @@ Scores = dict[str, dict[str, np.ndarray]]
 def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
     """Reconstructs the notes of a split with both models, and scores notes and reconstructions.
 
-    Reconstructions that an earlier call generated from the same weights and settings are taken as
-    they are.
+    Reconstructions that an earlier call generated from the same weights and settings are reused.
 
     Args:
         config: `experiments/configs/table1.py` documents the settings.
@@ -98,7 +97,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
             the scores of every note, and the sounds.
 
     Raises:
-        UserError: a checkpoint is of the wrong kind, the data or the split is not there, or
+        UserError: a checkpoint is of the wrong kind, the data or the split does not exist, or
             another process failed.
     """
     share = ProcessShare(jax.process_index(), jax.process_count())
@@ -143,11 +142,11 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
     _write_notes(workdir / NOTES_FILE, scores, everything.notes)
     shown = _show(notes, codecs, workdir, config["num_shown"])
     page = FILES.write(workdir, table1_document.document(found, shown), found)
-    print(f"{page} tells of {len(everything.notes)} notes")
+    print(f"{page}: scores of {len(everything.notes)} notes")
 
 
 def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Codec]]:
-    """Returns the classifier, and the autoencoders that there are."""
+    """Returns the classifier, and the given autoencoders."""
     trained = {
         kind: load_trained(config[kind], kind)
         for kind in ("classifier", *MODELS)
@@ -158,7 +157,7 @@ def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Cod
             "there is no --config.classifier: name a run of experiments/configs/classifier.py."
         )
     if len(trained) == 1:
-        raise UserError("there is nothing to judge: name --config.wavenet or --config.spectral.")
+        raise UserError("there is nothing to evaluate: name --config.wavenet or --config.spectral.")
     codecs = {
         kind: codec.create(trained[kind], **{name: config[name] for name in settings})
         for kind, settings in MODELS.items()
@@ -168,7 +167,7 @@ def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Cod
 
 
 def _check_folder(workdir: Path, kinds: Sequence[str], ids: Sequence[str]) -> None:
-    """Raises a UserError where the folder holds files that would be replaced and are others'."""
+    """Raises a UserError if files that are not ours would be replaced."""
     FILES.check(workdir, [NOTES_FILE])
     for kind in (*kinds, ORIGINAL):
         check_names(workdir / kind, ids)
@@ -177,7 +176,7 @@ def _check_folder(workdir: Path, kinds: Sequence[str], ids: Sequence[str]) -> No
 def _reconstruct(
     model: Codec, notes: SplitNotes, workdir: Path, kind: str, config: Mapping[str, Any]
 ) -> None:
-    """Writes the reconstructions that the workdir does not hold yet."""
+    """Writes the reconstructions that are not in the workdir yet."""
     size = _ROWS_PER_DEVICE * jax.local_device_count()
     encoded = encode_split(model, notes, workdir / "embeddings", size)
     jobs = [
@@ -203,7 +202,7 @@ def _score(
     classifier: TrainedModel, codecs: Mapping[str, Codec], notes: SplitNotes, workdir: Path
 ) -> Scores:
     """Returns the scores of these notes and of their reconstructions."""
-    judge = Scorer(classifier)
+    classify = Scorer(classifier)
     columns: dict[str, list[dict[str, np.ndarray]]] = {row: [] for row in (ORIGINAL, *codecs)}
     predict = Scorer(codecs["wavenet"].trained) if "wavenet" in codecs else None
     size = _ROWS_PER_DEVICE * jax.local_device_count()
@@ -212,16 +211,16 @@ def _score(
         examples = [notes.dataset[i] for i in notes.indices[first : first + size].tolist()]
         audio = np.stack([example["audio"] for example in examples])
         labels = {name: np.stack([e[name] for e in examples]) for name in _LABELS}
-        columns[ORIGINAL].append(judge(audio, labels))
+        columns[ORIGINAL].append(classify(audio, labels))
         for kind in codecs:
             paths = [workdir / kind / f"{example['id']}.wav" for example in examples]
             again = np.stack([files.load(path) for path in paths])
             distance = np.asarray(log_spectral_distance(audio, again))
-            columns[kind].append(judge(again, labels) | {_DISTANCE: distance})
+            columns[kind].append(classify(again, labels) | {_DISTANCE: distance})
         if predict is not None:
             hop = codecs["wavenet"].hop_length
-            heard = audio[:, : audio.shape[1] // hop * hop]  # whole frames
-            columns["wavenet"][-1][_BITS] = predict(heard, labels)[_BITS]
+            whole_frames = audio[:, : audio.shape[1] // hop * hop]
+            columns["wavenet"][-1][_BITS] = predict(whole_frames, labels)[_BITS]
     return {
         row: {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         for row, parts in columns.items()
@@ -261,7 +260,7 @@ def _summarise(scores: Scores, instruments: np.ndarray, seed: int) -> dict[str, 
 
 
 def _by_family(scores: Scores, families: np.ndarray) -> dict[str, Any]:
-    """Returns the number of notes and the mean accuracies of every family that there is."""
+    """Returns the number of notes and the mean accuracies of every family."""
     return {
         nsynth.FAMILIES[family]: {
             "num_notes": int(np.sum(families == family)),
@@ -275,7 +274,7 @@ def _by_family(scores: Scores, families: np.ndarray) -> dict[str, Any]:
 
 
 def _write_notes(path: Path, scores: Scores, notes: Sequence[Note]) -> None:
-    """Writes the scores of every note, a line each."""
+    """Writes the scores, one line per note."""
     lines = [
         json.dumps(
             {"note": note.name}

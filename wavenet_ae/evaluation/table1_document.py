@@ -1,4 +1,4 @@
-"""What there is to tell of Table 1: scores, and notes to hear beside their reconstructions."""
+"""The document on Table 1: scores, and notes with their reconstructions to listen to."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,15 +31,15 @@ def document(results: Results, shown: Sequence[tuple[Note, Mapping[str, Path]]])
         shown: notes, each with a WAV file by row of the table.
     """
     introduction = (
-        "A classifier names the pitch and the qualities of notes, and of what autoencoders make of "
-        f"them (Engel et al. 2017, table 1). {_sentence(results)}"
+        "A classifier names the pitch and the qualities of notes and of their reconstructions by "
+        f"autoencoders (Engel et al. 2017, table 1). {_sentence(results)}"
     )
     reading = (
-        "The paper's numbers, of NSynth, stand in square brackets. Qualities are rare, so saying "
-        "of every note that it has none is right most of the time: compare with the last row. The "
+        "The paper's numbers, on NSynth, are in square brackets. Qualities are rare, so always "
+        "predicting none is right most of the time: compare with the last row. The "
         "log-spectral distance is between a note and its reconstruction, both relative to their "
-        "own peak, down to 80 dB below it. Bits a sample is the WaveNet's loss with the note "
-        "itself as its past."
+        "own peak, down to 80 dB below it. Bits a sample is the WaveNet's loss with teacher "
+        "forcing."
     )
     cards = [
         doc.Card(
@@ -58,7 +58,7 @@ def document(results: Results, shown: Sequence[tuple[Note, Mapping[str, Path]]])
             doc.Section("Accuracy", (doc.Paragraph(reading), _accuracy_table(results))),
             doc.Section("By family", (_family_table(results),)),
             doc.Section("Sounds", (doc.OnPage(cards),) if cards else ()),
-            doc.Section("Made of", (_checkpoint_table(results),)),
+            doc.Section("Checkpoints", (_checkpoint_table(results),)),
         ),
         window_title="Reconstruction of notes",
     )
@@ -124,13 +124,13 @@ def _checkpoint_table(results: Results) -> doc.Table:
     header = ["checkpoint", "step", "parameters", "pitch", "trained on", "fingerprint", "folder"]
     rows = []
     for kind, checkpoint in results["checkpoints"].items():
-        told = "told" if checkpoint["num_pitches"] else "not told"
+        pitch = "given" if checkpoint["num_pitches"] else "not given"
         rows.append(
             [
                 kind,
                 f"{checkpoint['step']:,}",
                 f"{checkpoint['parameters']:,}",
-                _NOTHING if kind == "classifier" else told,
+                _NOTHING if kind == "classifier" else pitch,
                 checkpoint["dataset"],
                 checkpoint["fingerprint"],
                 checkpoint["folder"],

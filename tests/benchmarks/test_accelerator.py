@@ -31,7 +31,7 @@ def test_a_part_that_fails_costs_the_others_nothing(tmp_path, capsys):
     assert entries[0]["reason"] == "exit code 3, see failing.log: no luck"
     assert json.loads((tmp_path / "results.json").read_text()) == json.loads(json.dumps(entries))
     assert (tmp_path / "results.md").read_text() == (
-        "# How this machine's accelerator does\n\n"
+        "# This machine's accelerator\n\n"
         "| part | what | found | s |\n"
         "| --- | --- | --- | ---: |\n"
         "| failing | failed | exit code 3, see failing.log: no luck | 0 |\n"
@@ -127,7 +127,7 @@ def test_a_killed_training_is_resumed(tmp_path):
     prefix = tmp_path / "resuming"
     found, rows, _ = accelerator._resuming(ROOT, True, prefix, 600)
     assert 60 <= found["killed_after"] < 200
-    assert rows[1] == ("went on to step", "200")
+    assert rows[1] == ("resumed to step", "200")
     assert found["losses"][200] < found["losses"][min(found["losses"])]
     log = prefix.with_suffix(".log").read_text()
     assert f"at step {found['killed_after']} of 200" in log

@@ -120,7 +120,9 @@ def test_results_of_other_settings_are_kept(config, tmp_path):
 
 def test_programs_that_cannot_be_read_have_a_way_out(config, monkeypatch):
     monkeypatch.setattr(jax.stages.Lowered, "compile", lambda self: Unreadable())
-    with pytest.raises(UserError, match=r"RET_CHECK.*jax 0 and libtpu 0 may not fit.*make libtpu"):
+    with pytest.raises(
+        UserError, match=r"RET_CHECK.*jax 0 and libtpu 0 may be incompatible.*make libtpu"
+    ):
         survey.compile_all(config, ["v5e:2x4"], [4], [], None)
 
 

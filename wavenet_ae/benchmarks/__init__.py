@@ -1,1 +1,1 @@
-"""How fast it is on this machine: measured side by side, in one run."""
+"""Benchmarks of this machine; what is compared is measured in one run."""

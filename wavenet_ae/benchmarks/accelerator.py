@@ -1,7 +1,7 @@
-"""What there is to know of an accelerator, in one call of a few minutes.
+"""Checks an accelerator in one call of a few minutes.
 
-Each part is a process of its own with its own time limit, so that one that fails costs the others
-nothing; what is found is written as it comes.
+Each part is a separate process with a time limit, so that a failure does not affect the
+others; results are written as they come.
 """
 
 import contextlib
@@ -26,19 +26,19 @@ from wavenet_ae.publish import growing_files
 from wavenet_ae.system.errors import UserError
 
 RESULTS = "results"
-_LEAST_S = 2.0  # of a part's time: with less left it does not begin
-_KEPT = 0.03  # of all the time, for each part that is still to come
+_LEAST_S = 2.0  # seconds; a part does not start with less time left
+_KEPT = 0.03  # of the total time, reserved for each later part
 _NUM_STEPS = 200
 _KILLED_AFTER = 60  # steps, or a few more
 
 
 class Finding(NamedTuple):
-    """What a part has found.
+    """The result of a part.
 
     Attributes:
         found: for JSON.
-        rows: for people.
-        problem: what is wrong with it; empty where it is well.
+        rows: for the table.
+        problem: what is wrong; empty if nothing is.
     """
 
     found: Any
@@ -47,14 +47,14 @@ class Finding(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One thing to find out.
+    """One check.
 
     Attributes:
         name: of the part and of its files.
-        share: of all the time there is, after which it is ended; together they are more than 1,
-            since most parts are done sooner.
-        find: given the prefix of its files and the seconds; raises a `UserError` where nothing
-            can be found.
+        share: of the total time, after which it is ended; they add up to more than 1, since most
+            parts end sooner.
+        find: takes the prefix of its files and the seconds; raises a `UserError` if there is no
+            result.
     """
 
     name: str
@@ -67,14 +67,14 @@ def parts(repository: Path, *, tiny: bool = False) -> list[Part]:
 
     Args:
         repository: with experiments/ and tests/.
-        tiny: models of a size that a CPU tries in a minute, to rehearse.
+        tiny: use models so small that a CPU takes a minute, to rehearse.
     """
     measured = functools.partial(_measured, repository, tiny)
     paper, small, baseline = "wavenet_ae.py", "wavenet_ae.py:small", "spectral_ae.py"
     batch = "--batch_size=2" if tiny else "--batch_size=32"
 
     def sampling(name: str, config: str) -> list[Part]:
-        """Returns a part a number of sounds: the largest may not fit the memory."""
+        """Returns one part per number of sounds: the largest may not fit the memory."""
         flags = ("--chunk_frames=1", "--novoice")
         return [
             Part(f"{name}-{n}", 0.13, measured("sample", config, *flags, f"--num_sounds={n}"))
@@ -100,7 +100,7 @@ def parts(repository: Path, *, tiny: bool = False) -> list[Part]:
 def _measured(
     repository: Path, tiny: bool, task: str, config: str | None, *flags: str
 ) -> Callable[[Path, float], Finding]:
-    """Returns how a part finds out what `benchmark.py` measures."""
+    """Returns the function of a part that runs `benchmark.py`."""
     arguments = [str(repository / "experiments" / "benchmark.py"), f"--task={task}"]
     arguments += ["--seconds=0.2" if tiny else "--seconds=3", "--repetitions=1", *flags]
     if config is not None:
@@ -129,17 +129,17 @@ def _tiny_model(config: str) -> list[str]:
 
 
 def check(chosen: Sequence[Part], output: Path, minutes: float) -> list[dict[str, Any]]:
-    """Finds out one part after the other.
+    """Runs one part after the other.
 
     Args:
         chosen: the parts.
         output: a folder for `results.json`, `results.md`, and each part's log and numbers. What
             other parts left there stays.
-        minutes: for all of them: what does not fit is ended, or not begun.
+        minutes: for all of them together.
 
     Returns:
-        What `results.json` holds: an entry a part, with its `name`, its `outcome` (`ok`, `failed`
-        or `no time left`), `seconds`, and, as far as there are any, `rows`, `found`, and the
+        What `results.json` holds: one entry per part, with its `name`, its `outcome` (`ok`,
+        `failed` or `no time left`), `seconds` and, if there are any, `rows`, `found`, and the
         `reason` of a failure.
     """
     output.mkdir(parents=True, exist_ok=True)
@@ -176,13 +176,13 @@ def _try(part: Part, output: Path, limit_s: float) -> dict[str, Any]:
         found, rows, problem = part.find(output / part.name, limit_s)
         entry |= {"outcome": "failed" if problem else "ok", "rows": rows, "found": found}
         entry |= {"reason": problem} if problem else {}
-    except Exception as error:  # whatever it is, the other parts go on
+    except Exception as error:  # whatever it is, the other parts still run
         entry |= {"outcome": "failed", "reason": str(error) or type(error).__name__}
     return entry | {"seconds": time.monotonic() - start}
 
 
 def document(entries: Sequence[Mapping[str, Any]]) -> doc.Document:
-    """Returns a table with a row for everything that was found, and one for each failure.
+    """Returns a table with a row for each result, and one for each failure.
 
     Args:
         entries: from `check`.
@@ -195,7 +195,7 @@ def document(entries: Sequence[Mapping[str, Any]]) -> doc.Document:
             rows.append([first, what, value, seconds])
             first = seconds = ""
     table = doc.Table(["part", "what", "found", "s"], rows, text_columns=3)
-    return doc.Document("How this machine's accelerator does", (table,))
+    return doc.Document("This machine's accelerator", (table,))
 
 
 def _run(
@@ -218,12 +218,12 @@ def _run(
 
 @contextlib.contextmanager
 def _started(arguments: Sequence[str], stream: Any, environment: Mapping[str, str] = {}):
-    """Starts Python, and in the end kills what is left of it, with all that it started."""
+    """Starts Python, and kills it with its subprocesses at the end of the block."""
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stdout=stream,
         stderr=subprocess.STDOUT,
-        # What went wrong in JAX is then the last line of its log; and one process has the device.
+        # The last line of the log is then JAX's error; and one process has the device.
         env={"JAX_TRACEBACK_FILTERING": "off", "XLA_PYTHON_CLIENT_MEM_FRACTION": ".92"}
         | os.environ
         | environment,
@@ -246,7 +246,7 @@ def _last_line(log: Path) -> str:
 
 
 def _device(tiny: bool, prefix: Path, limit_s: float) -> Finding:
-    """Names the device, and has the check fail where JAX found none but the CPU."""
+    """Names the device, and fails if JAX found only the CPU."""
     log = prefix.with_suffix(".log")
     log.unlink(missing_ok=True)
     code = "import json, wavenet_ae.benchmarks.machine as m; print(json.dumps(m.describe()))"
@@ -257,7 +257,7 @@ def _device(tiny: bool, prefix: Path, limit_s: float) -> Finding:
 
 
 def _agreement(repository: Path, prefix: Path, limit_s: float) -> Finding:
-    """Runs the tests against the authors' arrays, which hold the same bounds on every device."""
+    """Runs the tests against the authors' arrays, with the same tolerances on every device."""
     report_path = prefix.with_suffix(".xml")
     report_path.unlink(missing_ok=True)
     tests = [repository / "tests" / name for name in ("audio", "models", "synthesis", "training")]
@@ -274,7 +274,7 @@ def _agreement(repository: Path, prefix: Path, limit_s: float) -> Finding:
             limit_s,
             {
                 "JAX_DEFAULT_MATMUL_PRECISION": "highest",
-                # As a training compiles, which the tests otherwise do not.
+                # Compiled as in a training; the tests' default is without optimisations.
                 "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
                 "JAX_COMPILATION_CACHE_DIR": str(prefix.with_name(f"{prefix.name}-cache")),
             },
@@ -299,7 +299,7 @@ def _agreement(repository: Path, prefix: Path, limit_s: float) -> Finding:
 
 
 def _resuming(repository: Path, tiny: bool, prefix: Path, limit_s: float) -> Finding:
-    """Trains on the placeholder notes, is killed on the way, and goes on to the end."""
+    """Trains on the placeholder notes, is killed on the way, and is resumed to the end."""
     end = time.monotonic() + limit_s
     experiments, notes = repository / "experiments", Path(nsynth_json.__file__).parent
     data_dir, workdir = (prefix.with_name(f"{prefix.name}-{name}") for name in ("data", "run"))
@@ -344,7 +344,7 @@ def _resuming(repository: Path, tiny: bool, prefix: Path, limit_s: float) -> Fin
     found = {"killed_after": max(killed), "steps": _NUM_STEPS, "losses": losses}
     rows = [
         ("killed after the checkpoint of step", str(max(killed))),
-        ("went on to step", str(_NUM_STEPS)),
+        ("resumed to step", str(_NUM_STEPS)),
         ("loss, first and last, nats", f"{losses[min(losses)]:.3f}, {losses[_NUM_STEPS]:.3f}"),
     ]
     return Finding(found, rows)

@@ -1,4 +1,4 @@
-"""What a machine can do at most: measured with programs that do one thing only."""
+"""A machine's ceilings, measured with programs that do one thing only."""
 
 import functools
 import math
@@ -12,7 +12,7 @@ from jax.typing import DTypeLike
 from wavenet_ae.benchmarks.interleaved import calls_per_s
 from wavenet_ae.training.sharding import DATA_AXIS, batch_sharded
 
-# Each measurement takes so long: calls follow each other for some tenths of a second.
+# Of each measurement: repeated calls for some tenths of a second.
 _SECONDS = 0.5
 _ROWS = 1024
 
@@ -24,8 +24,8 @@ def matrix_flop_per_s(
 
     Args:
         mesh: all its devices multiply at the same time, each its own matrices.
-        dtype: of the matrices; their product is float32, as the models' are, and the precision
-            is JAX's default.
+        dtype: of the matrices; their product is float32, as in the models, with JAX's default
+            precision.
         size: rows and columns; by default 2048 on CPUs and 8192 on others.
         seconds: of a measurement.
 
@@ -69,7 +69,7 @@ def memory_bytes_per_s(
         lambda: jax.lax.broadcasted_iota(jnp.float32, shape, 1), out_shardings=batch_sharded(mesh)
     )
     array = make()
-    # A sum for each row: XLA spreads rows over a processor's cores, and a single sum not.
+    # A sum for each row: XLA spreads rows over a processor's cores, but not a single sum.
     read = _on_each_device(lambda x: x.sum(axis=1), mesh, 1)
     jax.block_until_ready(read(array))
     return lambda: array.nbytes * calls_per_s(lambda: read(array), seconds)

@@ -29,13 +29,13 @@ def measure(
     seconds: float = 5.0,
     repetitions: int = 3,
 ) -> dict[str, Any]:
-    """Measures all ways of reading, one after the other, and that as often as asked for.
+    """Measures all ways of reading in turn, for some rounds.
 
     Args:
-        config: of a training: its dataset, batch size, seed and crop (beside whole notes) are used.
-        notes: a folder in NSynth's json/wav layout, to read its WAV files likewise.
+        config: of a training: its dataset, batch size, seed and crop are used.
+        notes: a folder in NSynth's json/wav layout, to also read its WAV files.
         num_workers: numbers of reading processes; 0: threads of this one.
-        step_ms: of steps on machines to feed, to compare with.
+        step_ms: of steps on other machines, to compare with.
         measure_step: measure the training step on this machine's devices, to compare with.
         seconds: of each measurement.
         repetitions: of the whole round.
@@ -44,8 +44,7 @@ def measure(
         What was measured, for JSON. `measurements` has an entry for each way: its `source` (the
         dataset's name, or `WAV files`), `crop_samples` (None: whole notes), `num_workers`, and of
         the repetitions the median `batches_per_s` with the `lowest` and `highest`. `demands` are
-        the batches/s that steps take, by what to call them, of notes with the `crop_samples` of the
-        training.
+        the batches/s that steps take, by title, of notes with the `crop_samples` of the training.
 
     Raises:
         UserError: a setting is wrong, or there is no such dataset or folder.
@@ -104,7 +103,7 @@ def _steps_per_s(config: Mapping[str, Any], seconds: float) -> float:
 
 
 def document(result: Mapping[str, Any]) -> doc.Document:
-    """Returns what `measure` found; what steps read is compared with what they take."""
+    """Returns what `measure` found, with the rates of reading relative to those of steps."""
     batch_size, demands = result["batch_size"], result["demands"]
     header = ["read from", "notes", "workers", "batches/s", "notes/s"]
     rows = []

@@ -1,4 +1,4 @@
-"""How fast a magnitude becomes a sound, beside librosa, which the authors call for it."""
+"""Speed of Griffin-Lim, compared with librosa, which the authors use."""
 
 import inspect
 import time
@@ -18,7 +18,7 @@ from wavenet_ae.training import sharding
 
 _HARMONICS = 20
 
-# The name of its argument: another since librosa 1.0, which needs Python 3.12.
+# The argument's name changed with librosa 1.0, which needs Python 3.12.
 LIBROSAS_SEED = (
     "rng" if "rng" in inspect.signature(librosa.griffinlim).parameters else "random_state"
 )
@@ -34,22 +34,22 @@ def measure(
 ) -> dict[str, Any]:
     """Measures `spectral.griffin_lim`, as `SpectralCodec` calls it, and `librosa.griffinlim`.
 
-    Both start from random phases and get the same magnitudes, of notes of 4 s; neither has
-    momentum. Ours gets all notes at a time, on all devices of this process; librosa one after the
+    Both start from random phases and get the same magnitudes, of notes of 4 s; neither uses
+    momentum. Ours gets all notes at once, on all devices of this process; librosa one after the
     other, which on a CPU is not slower.
 
     Args:
         batch_size: notes.
         iterations: 1000 in the authors' code.
-        seconds: of each measurement; a batch that has begun is finished.
+        seconds: of each measurement; the last batch is finished.
         repetitions: of the whole round.
         seed: of the notes and phases.
 
     Returns:
         What was measured, for JSON; the names have the units. A spread has the repetitions'
         `median`, `lowest` and `highest`; `ratio` is the quotient of the medians.
-        `spectral_convergence` tells how far from the given magnitudes those of the sounds are,
-        relative to them: the mean over the notes, which both should have about the same.
+        `spectral_convergence` is the relative distance of the sounds' magnitudes from the given
+        ones, averaged over the notes; both should have about the same.
     """
     interleaved.check_seconds(seconds)
     mesh = sharding.data_mesh(jax.local_devices())

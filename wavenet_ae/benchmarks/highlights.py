@@ -1,6 +1,6 @@
-"""What of a benchmark's numbers stands in the accelerator's one table, by the benchmark's task.
+"""The rows of the accelerator's table for each benchmark, by the benchmark's task.
 
-These read JSON and import no benchmark, so that a library that one of them lacks stops no other.
+These read JSON and import no benchmark, so that a missing library of one does not stop the others.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def _training(found: Mapping[str, Any]) -> list[Fact]:
 
 
 def _sampling(found: Mapping[str, Any]) -> list[Fact]:
-    """Returns the rates of generation, and what the memory alone would allow."""
+    """Returns the rates of generation, and their share of the memory's limit."""
     facts = []
     for batch in found["batches"]:
         steps = batch["steps_per_s"]["median"]
@@ -40,15 +40,15 @@ def _sampling(found: Mapping[str, Any]) -> list[Fact]:
 
 
 def _transposed(found: Mapping[str, Any]) -> list[Fact]:
-    """Returns the times of both ways of transposed convolutions."""
+    """Returns the times of both algorithms of transposed convolutions."""
     return [
-        (f"{way.replace('_', ' ')}, ms forth and back", f"{spread['median']:.4g}")
-        for way, spread in found["ms"].items()
+        (f"{algorithm.replace('_', ' ')}, ms forth and back", f"{spread['median']:.4g}")
+        for algorithm, spread in found["ms"].items()
     ]
 
 
 def _griffin_lim(found: Mapping[str, Any]) -> list[Fact]:
-    """Returns the rate of Griffin-Lim, alone and beside librosa's."""
+    """Returns the rate of Griffin-Lim, and its ratio to librosa's."""
     sizes = f"{found['batch_size']} notes, {found['iterations']} iterations"
     return [
         (f"notes/s ({sizes})", f"{found['notes_per_s']['ours']['median']:.4g}"),

@@ -1,6 +1,6 @@
-"""Several things measured side by side: in turns, and the whole round again and again.
+"""Interleaved measurements: each is measured in turn, for several rounds.
 
-A machine is not equally fast all the time; what is measured in turns has met the same machine.
+A machine's speed varies over time; measurements in turns see the same machine.
 """
 
 import math
@@ -20,7 +20,7 @@ HEADER = ["median", "lowest", "highest"]  # of `Spread.cells`
 
 
 class Spread(NamedTuple):
-    """What repeated measurements gave."""
+    """The results of repeated measurements."""
 
     median: float
     lowest: float
@@ -31,7 +31,7 @@ class Spread(NamedTuple):
         return Spread(*(factor * value for value in self))
 
     def inverse(self) -> "Spread":
-        """Returns the spread of the inverses: of times from one of rates."""
+        """Returns the spread of the inverses, such as times from rates."""
         return Spread(1 / self.median, 1 / self.highest, 1 / self.lowest)
 
     def cells(self) -> list[str]:
@@ -46,7 +46,7 @@ class Spread(NamedTuple):
 def measure(
     contestants: Mapping[Name, Callable[[], float]], repetitions: int
 ) -> dict[Name, Spread]:
-    """Measures each in turn, and that as often as asked for; shows the progress.
+    """Measures each in turn, for some rounds; shows the progress.
 
     Args:
         contestants: by name; each does its measurement and returns the result.
@@ -65,13 +65,13 @@ def measure(
 
 
 def calls_per_s(call: Callable[[], Any], seconds: float, warm_up_s: float = 0.0) -> float:
-    """Calls again and again for some time, at least once, and returns the rate.
+    """Calls a function repeatedly for some time, at least once, and returns the rate.
 
     Args:
-        call: what it returns may still be computed by JAX: one further call is made meanwhile, and
-            the rate is of computed results.
-        seconds: after which no call begins.
-        warm_up_s: seconds of calls before, which do not count; 0: none.
+        call: JAX may still be computing what it returns: one further call is made meanwhile, and
+            the rate is of finished results.
+        seconds: after which no new call is made.
+        warm_up_s: seconds of uncounted calls before; 0: none.
     """
     if warm_up_s:
         _calls(call, warm_up_s)

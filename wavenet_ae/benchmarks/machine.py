@@ -13,8 +13,8 @@ from wavenet_ae.system.worker_pool import num_cores
 def describe() -> dict[str, Any]:
     """Returns what the devices are and how many, the cores, and the versions of JAX.
 
-    `has_compilation_cache` tells whether a compilation may have been read from a cache on disk:
-    then it was quicker than one from scratch.
+    `has_compilation_cache` says whether compilations may come from a cache on disk, which is
+    quicker than compiling.
     """
     device = jax.devices()[0]
     return {
@@ -31,7 +31,7 @@ def describe() -> dict[str, Any]:
 
 
 def sentence(machine: dict[str, Any]) -> str:
-    """Returns what `describe` found, for people."""
+    """Returns what `describe` found, as text."""
     m = machine
     cache = "; compilations may come from a cache" if m["has_compilation_cache"] else ""
     return (
@@ -41,12 +41,12 @@ def sentence(machine: dict[str, Any]) -> str:
 
 
 def peak_resident_bytes() -> int:
-    """Returns the most main memory that this process has had."""
+    """Returns the peak main memory of this process."""
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def peak_device_bytes() -> int | None:
-    """Returns the most memory that this process has had on a device; None where none counts it."""
+    """Returns the peak memory of this process on a device; None where devices do not count it."""
     peaks = [(d.memory_stats() or {}).get("peak_bytes_in_use") for d in jax.local_devices()]
     return max((peak for peak in peaks if peak is not None), default=None)

@@ -1,7 +1,7 @@
-"""Floating-point operations that a model takes, whatever the program that computes it does.
+"""Floating-point operations of a model, independent of the compiled program.
 
-They are those of matrix products and convolutions, two a multiply-add, counted in the traced
-function: what a compiler adds, fuses or computes twice makes no difference, and a rate of them is
+They are those of matrix products and convolutions, two per multiply-add, counted in the traced
+function: what a compiler adds, fuses or computes twice does not count, and a rate of them is
 comparable between programs and machines (the `model FLOPs` of Chowdhery et al. 2022, appendix B).
 """
 
@@ -19,12 +19,12 @@ from wavenet_ae.tasks import Task
 def of_function(function: Callable[..., Any], *args: Any) -> int:
     """Counts the operations of a call.
 
-    Of a convolution, what meets padding or falls between samples is none; the WaveNet's are
+    In a convolution, those on padding or between samples do not count; the WaveNet's are matrix
     products, which also multiply the zeros around a signal.
 
     Args:
         function: of arrays, that JAX can trace.
-        args: its arguments; their shapes will do.
+        args: its arguments; shapes are enough.
 
     Raises:
         ValueError: products or convolutions are in a loop whose length is known at run time only.
@@ -40,7 +40,7 @@ def of_training_step(task: Task, batch: Any) -> int:
 
     Args:
         task: with the model and the loss.
-        batch: global; shapes will do.
+        batch: global; shapes are enough.
     """
     params, model_state = jax.eval_shape(task.init, jax.random.key(0))
     return 3 * of_function(lambda *args: task.loss(*args, train=True), params, model_state, batch)
@@ -57,7 +57,7 @@ def _of_equation(equation: core.JaxprEqn) -> int:
         case "conv_general_dilated":
             return _of_convolution(equation)
         case "cond":
-            # Ways to one result, by platform: the least is the work of the model.
+            # Branches by platform with the same result: the model's work is the smallest.
             return min(map(_of_jaxpr, _inner(equation)))
         case "scan":
             return equation.params["length"] * sum(map(_of_jaxpr, _inner(equation)))

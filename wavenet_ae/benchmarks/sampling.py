@@ -1,4 +1,4 @@
-"""How fast sounds are generated, beside what the machine's memory and matrix units can do."""
+"""Speed of generation, compared with the machine's memory and matrix units."""
 
 import math
 import time
@@ -24,8 +24,8 @@ _HEADS = [
     *("binding", "share of it", "compiled in, s"),
 ]
 _VOICE_HEADS = ["one voice: samples a chunk", "ms a chunk", "times real time"]
-_NOTE = "Where a cache holds the weights, the memory is no ceiling: a share can then be above 1."
-# A sound is so many chunks long; then another one begins.
+_NOTE = "If the weights fit in a cache, memory is not a ceiling: a share can then be above 1."
+# The chunks of a sound; then another one begins.
 _CHUNKS = 256
 
 
@@ -41,12 +41,12 @@ def measure(
     """Measures generation, matrix products and memory reads in turns.
 
     Args:
-        config: of a training of a WaveNet autoencoder, whose parameters are new ones here.
+        config: of a training of a WaveNet autoencoder; its parameters are newly initialised.
         nums_sounds: numbers of sounds that are generated together.
-        chunk_frames: frames that are generated at a time, the least that is measured; by default
-            1 on CPUs, and what `sampler.generate` takes on others.
-        voice: measure chunks of one sound, too.
-        seconds: of each measurement; a chunk that has begun is finished.
+        chunk_frames: frames that are generated at a time, the smallest unit measured; by default
+            1 on CPUs, else as in `sampler.generate`.
+        voice: also measure chunks of one sound.
+        seconds: of each measurement; the last chunk is finished.
         repetitions: of the whole round.
 
     Returns:
@@ -102,7 +102,7 @@ def measure(
             "arithmetic": measured["matrix"].median / flop,
         }
         steps = measured[number].times(chunk_frames * model.hop_length)
-        # 0 where a number before had the same program: of one sound.
+        # 0 where an earlier number had the same program (of one sound).
         compile_s = max(0.0, first_s[number] - 1 / measured[number].median)
         batches.append(_batch(number, steps, limits) | {"compile_s": compile_s})
     return {
@@ -128,7 +128,7 @@ def measure(
 def _batch(
     num_sounds: int, steps_per_s: interleaved.Spread, limits: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Returns an entry of `batches`, but for the compilation."""
+    """Returns an entry of `batches`, without the compilation time."""
     samples_per_s = steps_per_s.times(num_sounds)
     binding = min(limits, key=limits.get)
     return {
@@ -149,7 +149,7 @@ def _chunks(
     seed: int,
     mesh: Mesh,
 ) -> Iterator[np.ndarray]:
-    """Yields the chunks of random sounds without end, as `wavenet-ae generate` makes them."""
+    """Yields chunks of random sounds endlessly, generated as by `wavenet-ae generate`."""
     shape = (num_sounds, _CHUNKS * chunk_frames, model.embedding_size)
     embedding = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
     pitch = np.full(num_sounds, 60) if model.num_pitches else None
@@ -183,7 +183,7 @@ def _voice(
 
 
 def _decoder_weights(params: Any) -> Iterator[tuple[str, str, int]]:
-    """Yields layer, kind and size of all weights that each sample needs: not the embedding's."""
+    """Yields layer, kind and size of the weights that each sample needs, without conditioning."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(params["decoder"]):
         *layers, kind = (entry.key for entry in path)
         if not layers[-1].endswith("conditioning"):
@@ -194,7 +194,7 @@ def flop_per_sample(params: Any) -> int:
     """Counts the operations that a sample of one sound takes: two for each of the kernels' numbers.
 
     Args:
-        params: of a WaveNet autoencoder; shapes will do.
+        params: of a WaveNet autoencoder; shapes are enough.
     """
     return 2 * sum(size for _, kind, size in _decoder_weights(params) if kind == "kernel")
 
@@ -203,7 +203,7 @@ def decoder_bytes(params: Any, dtype: Any) -> int:
     """Counts the bytes of the weights that each sample needs, in the type of the computation.
 
     Args:
-        params: of a WaveNet autoencoder; shapes will do.
+        params: of a WaveNet autoencoder; shapes are enough.
         dtype: of the computation; the logits' are float32.
     """
     width = jnp.dtype(dtype).itemsize
@@ -213,7 +213,7 @@ def decoder_bytes(params: Any, dtype: Any) -> int:
 
 
 def document(result: Mapping[str, Any]) -> doc.Document:
-    """Returns what `measure` found, beside the ceilings."""
+    """Returns what `measure` found, with the ceilings."""
     rows = []
     for batch in result["batches"]:
         limits = batch["ceilings_samples_per_s"]

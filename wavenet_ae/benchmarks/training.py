@@ -1,4 +1,4 @@
-"""How fast a training step is, beside what the machine's matrix units can do."""
+"""Speed of a training step, compared with the machine's matrix units."""
 
 import itertools
 import time
@@ -26,7 +26,7 @@ _Model = TypeVar("_Model")
 
 
 class TrainingStep:
-    """The training step of a configuration, compiled, with a state and batches on the devices.
+    """The compiled training step of a configuration, with a state and batches on the devices.
 
     A call does one update and returns its metrics, which JAX may still be computing.
 
@@ -116,12 +116,12 @@ def model_of(config: Mapping[str, Any], kind: type[_Model], rule: str, file: str
 
     Args:
         config: of the training.
-        kind: the class that it must be of.
-        rule: which model the benchmark is for, to begin a message with.
+        kind: its required class.
+        rule: which model the benchmark is for; the beginning of the error message.
         file: of a configuration with that model.
 
     Raises:
-        UserError: a setting is wrong, or the model is another.
+        UserError: a setting is wrong, or the model is of another class.
     """
     check_training(config)
     model = tasks.create(config).model
@@ -162,7 +162,7 @@ def measure(
     check_training(config)
     step = TrainingStep(config, first_batches(config) if real_data else None)
     jax.block_until_ready(step())
-    # Before the ceilings' arrays are there.
+    # Before the ceilings' arrays exist.
     peaks = {"device": machine.peak_device_bytes(), "resident": machine.peak_resident_bytes()}
     model = step.task.model
     operands = jnp.dtype(model.arithmetic.operands).name
@@ -204,20 +204,20 @@ def measure(
 
 
 def program_bytes(compiled: jax.stages.Compiled) -> int | None:
-    """Returns what a program needs of a device's memory by its compiler, arguments included."""
+    """Returns the device memory that a program needs by its compiler, including arguments."""
     memory = compiled.memory_analysis()
     if memory is None:
         return None
     return (
         memory.argument_size_in_bytes
         + memory.output_size_in_bytes
-        - memory.alias_size_in_bytes  # donated arguments become outputs where they are
+        - memory.alias_size_in_bytes  # donated arguments become outputs in place
         + memory.temp_size_in_bytes
     )
 
 
 def document(result: Mapping[str, Any]) -> doc.Document:
-    """Returns what `measure` found, beside the ceilings."""
+    """Returns what `measure` found, with the ceilings."""
     lines = [
         ("training step, ms", "step_ms", 1),
         ("samples/s", "samples_per_s", 1),

@@ -1,4 +1,4 @@
-"""How fast the baseline's transposed convolutions are, computed in the two ways there are."""
+"""Speed of the baseline's transposed convolutions by both algorithms."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -12,13 +12,13 @@ from wavenet_ae.models import strided
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
 from wavenet_ae.publish import document as doc
 
-_WAYS = {"by_phases": strided.by_phases, "directly": strided.directly}
+_ALGORITHMS = {"by_phases": strided.by_phases, "directly": strided.directly}
 
 
 def measure(
     config: Mapping[str, Any], *, seconds: float = 5.0, repetitions: int = 3
 ) -> dict[str, Any]:
-    """Measures the decoder's transposed convolutions but the first, of 1 x 1, and their gradients.
+    """Measures the decoder's transposed convolutions, except the first (1 x 1), with gradients.
 
     Args:
         config: of a training of the baseline; its batch size and type are used.
@@ -28,7 +28,7 @@ def measure(
     Returns:
         What was measured, for JSON: `ms` has the repetitions' `median`, `lowest` and `highest` of
         `by_phases` and `directly` (see `models.strided`); `in_use` names the one that the model
-        takes here.
+        uses here.
 
     Raises:
         UserError: a setting is wrong, or the configuration is of another model.
@@ -38,7 +38,8 @@ def measure(
         config, SpectralAutoencoder, "--task=transposed is for the baseline", "spectral_ae.py"
     )
     contestants = {
-        name: _step(way, model, config["batch_size"], config["seed"]) for name, way in _WAYS.items()
+        name: _step(algorithm, model, config["batch_size"], config["seed"])
+        for name, algorithm in _ALGORITHMS.items()
     }
     measured = interleaved.measure(
         {
@@ -56,7 +57,7 @@ def measure(
 
 
 def _step(
-    way: Callable[..., jax.Array], model: SpectralAutoencoder, batch_size: int, seed: int
+    algorithm: Callable[..., jax.Array], model: SpectralAutoencoder, batch_size: int, seed: int
 ) -> Callable[[], Any]:
     """Returns a call that computes all layers, each on noise of its own, and their gradients."""
     layers = model.bind({}).decoder.layers
@@ -76,15 +77,17 @@ def _step(
     precision = model.arithmetic.precision
 
     @jax.jit
-    def forth_and_back(inputs: Any) -> Any:
+    def forward_and_backward(inputs: Any) -> Any:
         results = []
         for (x, kernel, gradient), stride in zip(inputs, strides, strict=True):
-            y, pull = jax.vjp(lambda x, kernel, s=stride: way(x, kernel, s, precision), x, kernel)
+            y, pull = jax.vjp(
+                lambda x, kernel, s=stride: algorithm(x, kernel, s, precision), x, kernel
+            )
             results.append((y, pull(gradient.astype(y.dtype))))
         return results
 
-    jax.block_until_ready(forth_and_back(inputs))
-    return lambda: forth_and_back(inputs)
+    jax.block_until_ready(forward_and_backward(inputs))
+    return lambda: forward_and_backward(inputs)
 
 
 def document(result: Mapping[str, Any]) -> doc.Document:

@@ -1,1 +1,1 @@
-"""What XLA makes of the training step and of the sampler for a TPU slice that is not there."""
+"""The training step and the sampler as XLA compiles them for a TPU slice, without a TPU."""

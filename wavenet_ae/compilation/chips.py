@@ -1,4 +1,4 @@
-"""TPU chips and slices of them, without one at hand."""
+"""TPU chips and slices of them, for compiling without a TPU."""
 
 import importlib.util
 import os
@@ -13,18 +13,18 @@ from jax.experimental import topologies
 
 from wavenet_ae.system.errors import UserError
 
-# Where `make libtpu` puts it: within the environment, JAX would look for a TPU at every start.
+# Where `make libtpu` puts it: among the packages, JAX would look for a TPU at every start.
 LIBTPU_FOLDER = Path(sys.prefix) / "libtpu"
 
 
 class Chip(NamedTuple):
-    """What a chip can do at most, by its maker.
+    """The maker's limits of a chip.
 
     Attributes:
-        hbm_bytes: its memory, as much of it as the compiler gives to programs.
+        hbm_bytes: of its memory, what the compiler gives to programs.
         flops_per_s: of matrix products in bfloat16.
         hbm_bytes_per_s: between the memory and the chip.
-        options: with which libtpu gives one device a chip.
+        options: of libtpu, for one device per chip.
     """
 
     hbm_bytes: int
@@ -33,8 +33,8 @@ class Chip(NamedTuple):
     options: dict[str, str]
 
 
-# Speeds: docs.cloud.google.com/tpu/docs/v4, /v5e, /v5p and /v6e. Memories: what libtpu 0.0.42 says
-# when a program needs more ("available HBM"); the documents have 32, 16, 95 and 32 GB.
+# Speeds: docs.cloud.google.com/tpu/docs/v4, /v5e, /v5p and /v6e. Memories: libtpu 0.0.42's message
+# when a program needs more ("available HBM"); the documents say 32, 16, 95 and 32 GB.
 CHIPS = {
     # As JAX runs on them, the two cores of a v4 chip are one device.
     "v4": Chip(int(30.75 * 2**30), 275e12, 1200e9, {"chip_config_name": "megacore"}),
@@ -50,20 +50,20 @@ def chip_of(topology: str) -> Chip:
     """Returns the chip of a topology like `v5e:2x4`.
 
     Raises:
-        UserError: it is of no such form, or the chip is not known.
+        UserError: it has another form, or the chip is unknown.
     """
     name, _, shape = topology.partition(":")
     axes = 3 if name in ("v4", "v5p") else 2
     if name not in CHIPS or not re.fullmatch(r"\d+" + r"x\d+" * (axes - 1), shape):
-        raise UserError(f"--topology={topology} is none that is known here: give {_FORMS}.")
+        raise UserError(f"--topology={topology} is not a known topology: give {_FORMS}.")
     return CHIPS[name]
 
 
 def devices_of(topology: str) -> Sequence[jax.Device]:
-    """Returns the devices of a topology, one a chip: programs compile for them, and never run.
+    """Returns the devices of a topology, one per chip: programs are compiled for them, never run.
 
     Raises:
-        UserError: there is no libtpu, or it knows no such topology.
+        UserError: there is no libtpu, or it does not have the topology.
     """
     chip = chip_of(topology)
     _find_libtpu()
@@ -72,7 +72,7 @@ def devices_of(topology: str) -> Sequence[jax.Device]:
     except jax.errors.JaxRuntimeError as error:
         reason = str(error).splitlines()[0].removeprefix("INVALID_ARGUMENT: ").rstrip(".")
         raise UserError(
-            f"--topology={topology} is no slice that can be had ({reason}): give {_FORMS}."
+            f"--topology={topology} is not an available slice ({reason}): give {_FORMS}."
         ) from error
 
 
@@ -84,7 +84,7 @@ def _find_libtpu() -> None:
                 "pip install -e '.[tpu]'."
             )
         sys.path.append(str(LIBTPU_FOLDER))
-    # It shall look for no TPU, and leave other processes' compilations alone.
+    # It must not look for a TPU, nor block other processes' compilations.
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
     os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-8")
     os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")

@@ -9,7 +9,7 @@ from wavenet_ae.compilation.hlo_text import Computation, Instruction
 
 
 def flops_of(computation: Computation, instruction: Instruction) -> int:
-    """Counts two operations a multiply-add; what meets padding or falls between samples is none.
+    """Counts two operations per multiply-add, without those on padding or between samples.
 
     Args:
         computation: with the operands.

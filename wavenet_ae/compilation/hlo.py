@@ -2,7 +2,7 @@
 
 XLA's own cost analysis counts the body of a loop once, and arrays in on-chip memory as if they were
 in HBM. Here a loop's body counts as often as it runs, and the memory space in an array's layout
-tells where it is.
+says where it is.
 """
 
 import collections
@@ -24,7 +24,7 @@ COLLECTIVES = (
     "reduce-scatter",
 )
 
-# They name what is there, or stand for what is counted elsewhere.
+# They only name values, or are counted elsewhere.
 _FREE = frozenset(
     [
         "add-dependency",
@@ -42,9 +42,9 @@ _FREE = frozenset(
         "while",
     ]
 )
-# Slices that are brought on chip side by side need no copy to be one array.
+# Slices that are put on chip side by side are one array without a copy.
 _FREE_CALLS = ('custom_call_target="ConcatBitcast"', 'custom_call_target="AllocateBuffer"')
-# They read no more of their first operand than they give back.
+# They read no more of their first operand than they return.
 _SLICES = ("dynamic-slice", "gather", "slice", "slice-start")
 _UPDATE = "dynamic-update-slice"
 
@@ -55,7 +55,7 @@ class Collective:
 
     Attributes:
         kind: one of `COLLECTIVES`.
-        arrays: what a device gives to it.
+        arrays: what a device contributes.
         times: how often it runs.
     """
 
@@ -65,7 +65,7 @@ class Collective:
 
     @property
     def num_bytes(self) -> int:
-        """What a device gives to it each time."""
+        """The bytes that a device contributes each time."""
         return sum(array.num_bytes for array in self.arrays)
 
 
@@ -75,7 +75,7 @@ class Module:
     Attributes:
         computations: by name.
         entry: the one that runs.
-        unknown_loops: loops whose number of iterations the text does not tell: they count once.
+        unknown_loops: loops whose number of iterations is not in the text: they count once.
     """
 
     def __init__(self, text: str):
@@ -123,9 +123,9 @@ class Module:
 
     @functools.cached_property
     def matrix_flops(self) -> int:
-        """Floating-point operations of matrix products and convolutions, two a multiply-add.
+        """Floating-point operations of matrix products and convolutions, two per multiply-add.
 
-        What falls on padding or between dilated samples does not count.
+        Those on padding or between dilated samples do not count.
         """
         return sum(
             times * flops_of(computation, instruction)
@@ -134,7 +134,7 @@ class Module:
 
     @functools.cached_property
     def hbm_bytes(self) -> int:
-        """Bytes that all instructions read from HBM and write to it, without tiles' padding."""
+        """Bytes that all instructions read from and write to HBM, without the padding of tiles."""
         fused = {
             called
             for _, instruction, _ in self._running()
@@ -182,13 +182,13 @@ class Module:
             elif user.opcode != "tuple":
                 for index, name in enumerate(user.operands):
                     if name == value.name:
-                        # Where it lies, the operand of the fusion itself tells.
+                        # The operand of the fusion itself says where it is.
                         hbm = dataclasses.replace(value, arrays=_as_hbm(value.arrays))
                         total += self._bytes_read(user, index, hbm)
         return total
 
     def _written(self, instruction: Instruction, computation: Computation) -> list[Array]:
-        """Returns the arrays that are written: of an update in place, no more than the update."""
+        """Returns the arrays that are written: for an update in place, only the update."""
         if instruction.opcode == _UPDATE:
             update = computation[instruction.operands[1]].arrays[0]
             return [dataclasses.replace(update, in_hbm=instruction.arrays[0].in_hbm)]
@@ -241,7 +241,7 @@ class Module:
 
 
 def _source(computation: Computation, name: str, index: int) -> Instruction | None:
-    """Follows an element of a tuple to what it was made by."""
+    """Follows an element of a tuple to the instruction that made it."""
     value = computation[name]
     if value.opcode != "tuple":
         return None

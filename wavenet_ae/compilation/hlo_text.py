@@ -45,7 +45,7 @@ class Instruction:
     Attributes:
         name: in its computation.
         opcode: as `fusion`.
-        arrays: of the result; those of a tuple one after the other.
+        arrays: of the result; those of a tuple in order.
         operands: names of instructions.
         inside: the text between the parentheses.
         attributes: the text after them.
@@ -62,7 +62,7 @@ class Instruction:
 
     @property
     def called(self) -> list[str]:
-        """Names of the computations that it runs, but for a loop's condition."""
+        """Names of the computations that it runs, except a loop's condition."""
         return [name for text in _CALLED.findall(self.attributes) for name in _NAME.findall(text)]
 
     def attribute(self, name: str) -> str | None:
@@ -102,7 +102,7 @@ def parse(text: str) -> tuple[dict[str, Computation], str]:
         text: from `jax.stages.Compiled.as_text`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not the text of a module.
     """
     computations, entry, current = {}, None, Computation()
     for line in text.splitlines():
@@ -112,7 +112,7 @@ def parse(text: str) -> tuple[dict[str, Computation], str]:
         elif found := _INSTRUCTION.match(line):
             current[found[2]] = _parse_instruction(line, found)
     if entry is None:
-        raise ValueError("this is no text of an HLO module: it has no ENTRY")
+        raise ValueError("this is not the text of an HLO module: it has no ENTRY")
     return computations, entry
 
 

@@ -1,4 +1,4 @@
-"""The training step and the sampler, lowered from shapes alone and compiled for a TPU slice."""
+"""The training step and the sampler, lowered from shapes only and compiled for a TPU slice."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,8 +24,8 @@ def lower_train_step(
     """Lowers the step that `train_and_evaluate` runs.
 
     Args:
-        config: a configuration of a training, with a batch that the devices can share.
-        devices: all that train together.
+        config: of a training, with a batch size that the number of devices divides.
+        devices: all devices of the training.
 
     Raises:
         UserError: a setting is wrong.
@@ -101,24 +101,24 @@ def _wavenet(task: tasks.Task) -> WaveNetAutoencoder:
 
 
 def describe(compiled: jax.stages.Compiled, chip: Chip, units: int = 1) -> dict[str, Any]:
-    """Reads off a program what one device needs and does.
+    """Returns what one device needs and does to run a program.
 
     Args:
         compiled: for TPUs.
-        chip: of which a device is one.
+        chip: that each device is.
         units: of work in a call of it: 1 step, or many samples.
 
     Returns:
         `memory_bytes` of a call by kind; and of one unit `flops` (of matrix products and
-        convolutions), `hbm_bytes` moved from and to HBM, `collectives`, and `floors_s`: times
-        below which the chip cannot be, of its matrix units (`compute`) and of its HBM (`memory`).
-        `unknown_loops` counts loops whose length the program does not tell: they count once.
+        convolutions), `hbm_bytes` moved from and to HBM, `collectives`, and `floors_s`: lower
+        bounds of the time, by the chip's matrix units (`compute`) and by its HBM (`memory`).
+        `unknown_loops` is the number of loops of unknown length, which count once.
     """
     memory = compiled.memory_analysis()
     module = Module(compiled.as_text())
     kinds = {
         "arguments": memory.argument_size_in_bytes,
-        # Donated arguments become outputs where they are.
+        # Donated arguments become outputs in place.
         "outputs": memory.output_size_in_bytes - memory.alias_size_in_bytes,
         "temporaries": memory.temp_size_in_bytes,
         "code": memory.generated_code_size_in_bytes,

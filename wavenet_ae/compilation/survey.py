@@ -1,4 +1,4 @@
-"""Compiles programs for several slices and sizes, and keeps what is learned, row by row."""
+"""Compiles programs for several slices and sizes, and saves the results row by row."""
 
 import functools
 import hashlib
@@ -41,7 +41,7 @@ def compile_all(
         topologies: like `v5e:2x4`.
         batch_sizes: global batches of training steps.
         nums_sounds: sounds that a sampler generates together, on the chips of one host.
-        folder: for `compiled.json` and `compiled.md`: programs that are there from before are not
+        folder: for `compiled.json` and `compiled.md`; programs in an earlier result are not
             compiled again. None: nothing is written.
 
     Returns:
@@ -50,11 +50,11 @@ def compile_all(
 
     Raises:
         UserError: there is no libtpu or no such topology, the configuration is wrong, or the
-            folder holds another's results.
+            folder holds other results.
     """
     check_training(config)
     for topology in topologies:
-        chips.devices_of(topology)  # all are known before the first is compiled
+        chips.devices_of(topology)  # all are checked before the first is compiled
     saved = {} if folder is None else _read(folder, config)
     rows = []
     for row, lower, units in _programs(config, topologies, batch_sizes, nums_sounds):
@@ -73,7 +73,7 @@ def _programs(
     batch_sizes: Sequence[int],
     nums_sounds: Sequence[int],
 ) -> Iterator[_Program]:
-    """Yields what each row begins with, what lowers its program, and the units of its work."""
+    """Yields each row's first entries, the function that lowers its program, and its units."""
     for topology in topologies:
         devices = chips.devices_of(topology)
         for size in batch_sizes:
@@ -102,7 +102,7 @@ def _identity(row: Row) -> tuple[Any, ...]:
 def _compile(
     row: Row, lower: Callable[[], jax.stages.Lowered], units: int, saved: Row | None
 ) -> Row:
-    """Returns the whole row: the saved one, where it is of the very same program."""
+    """Returns the complete row: the saved one, if it is of the same program."""
     chip = chips.chip_of(row["topology"])
     row = row | {"hbm_bytes_per_device": chip.hbm_bytes}
     if "reason" in row:
@@ -126,7 +126,7 @@ def _compile(
         installed = " and ".join(f"{name} {version}" for name, version in _versions().items())
         raise UserError(
             f"the compiled program cannot be read ({str(error).splitlines()[0]}): {installed} may "
-            "not fit together; make libtpu brings the version that does."
+            "be incompatible; make libtpu installs the matching version."
         ) from error
 
 
@@ -139,7 +139,7 @@ def _versions() -> dict[str, str]:
 
 
 def _shortage(message: str) -> str:
-    """Returns what the compiler says of a memory that is too small, in one sentence."""
+    """Returns the compiler's message on too little memory, in one sentence."""
     found = re.search(r"(the total memory required .*? exceeds available HBM \([^)]*\))", message)
     return f"does not fit: {found[1] if found else message.splitlines()[0]}"
 

@@ -1,4 +1,4 @@
-"""What there is to tell of compiled programs: what they need and do."""
+"""The document on compiled programs: what they need and do."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +11,11 @@ TRAINING_STEP = "training step"
 SAMPLER = "sampler"
 
 NOTICE = (
-    "Read off programs that were compiled for TPUs, and run on none: the times are floors, not "
-    "measurements. A floor is what a chip's matrix units (at their bfloat16 peak) or its HBM (at "
-    "full bandwidth) need for what the program does; a step or sample takes at least the longer "
-    "one. Exchange between chips, elementwise work, on-chip memory and waiting come on top. All "
-    "numbers but batch, sounds and samples/s are of one chip."
+    "Computed from programs that were compiled for TPUs but not run: the times are floors, not "
+    "measurements. A floor is the time that a chip's matrix units (at their bfloat16 peak) or its "
+    "HBM (at full bandwidth) need for the program; a step or sample takes at least the longer one. "
+    "Exchange between chips, elementwise work, on-chip memory and waiting come on top. All numbers "
+    "except batch, sounds and samples/s are per chip."
 )
 
 
@@ -45,7 +45,7 @@ def title(row: Row) -> str:
 
 
 def card(row: Row) -> doc.Card:
-    """Returns all there is to say of a row."""
+    """Returns the card of a row."""
     if "reason" in row:
         return doc.Card(title(row), (doc.Paragraph(row["reason"]),))
     is_step = row["program"] == TRAINING_STEP
@@ -70,7 +70,7 @@ def card(row: Row) -> doc.Card:
 
 
 def _exchanged(row: Row) -> str:
-    """Returns what goes between chips, by kind of exchange and type of numbers."""
+    """Returns the data exchanged between chips, by kind of exchange and type of numbers."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for collective in row["collectives"]:
         key = (collective["kind"], " and ".join(collective["dtypes"]))
@@ -105,7 +105,7 @@ def _cells(row: Row, is_step: bool) -> list[str]:
     cells = [row["topology"], str(size), str(row["num_devices"])]
     if "reason" in row:
         return [*cells, row["reason"]]
-    # The step's samples are not in older files.
+    # Older files do not have the step's samples.
     samples = row.get("samples") if is_step else size
     return [
         *cells,

@@ -1,1 +1,1 @@
-"""Documents, and what they look like as JSON, Markdown and HTML. Knows no model and no study."""
+"""Documents, written as JSON, Markdown and HTML; independent of models and studies."""

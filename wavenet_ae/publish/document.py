@@ -1,7 +1,7 @@
-"""What a study tells: text, tables, figures and sounds, whatever they will look like.
+"""The content of a report: text, tables, figures and sounds, independent of the output format.
 
-Texts may hold `names` in backticks and **what stands out** in pairs of asterisks; all else stands
-as it is, and is escaped where needed. Cells of tables and names of sounds are plain.
+Texts may hold `names` in backticks and **emphasis** in pairs of asterisks; all else is literal, and
+escaped where needed. Cells of tables and names of sounds are plain.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Table(Block):
         header: a title for each column.
         rows: each with a cell for each column, or with fewer; the first one names the row.
         caption: empty for none.
-        text_columns: so many of the first columns are text, the others are numbers.
+        text_columns: this many of the first columns are text, the others are numbers.
     """
 
     header: Sequence[str]
@@ -63,7 +63,7 @@ class Figure(Block):
 
 @dataclass(frozen=True)
 class Sound(Block):
-    """A WAV file to hear, and to see as a rainbowgram."""
+    """A WAV file with a player and its rainbowgram."""
 
     path: Path
     name: str
@@ -85,7 +85,7 @@ class SideBySide(Block):
 
 @dataclass(frozen=True)
 class Card(Block):
-    """What belongs together under a title of its own."""
+    """Blocks that belong together, under a title."""
 
     title: str
     blocks: Sequence[Block]
@@ -93,7 +93,7 @@ class Card(Block):
 
 @dataclass(frozen=True)
 class Details(Block):
-    """What is shown on demand."""
+    """Blocks that are shown on demand."""
 
     title: str
     blocks: Sequence[Block]
@@ -101,7 +101,7 @@ class Details(Block):
 
 @dataclass(frozen=True)
 class OnPage(Block):
-    """What needs figures, sounds or the files beside them to make sense: Markdown leaves it out."""
+    """Blocks that refer to figures, sounds or files beside the page: Markdown leaves them out."""
 
     blocks: Sequence[Block]
 
@@ -117,12 +117,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """All that a study has to tell.
+    """The report of a study.
 
     Attributes:
         title: its heading.
-        blocks: what stands before the first section.
-        sections: those without anything in them are left out.
+        blocks: before the first section.
+        sections: empty ones are left out.
         footer: small print at the end.
         window_title: for a browser's window, where it differs from the heading.
     """

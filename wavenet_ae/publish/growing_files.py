@@ -1,4 +1,4 @@
-"""The files of a study that grows part by part."""
+"""The files of a study that is written part by part."""
 
 import json
 from pathlib import Path
@@ -10,13 +10,13 @@ from wavenet_ae.system import atomic_file
 
 
 def write(folder: Path, name: str, numbers: Any, document: Document) -> None:
-    """Writes `NAME.json` and `NAME.md`, each whole or not at all, in the place of earlier ones.
+    """Writes `NAME.json` and `NAME.md`, each atomically, replacing earlier ones.
 
-    The study reads its earlier numbers and so knows that they are its own: there is no record of
-    what was written, for which every process would have to take hold of JAX's devices.
+    The study recognises its own files by reading its earlier numbers. There is no record of what
+    was written, which would make every process occupy JAX's devices.
 
     Args:
-        folder: made if it is not there.
+        folder: created if missing.
         name: of the files.
         numbers: what the document was made from, for JSON.
         document: so far.

@@ -20,10 +20,10 @@ _MARKED = ((r"`([^`]+)`", r"<code>\1</code>"), (r"\*\*(.+?)\*\*", r"<strong>\1</
 
 
 def render(document: Document) -> str:
-    """Returns a whole page, which needs nothing from outside.
+    """Returns a self-contained page.
 
     Raises:
-        AudioFileError: a file of a sound is not there, or is no sound.
+        AudioFileError: the file of a sound does not exist or is not a sound.
     """
     sounds = dict.fromkeys(s.path for part in (document, *document.sections) for s in _sounds(part))
     rainbowgrams = {
@@ -65,12 +65,12 @@ def _uri(path: Path) -> str:
 
 
 def _with_own_ids(svg: str, prefix: str) -> Markup:
-    """Returns a picture with ids that no other picture of the page has."""
+    """Returns a picture with ids that are unique on the page."""
     return Markup(re.sub(r'(\sid="|url\(#|\shref="#)', rf"\g<1>{prefix}-", svg))
 
 
 def _inline(text: str) -> Markup:
-    """Escapes a text, and puts tags in the place of its marks."""
+    """Escapes a text, and replaces its marks by tags."""
     html = str(escape(text))
     for mark, tags in _MARKED:
         html = re.sub(mark, tags, html)

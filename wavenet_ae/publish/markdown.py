@@ -24,8 +24,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], text_columns: in
 
     Args:
         header: a title for each column.
-        rows: of cells; what they lack at the right is left empty.
-        text_columns: so many of the first columns are text; the others are numbers, and stand at
+        rows: of cells; missing cells at the right are left empty.
+        text_columns: this many of the first columns are text; the others are numbers, aligned to
             the right.
     """
     rule = ["---"] * text_columns + ["---:"] * (len(header) - text_columns)
@@ -35,7 +35,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], text_columns: in
 
 
 def _under(heading: str, blocks: Iterable[doc.Block]) -> list[str]:
-    """Returns the blocks under their heading, or nothing where nothing of them is shown."""
+    """Returns the heading and the blocks, or nothing where no block is shown."""
     shown = [*_blocks(blocks)]
     return [heading, *shown] if shown else []
 

@@ -1,4 +1,4 @@
-"""Figures as SVG that stands inside a page."""
+"""Figures as SVG inside a page."""
 
 import io
 import re
@@ -18,7 +18,7 @@ from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 _SERIES_COLOURS = ("#2f7fd0", "#e07b1f", "#3f9f5f", "#a05fb0")
 _DASHES = ("--", ":", "-.", "-")
 _SLANTED = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
-# Stands for the page's own text colour, light or dark.
+# Replaced by the page's own text colour, light or dark.
 _INK = "#010203"
 _STYLE = {
     "axes.edgecolor": _INK,
@@ -99,7 +99,7 @@ def draw_channels(
         values: `[frames, channels]`.
         seconds: of the sound, where the time ends.
         hop_s: seconds from frame to frame.
-        limit: the colours end at plus and minus this value.
+        limit: the range of colours, from minus to plus this value.
         label: says what the values are of.
     """
     frames, channels = values.shape
@@ -152,13 +152,13 @@ def draw_bars(
     """Draws numbers as bars, one series on top of the other.
 
     Args:
-        places: where the bars' middles stand.
+        places: the middles of the bars.
         series: the heights by name, at most four; several have a legend.
         label: says what is counted over what.
         across: names the horizontal axis.
         counted: names the vertical one.
         width: of the bars.
-        names: at ticks, and slanted where they are many; None for numbers.
+        names: at ticks, slanted if there are many; None for numbers.
     """
 
     def draw(axes: Axes) -> None:
@@ -195,7 +195,7 @@ def draw_shares(shares: np.ndarray, rows: Sequence[str], columns: Sequence[str],
         axes.imshow(shares, aspect="auto", interpolation="none", cmap="Blues", vmin=0, vmax=1)
         for (row, column), share in np.ndenumerate(shares):
             if np.isfinite(share):
-                # The cells have their own ground, light or dark.
+                # The cells have their own background, light or dark.
                 ink = "white" if share > 0.5 else "black"
                 cell = f"{100 * share:.0f}"
                 axes.text(column, row, cell, ha="center", va="center", color=ink, fontsize=7)
@@ -208,10 +208,10 @@ def draw_shares(shares: np.ndarray, rows: Sequence[str], columns: Sequence[str],
 
 
 def _svg(label: str, size_inches: tuple[float, float], draw: Callable[[Axes], None]) -> str:
-    """Returns a figure as SVG to stand inside a page.
+    """Returns a figure as SVG for the inside of a page.
 
     Args:
-        label: says what it shows, for those who do not see it.
+        label: says what it shows, for screen readers.
         size_inches: width and height; the page scales it.
         draw: fills the axes.
     """

@@ -15,10 +15,10 @@ from wavenet_ae.system.errors import write_error
 
 @dataclass(frozen=True)
 class StudyFiles:
-    """What a study's files are called.
+    """The names of a study's files.
 
     Attributes:
-        tool: a word for who writes them: no others are replaced; see `results.check`.
+        tool: names the writer, which replaces only its own files; see `results.check`.
         page: the document in HTML.
         numbers: what it was made from, in JSON; None if there is no such file.
         text: the document in Markdown; None if there is no such file.
@@ -30,14 +30,14 @@ class StudyFiles:
     text: str | None = None
 
     def check(self, folder: Path, others: Iterable[str] = ()) -> None:
-        """Finds out before the work whether `write` will be refused.
+        """Checks before the work whether `write` can succeed.
 
         Args:
             folder: to write to.
             others: files of the study that `write_text` will write there.
 
         Raises:
-            UserError: it will.
+            UserError: it cannot.
         """
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         try:
@@ -51,10 +51,10 @@ class StudyFiles:
     def write(
         self, folder: Path, document: Document, numbers: Mapping[str, Any] | None = None
     ) -> Path:
-        """Writes the files, each whole or not at all.
+        """Writes the files, each atomically.
 
         Args:
-            folder: made if it is not there.
+            folder: created if missing.
             document: for the page and the Markdown file.
             numbers: for the JSON file, if there is one.
 
@@ -62,7 +62,7 @@ class StudyFiles:
             The page's path.
 
         Raises:
-            UserError: a file cannot be written, or another one is in its place.
+            UserError: a file cannot be written, or would replace one that is not ours.
         """
         page = html.render(document)
         if self.numbers:

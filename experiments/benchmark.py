@@ -1,29 +1,29 @@
-r"""Measures how fast it is on this machine, beside what the machine can do, in one run.
+r"""Measures the speed of training, generation and reading on this machine, and its ceilings.
 
     python experiments/benchmark.py --task=train --config.batch_size=1 --config.model.dtype=float32
 
-measures the training step of the paper's WaveNet, or of another --config, beside large matrix
+measures the training step of the paper's WaveNet, or of another --config, and large matrix
 products: milliseconds, samples a second, memory, and the share of the machine's arithmetic.
 
     python experiments/benchmark.py --task=sample --num_sounds=1 --num_sounds=8
 
-measures generation, beside what reading the weights and multiplying by them would take. A call
+measures generation, and the time for only reading the weights and multiplying by them. A call
 generates whole frames: --config.model.hop_length=64 makes them short on a slow machine.
 
     python experiments/benchmark.py --task=griffin_lim --iterations=100
 
-measures the spectral baseline's way from magnitude to sound, beside librosa's.
+measures Griffin-Lim, by which the spectral baseline generates sound, and librosa's.
 
     python experiments/benchmark.py --task=transposed --config=experiments/configs/spectral_ae.py
 
-measures the baseline's transposed convolutions, computed in two ways.
+measures the baseline's transposed convolutions, by both algorithms.
 
     python experiments/benchmark.py --task=data --config=experiments/configs/wavenet_ae.py:demo \
         --config.dataset.data_dir=runs/demo/datasets --notes=runs/demo/notes --measure_step
 
-reads batches as the training does, crops and whole notes, from the dataset and from WAV files, with
-0, 1 and 2 reading processes, and compares with what a training step takes: here (--measure_step),
-or on another machine (--step_ms; compile_tpu.py tells floors of TPUs).
+reads batches as training does, crops and whole notes, from the dataset and from WAV files, with
+0, 1 and 2 reading processes, and compares the rate with that of training steps: here
+(--measure_step), or on another machine (--step_ms; compile_tpu.py computes floors for TPUs).
 
 Everything is measured in turns, --repetitions times; numbers are medians, with the lowest and the
 highest.
@@ -71,7 +71,7 @@ _REPETITIONS = flags.DEFINE_integer("repetitions", 3, "Of the whole round.", low
 _OUTPUT = define_path("output", "A JSON file for the numbers.")
 
 _DATA = flags.DEFINE_bool(
-    "data", False, "--task=train: on the first batches of the config's dataset, not on noise."
+    "data", False, "--task=train: use the first batches of the config's dataset, not noise."
 )
 _NUM_SOUNDS = flags.DEFINE_multi_integer(
     "num_sounds",
@@ -85,18 +85,18 @@ _CHUNK_FRAMES = flags.DEFINE_integer(
     "--task=sample: frames generated at a time; default: 1 on CPUs, else as wavenet-ae generate.",
     lower_bound=1,
 )
-_VOICE = flags.DEFINE_bool("voice", True, "--task=sample: measure one voice in short chunks, too.")
+_VOICE = flags.DEFINE_bool("voice", True, "--task=sample: also measure one voice in short chunks.")
 _NOTES = define_path("notes", "--task=data: a folder in NSynth's json/wav layout, to compare with.")
 _NUM_WORKERS = flags.DEFINE_multi_integer(
     "num_workers", [0, 1, 2], "--task=data: reading processes; may be repeated.", lower_bound=0
 )
 _MEASURE_STEP = flags.DEFINE_bool(
-    "measure_step", False, "--task=data: measure the training step, too."
+    "measure_step", False, "--task=data: also measure the training step."
 )
 _STEP_MS = flags.DEFINE_multi_float(
     "step_ms",
     [],
-    "--task=data: milliseconds of a step on a machine to feed; may be repeated.",
+    "--task=data: milliseconds of a step on another machine; may be repeated.",
     lower_bound=0.01,
 )
 _BATCH_SIZE = flags.DEFINE_integer(
@@ -120,8 +120,8 @@ def main() -> None:
     if _OUTPUT.value:
         results.check(_OUTPUT.value.parent, [_OUTPUT.value.name], "benchmark")
     timing = {"seconds": _SECONDS.value, "repetitions": _REPETITIONS.value}
-    study, asked = _study(config)
-    found = study.measure(**asked, **timing)
+    study, arguments = _study(config)
+    found = study.measure(**arguments, **timing)
     settings = {} if _TASK.value == "griffin_lim" else _settings()
     result = {"task": _TASK.value, **settings, "machine": machine.describe(), **timing, **found}
     text = markdown.render(study.document(found))
@@ -132,7 +132,7 @@ def main() -> None:
 
 
 def _study(config: dict[str, Any]) -> tuple[ModuleType, dict[str, Any]]:
-    """Returns the module of the task, and what its `measure` is asked for."""
+    """Returns the module of the task, and the arguments of its `measure`."""
     match _TASK.value:
         case "train":
             return training, {"config": config, "real_data": _DATA.value}
@@ -159,6 +159,6 @@ def _settings() -> dict[str, Any]:
 
 if __name__ == "__main__":
     if not _HAS_CONFIG:
-        # By no default of the flag, which would let mistyped overrides end in a stack trace.
+        # Not as the flag's default, with which mistyped overrides would end in a stack trace.
         sys.argv.insert(1, f"--config={_PAPER}")
     run(main)

@@ -3,9 +3,9 @@ r"""Compiles the training step and the sampler for TPU slices, without a TPU.
     python experiments/compile_tpu.py --config=experiments/configs/wavenet_ae.py \
         --topology=v5e:2x4,v5p:2x2x1 --batch_size=32,64 --output=compiled
 
-prints what each program needs of a chip's memory, what it computes, moves and exchanges, and times
-below which a step cannot be: floors, not measurements. A compilation takes minutes; an interrupted
-call goes on where it stopped. `make libtpu` brings the compiler.
+prints how much of a chip's memory each program needs, what it computes, moves and exchanges, and
+lower bounds of a step's time: floors, not measurements. A compilation takes minutes; the same
+command resumes an interrupted one. `make libtpu` installs the compiler.
 """
 
 import textwrap
@@ -37,7 +37,7 @@ flags.mark_flags_as_required(["config", "topology"])
 
 def main() -> None:
     """Compiles what the flags ask for."""
-    # A TPU that is here stays free.
+    # Leaves a TPU of this machine free.
     jax.config.update("jax_platforms", "cpu")
     config = read_config(_CONFIG)
     check_training(config)

@@ -3,8 +3,8 @@
     python experiments/evaluate.py --config=experiments/configs/table1.py --workdir=runs/table1 \
         --config.wavenet=WORKDIR --config.spectral=WORKDIR --config.classifier=WORKDIR
 
-The configurations say what they need and what they write. With --distributed several processes
-share the notes; the first of them writes the results. A mistake in one ends all.
+The configurations document their settings and results. With --distributed several processes share
+the notes; the first of them writes the results. An error in one ends all.
 """
 
 from absl import flags
@@ -27,9 +27,9 @@ def main() -> None:
     """Runs what the flags ask for."""
     config = read_config(_CONFIG)
     name = config.get("experiment")
-    if name not in tuple(_EXPERIMENTS):  # a list is no key
+    if name not in tuple(_EXPERIMENTS):  # a list is not hashable
         raise UserError(
-            f"the --config is no evaluation: take one of {', '.join(_EXPERIMENTS)} in "
+            f"the --config is not an evaluation: use one of {', '.join(_EXPERIMENTS)} in "
             "experiments/configs."
         )
     _EXPERIMENTS[name](config, _WORKDIR.value)

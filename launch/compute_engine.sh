@@ -4,7 +4,7 @@
 pod_check() {
     require MACHINE_TYPE TOPOLOGY IMAGE_FAMILY IMAGE_PROJECT
     [ "$SLICES" = 1 ] ||
-        fail "PLATFORM=compute_engine has one slice: for SLICES=$SLICES take PLATFORM=queued_resources or gke.sh."
+        fail "PLATFORM=compute_engine has one slice: for SLICES=$SLICES use PLATFORM=queued_resources or gke.sh."
     [ "$CAPACITY" != reserved ] || require RESERVATION
     HOSTS=$(hosts)
 }
@@ -61,7 +61,7 @@ pod_state() {
     fi
 }
 
-# _instances: the names of the VMs, in order; with --dry-run what they look like.
+# _instances: the names of the VMs, in order; with --dry-run a placeholder.
 _instances() {
     local answer
     answer=$(query gcloud compute instance-groups managed list-instances "$NAME" --project="$PROJECT" \
@@ -70,7 +70,7 @@ _instances() {
     sort <<<"$answer"
 }
 
-# _on_each FUNCTION ARGUMENT...: calls it with every instance at once; fails where one fails.
+# _on_each FUNCTION ARGUMENT...: calls it for all instances in parallel; fails if one fails.
 _on_each() {
     local instances instance pids=() pid result=0
     instances=$(_instances) || return

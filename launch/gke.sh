@@ -13,9 +13,9 @@ gke.sh ACTION [FLAGS] [-- ...]
   create        creates one TPU node pool a slice
   image         builds the container of the committed code and pushes it
   manifest      prints what train would apply
-  train         starts the training, or goes on after stop; what follows -- are flags of train.py
+  train         starts the training, or resumes it after stop; flags of train.py follow --
   run           starts any other command: -- COMMAND...
-  status        the JobSet and its pods
+  status        shows the JobSet and its pods
   logs          follows the log of worker 0
   stop          suspends the JobSet: its pods get SIGTERM and save
   until_done    train (or run, where -- COMMAND... is given), and waits for the end
@@ -67,7 +67,7 @@ pools() {
 
 create_pools() {
     local flags=("--node-labels=wavenet-ae/pool=$NAME") pool
-    # One VM has the one topology that it can have.
+    # A single VM has only one possible topology.
     ((HOSTS == 1)) || flags+=("--tpu-topology=$TOPOLOGY")
     case $CAPACITY in
         spot) flags+=(--spot) ;;
@@ -131,7 +131,7 @@ spec:
   failurePolicy:
     maxRestarts: $MAX_RESTARTS
     rules:
-      # Exit code 1 is the user's mistake; all else starts again from the last checkpoint.
+      # Exit code 1 is a user error; after any other the run resumes from the last checkpoint.
       - action: FailJobSet
         onJobFailureReasons: [PodFailurePolicy]
   replicatedJobs:
@@ -209,7 +209,7 @@ apply() {
     fi
 }
 
-# finish: waits for the JobSet's end; every condition that holds is a word of the answer.
+# finish: waits for the JobSet's end; the answer lists the conditions that hold.
 finish() {
     local answer shown="" calls=0
     while :; do
@@ -217,21 +217,21 @@ finish() {
             '--output=jsonpath={.status.conditions[?(@.status=="True")].type} restarts:{.status.restarts}' 2>&1); then
             calls=0
         else
-            ! is_missing "$answer" || fail "the JobSet $NAME has been deleted; the same command goes on."
+            ! is_missing "$answer" || fail "the JobSet $NAME has been deleted; the same command resumes the run."
             calls=$((calls + 1))
         fi
         [ -z "$DRY_RUN" ] || return 0
-        ((calls <= MAX_FAILED_CALLS)) || fail "$calls calls in a row have failed ($answer); the run may be going on."
+        ((calls <= MAX_FAILED_CALLS)) || fail "$calls calls in a row have failed ($answer); the run may still be active."
         [ "$answer" = "$shown" ] || say "$(date '+%F %T') $NAME: $answer"
         shown=$answer
         case " $answer " in
             *" Completed "*)
-                say "the run $(quoted "$RUN_ID") is done; the node pools are still there, and cost: delete them."
+                say "the run $(quoted "$RUN_ID") is done; the node pools still exist and cost money: delete them."
                 return
                 ;;
             *" Failed "*) fail "the run has failed: see gke.sh logs, then gke.sh delete_job." ;;
             *" Suspended "*)
-                say "the run $(quoted "$RUN_ID") was stopped; the same command goes on."
+                say "the run $(quoted "$RUN_ID") was stopped; the same command resumes it."
                 exit 75
                 ;;
         esac
@@ -243,7 +243,7 @@ delete_job() { run_unless_missing "${KUBECTL[@]}" delete jobset "$NAME"; }
 
 parse_arguments "$@"
 require CLUSTER
-# The context by name, so that no other cluster is meant by mistake.
+# The context by name, so that no other cluster is used by mistake.
 KUBECTL=(kubectl "--context=gke_${PROJECT}_$(region)_$CLUSTER" "--namespace=$NAMESPACE")
 case $ACTION in
     cluster | fetch | status | logs | stop | delete_job | delete) HOSTS=0 ;;
@@ -253,7 +253,7 @@ case $ACTION in
         [ -z "$LOCAL_DATA" ] || fail "LOCAL_DATA is for tpu_pod.sh: on GKE the data is read through the mounted bucket."
         HOSTS=$(hosts)
         ((SLICES == 1 || HOSTS > 1)) ||
-            fail "GKE joins several slices only of several VMs each: TOPOLOGY=$TOPOLOGY is one $MACHINE_TYPE."
+            fail "GKE connects several slices only if each has several VMs: TOPOLOGY=$TOPOLOGY is one $MACHINE_TYPE."
         ;;
     *) fail "there is no action $(quoted "$ACTION"): see --help." ;;
 esac

@@ -61,7 +61,7 @@ run() {
     fi
 }
 
-# run_unless_missing COMMAND...: as run; that what it names is not there is no error.
+# run_unless_missing COMMAND...: as run; a missing resource is not an error.
 run_unless_missing() {
     local complaint
     if [ -n "$DRY_RUN" ]; then
@@ -81,7 +81,7 @@ is_missing() {
     return "$result"
 }
 
-# load_settings FILE: reads NAME=value lines. Values are taken as they stand: nothing is executed.
+# load_settings FILE: reads NAME=value lines. Values are literal: nothing is executed.
 load_settings() {
     local file=$1 line number=0 name value
     [[ -f $file && -r $file ]] ||
@@ -119,7 +119,7 @@ check() {
     [[ -z ${!1} || ${!1} =~ ^($2)$ ]] || fail "the setting $1=$(quoted "${!1}") must be $3."
 }
 
-# check_settings: the form of every setting, before anything is asked of Google.
+# check_settings: the form of every setting, before any call to Google.
 check_settings() {
     local name='[a-z]([a-z0-9-]{0,38}[a-z0-9])?'
     local dashed="lower-case letters, digits and dashes, a letter first, at most 40 characters"
@@ -163,7 +163,7 @@ hosts() {
     if ((chips <= per_host)); then
         echo 1
     elif ((chips % per_host)); then
-        fail "TOPOLOGY=$TOPOLOGY has $chips chips, which are no whole number of $MACHINE_TYPE."
+        fail "TOPOLOGY=$TOPOLOGY has $chips chips, which are not a whole number of $MACHINE_TYPE."
     else
         echo $((chips / per_host))
     fi
@@ -173,7 +173,7 @@ region() { echo "${ZONE%-*}"; }
 
 workdir() { printf '%s/runs/%s' "$MOUNT" "$RUN_ID"; }
 
-# check_bucket: checkpoints are renamed when they are whole, which must not be done file by file.
+# check_bucket: complete checkpoints are renamed, which must be atomic, not file by file.
 check_bucket() {
     local answer
     answer=$(query gcloud storage buckets describe "gs://$BUCKET" --project="$PROJECT" --raw \
@@ -188,7 +188,7 @@ query() { run "$@"; }
 # archive FILE: the committed files of this checkout.
 archive() {
     git -C "$root" rev-parse --verify --quiet HEAD >/dev/null ||
-        fail "$root is no git checkout: set REPOSITORY to where the workers can clone it from."
+        fail "$root is not a git checkout: set REPOSITORY to where the workers can clone it from."
     [ -z "$(git -C "$root" status --porcelain --untracked-files=no)" ] ||
         say "note: changes that are not committed are left out."
     run mkdir -p "$(dirname "$1")"
@@ -266,7 +266,7 @@ training_command() {
         "${distributed[@]}" "${TRAIN_FLAGS[@]}" "${COMMAND[@]}")
 }
 
-# confirm_delete WHAT: only with --yes-delete; names what goes either way.
+# confirm_delete WHAT: fails without --yes-delete; names what is deleted either way.
 confirm_delete() {
     if [ -z "$YES_DELETE" ]; then
         fail "this would delete $1: add --yes-delete. The bucket gs://$BUCKET and the run in it stay."

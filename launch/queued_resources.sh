@@ -12,7 +12,7 @@ pod_hosts() { :; }
 
 pod_describe() { echo "the queued resource $NAME with all its TPU VMs ($SLICES x $ACCELERATOR_TYPE, $ZONE, $PROJECT)"; }
 
-# pod_failure_hint: the command that tells why Google did not give the slices.
+# pod_failure_hint: the command that shows why Google did not provide the slices.
 pod_failure_hint() { echo "gcloud compute tpus queued-resources describe $NAME --project=$PROJECT --zone=$ZONE"; }
 
 # pod_create: asks for the slices and returns at once.
@@ -37,7 +37,7 @@ pod_create() {
         "${flags[@]}" --async --quiet
 }
 
-# pod_state: prints ACTIVE, MISSING, PREEMPTED or the queued resource's own word; fails where Google
+# pod_state: prints ACTIVE, MISSING, PREEMPTED or the queued resource's own state; fails if Google
 # does not answer.
 pod_state() {
     local answer node
@@ -47,7 +47,7 @@ pod_state() {
         echo MISSING
         return
     }
-    answer=${answer##*$'\n'} # warnings stand before it
+    answer=${answer##*$'\n'} # warnings come before it
     if [ "$answer" = ACTIVE ]; then
         # The queued resource may stay active for a while after its VMs are gone.
         for node in $(_nodes); do
@@ -69,7 +69,7 @@ _nodes() {
     for ((index = 0; index < SLICES; index++)); do echo "$NAME-$index"; done
 }
 
-# pod_workers: how many VMs there are. gcloud's ssh goes on without a slice that it cannot look up.
+# pod_workers: how many VMs there are. gcloud's ssh skips a slice that it cannot find.
 pod_workers() {
     local node count sum=0
     for node in $(_nodes); do

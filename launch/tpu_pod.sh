@@ -10,11 +10,11 @@ usage() {
 tpu_pod.sh ACTION [FLAGS] [-- ...]
 
   create        asks for the slices
-  wait          returns when they are there
+  wait          waits until they are ready
   setup         on every worker: mounts the bucket, copies the code, installs it
-  train         starts the training on every worker; what follows -- are further flags of train.py
+  train         starts the training on every worker; further flags of train.py follow --
   run           starts any other command on every worker: -- COMMAND...
-  status        the slices' state and every worker's
+  status        shows the state of the slices and of every worker
   logs          follows the log of worker 0
   stop          SIGTERM on every worker, and waits until all have saved
   fetch         copies config, metrics and the newest checkpoint to --output=FOLDER
@@ -32,7 +32,7 @@ TEXT
     exit "$1"
 }
 
-# remote WORD...: the command as the workers' shell must get it, in the folder of the code.
+# remote WORD...: the command for the workers' shell, in the folder of the code.
 remote() { printf 'cd wavenet_ae && bash launch/worker.sh %s' "$(quoted "$@")"; }
 
 setup() {
@@ -70,19 +70,19 @@ stop() { pod_ssh all "$(remote "$1" "$STOP_SECONDS" "${@:2}")"; }
 require_active() {
     local state
     [ -z "$DRY_RUN" ] || return 0
-    state=$(pod_state) || fail "Google does not tell the state of $NAME (see above)."
+    state=$(pod_state) || fail "Google does not report the state of $NAME (see above)."
     [ "$state" = ACTIVE ] || fail "$NAME is $state, not ACTIVE: see tpu_pod.sh status, create or until_done."
 }
 
 wait_active() {
     local state shown=""
     while :; do
-        state=$(pod_state) || fail "Google does not tell the state of $NAME (see above)."
+        state=$(pod_state) || fail "Google does not report the state of $NAME (see above)."
         [ -z "$DRY_RUN" ] || return 0
         case $state in
             ACTIVE) return ;;
             MISSING) fail "$NAME does not exist: tpu_pod.sh create." ;;
-            FAILED | SUSPENDED | PREEMPTED) fail "$NAME is $state: delete it and create it anew, or until_done --recreate." ;;
+            FAILED | SUSPENDED | PREEMPTED) fail "$NAME is $state: delete it and create it again, or until_done --recreate." ;;
         esac
         [ "$state" = "$shown" ] || say "$NAME is $state"
         shown=$state
@@ -90,10 +90,10 @@ wait_active() {
     done
 }
 
-# verdict LINES: one word for what the workers' statuses say together. What one worker's end makes of
-# the others (they lose a peer and crash) counts less than that end.
+# verdict LINES: one word that sums up the workers' statuses. When one worker ends, the others lose a
+# peer and crash: their crashes count less than the first one's end.
 verdict() {
-    local host what code id ours running=0 ended=0 complete=0 rank=0 words=(none crashed interrupted stopped mistake busy)
+    local host what code id ours running=0 ended=0 complete=0 rank=0 words=(none crashed interrupted stopped user_error busy)
     printf -v ours %q "$RUN_ID" # as worker.sh writes it
     raise() { (($1 <= rank)) || rank=$1; }
     while read -r host what code id; do
@@ -120,7 +120,7 @@ verdict() {
     elif ((complete == ended)); then
         echo "done"
     else
-        # Where some are done and others have not begun, all begin again: done is done quickly.
+        # If some are done and others have not started, all start again: finished ones end quickly.
         echo "${words[rank]}"
     fi
 }
@@ -136,13 +136,13 @@ dry_until_done() {
     pod_delete
 }
 
-# until_done: asks Google and the workers anew in every turn, so that it can be interrupted and
-# started again at any time.
+# until_done: queries Google and the workers in every turn, so that it can be interrupted and started
+# again at any time.
 until_done() {
     local state shown="" seen="" ready="" workers="" crashes=0 failures=0 calls=0 partly=0
     while :; do
         ((calls <= MAX_FAILED_CALLS)) ||
-            fail "$calls calls in a row have failed (see above); the run may be going on, and the same command goes on."
+            fail "$calls calls in a row have failed (see above); the run may still be active, and the same command continues."
         if ! state=$(pod_state); then
             state="not known"
             calls=$((calls + 1))
@@ -151,13 +151,13 @@ until_done() {
         shown=$state
         case $state in
             MISSING)
-                [ -z "$seen" ] || fail "$NAME has been deleted; the same command creates it anew and goes on."
+                [ -z "$seen" ] || fail "$NAME has been deleted; the same command creates it again and resumes the run."
                 ready="" workers=""
                 count_call pod_create
                 ;;
             FAILED | SUSPENDED | PREEMPTED)
                 [ -n "$RECREATE" ] ||
-                    fail "$NAME is $state: with --recreate it is deleted and created anew, and the run goes on from its last checkpoint."
+                    fail "$NAME is $state: with --recreate it is deleted and created again, and the run resumes from its last checkpoint."
                 [ "$state" != FAILED ] || failures=$((failures + 1))
                 ((failures <= MAX_CRASHES)) || fail "$NAME has failed $failures times in a row: look at the quota, and at $(pod_failure_hint)"
                 say "deleting $(pod_describe)"
@@ -196,19 +196,19 @@ active_turn() {
     case $word in
         running) calls=0 ready=1 ;;
         done)
-            say "the run $(quoted "$RUN_ID") is done; $NAME is still there, and costs: delete it."
+            say "the run $(quoted "$RUN_ID") is done; $NAME still exists and costs money: delete it."
             exit 0
             ;;
         stopped)
-            say "the run $(quoted "$RUN_ID") was stopped; the same command goes on. $NAME is still there, and costs."
+            say "the run $(quoted "$RUN_ID") was stopped; the same command resumes it. $NAME still exists and costs money."
             exit 75
             ;;
-        mistake)
+        user_error)
             stop end kill || true
             show_end_of_log
-            fail "the run has refused its settings (see above)."
+            fail "the run ended with a user error (see above)."
             ;;
-        busy) fail "another run is going on there: tpu_pod.sh stop first." ;;
+        busy) fail "another run is active there: tpu_pod.sh stop first." ;;
         partly)
             # The others may still be ending.
             partly=$((partly + 1))
@@ -258,7 +258,7 @@ case $ACTION in
         start
         ;;
     status)
-        state=$(pod_state) || fail "Google does not tell the state of $NAME (see above)."
+        state=$(pod_state) || fail "Google does not report the state of $NAME (see above)."
         echo "$NAME is $state"
         if [ "$state" = ACTIVE ] || [ -n "$DRY_RUN" ]; then statuses; fi
         ;;

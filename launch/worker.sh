@@ -11,8 +11,8 @@
 #   idle                                     fails while something runs
 #   foreground COMMAND...                    runs the command with the exit codes below, for containers
 #
-# Exit codes of a run: 0 done; 1 the user's mistake, told in one sentence; 75 or 130 asked to stop
-# and saved; 70 a stack trace; others as the system gives them.
+# Exit codes of a run: 0 done; 1 a user error, reported in one sentence; 75 or 130 asked to stop and
+# saved; 70 a stack trace; others come from the system.
 set -euo pipefail
 
 state=${WAVENET_AE_STATE:-$HOME/.wavenet_ae}
@@ -23,7 +23,7 @@ fail() {
     exit 1
 }
 
-# A run holds an exclusive lock as long as it lives, so neither a reboot nor a reused pid can fool us.
+# A run holds an exclusive lock while it lives, so that reboots and reused pids do not matter.
 is_running() { [ -e "$state/lock" ] && ! flock --shared --nonblock "$state/lock" true; }
 
 log_file() { printf '%s/logs/%s.log' "$state" "$1"; }
@@ -54,7 +54,7 @@ apt_install() {
         apt-get -o DPkg::Lock::Timeout=600 install -qq --no-install-recommends "$@" >/dev/null
 }
 
-# The images of TPU VMs bring Python 3.10, which is too old: uv brings another.
+# The images of TPU VMs have Python 3.10, which is too old: uv installs another.
 make_venv() {
     local python=$1
     [ -x .venv/bin/pip ] && return
@@ -85,10 +85,10 @@ setup() {
 }
 
 idle() {
-    ! is_running || fail "the run $(printf %q "$(<"$state/run_id")") is going on: stop it first."
+    ! is_running || fail "the run $(printf %q "$(<"$state/run_id")") is still active: stop it first."
 }
 
-# supervise LOG COMMAND...: runs the command, hands SIGTERM on to it; sets code.
+# supervise LOG COMMAND...: runs the command and forwards SIGTERM to it; sets code.
 supervise() {
     local log=$1 begin signalled=0 result child tee waited
     shift
@@ -125,7 +125,7 @@ supervise() {
             sleep 0.1
         done
     fi
-    # Python ends with 1 after a stack trace, too, which is no mistake of the user.
+    # Python also ends with 1 after a stack trace, which is not a user error.
     if [ "$code" = 1 ] && grep -q '^Traceback (most recent call last)' < <(tail -c "+$((begin + 1))" "$log"); then
         code=70
     fi
@@ -137,7 +137,7 @@ supervise_detached() {
     local token=$1 before=$2 run_id=$3 logs=$4 foreground=""
     shift 4
     exec 9>"$state/lock"
-    # Looking whether something runs takes the lock for a moment, too.
+    # Checking whether something runs also takes the lock for a moment.
     flock --timeout 5 9 || exit 0
     [ "$(cat "$state/started")" = "$before" ] || exit 0 # another start was faster
     rm -f "$state/exit_code" "$state/stop_requested"
@@ -154,7 +154,7 @@ start() {
     local run_id=$1 token before now waited
     if is_running; then
         [ "$(<"$state/run_id")" = "$run_id" ] || idle
-        echo "$(hostname): the run is going on already"
+        echo "$(hostname): the run is active already"
         return
     fi
     mkdir -p "$state/logs"
@@ -172,7 +172,7 @@ start() {
             echo "$(hostname): started"
             return
         elif [ "$now" != "$before" ]; then
-            echo "$(hostname): the run is going on already"
+            echo "$(hostname): the run is active already"
             return
         fi
         sleep 0.05
@@ -196,7 +196,7 @@ status() {
     printf '@wavenet_ae %s %s %s %q\n' "$(hostname)" "$what" "$code" "$run_id"
 }
 
-# end SECONDS [kill]: stop without its mark, so that the run may be started again.
+# end SECONDS [kill]: as stop, without its mark, so that the run may be started again.
 end() {
     local seconds=$1 how=${2-} pid deadline
     if is_running; then

@@ -21,11 +21,11 @@ def training(task: str) -> ConfigDict:
     config.dataset.name = "nsynth/full"
     config.dataset.data_dir = "~/tensorflow_datasets"
     config.dataset.num_workers = 4
-    config.dataset.gain_db = 0.0  # training notes are made louder at random, up to so much
+    config.dataset.gain_db = 0.0  # training notes are made louder at random, up to this
     # Noise in the decoder's inputs while training: its largest standard deviation, in mu-law codes.
     config.dataset.decoder_input_noise = 0.0
 
-    config.accumulation_steps = 1  # parts in which a batch is worked through
+    config.accumulation_steps = 1  # parts into which a batch is split
     config.optimizer = ConfigDict()
     config.optimizer.name = "adam"  # the paper's; or muon, which learns faster (docs/results.md)
     config.optimizer.boundaries = ()  # steps at which the next of the learning rates begins
@@ -33,7 +33,7 @@ def training(task: str) -> ConfigDict:
     config.optimizer.eps = 1e-8
     config.optimizer.clip_norm = config_dict.placeholder(float)  # of the gradient; none: no limit
     config.max_skipped_steps = 0  # steps that a run may skip for a gradient that is not finite
-    config.optimizer.skip_above_grad_norm = config_dict.placeholder(float)  # skip above it, too
+    config.optimizer.skip_above_grad_norm = config_dict.placeholder(float)  # also skip above it
 
     config.log_every_steps = 100
     config.eval_every_steps = 5_000
@@ -46,7 +46,7 @@ def training(task: str) -> ConfigDict:
     return config
 
 
-# What all variants for one GPU, and for two CPU cores, have in common.
+# Settings of all variants for one GPU, and for two CPU cores.
 ON_ONE_GPU = {
     "dataset": {"name": "nsynth_json/by_instrument"},
     "eval_every_steps": 2_500,
@@ -65,7 +65,7 @@ ON_TWO_CORES = {
 
 
 def changed(config: ConfigDict, *changes: Mapping[str, Any]) -> ConfigDict:
-    """Returns the configuration with other values of settings that it has."""
+    """Returns the configuration with some settings changed."""
     for change in changes:
         config.update(change)
     return config
@@ -75,8 +75,8 @@ def choose(variant: str, variants: Mapping[str, Callable[[], ConfigDict]]) -> Co
     """Returns the configuration of a variant, locked.
 
     Args:
-        variant: what stands behind the colon of `--config=FILE:variant`, or nothing.
-        variants: makes each; that of "" is the default.
+        variant: the part after the colon of `--config=FILE:variant`; may be empty.
+        variants: functions by name; that of "" is the default.
 
     Raises:
         UserError: there is no such variant.
@@ -87,6 +87,6 @@ def choose(variant: str, variants: Mapping[str, Callable[[], ConfigDict]]) -> Co
 
 
 def unknown_variant(variant: str, *known: str) -> UserError:
-    """Returns what to raise for a variant that a configuration does not have."""
+    """Returns the error for a variant that a configuration does not have."""
     choice = f"use {', '.join(known[:-1])} or {known[-1]}" if known else "leave it out"
     return UserError(f"the configuration has no variant {variant!r}: {choice}.")

@@ -1,13 +1,13 @@
-r"""Table 2 of Engel et al. 2017: what a linear classifier reads off embeddings.
+r"""Table 2 of Engel et al. 2017: linear probes of embeddings.
 
     python experiments/evaluate.py --config=experiments/configs/linear_probe.py --workdir=WORKDIR \
         --config.models.wavenet=RUN --config.models.wavenet_pitch=RUN \
         --config.models.spectral=RUN --config.models.spectral_pitch=RUN
 
-Logistic regression answers pitch, family, the ten qualities and the source from time-averaged and
+Logistic regression predicts pitch, family, the ten qualities and the source from time-averaged and
 from full embeddings, for models trained with and without pitch conditioning; one model is enough.
-If the decoder is told the pitch, less of it is expected in the embeddings. The notes are encoded
-once: give the command again to go on after an interruption.
+If the decoder is conditioned on pitch, less of it is expected in the embeddings. The notes are
+encoded once: the same command resumes after an interruption.
 """
 
 from configs import common

@@ -54,7 +54,7 @@ def paper() -> ConfigDict:
     config.model.wide_channels = 512
     config.model.bottleneck_channels = 1024
     config.model.embedding_size = 1984
-    config.model.num_pitches = 128  # 0: the decoder does not see the pitch
+    config.model.num_pitches = 128  # 0: without pitch conditioning
     config.model.pitch_embedding_size = 128
     config.model.representation = "log_magnitude"
     config.model.batch_norm_decay = 0.999
@@ -62,7 +62,7 @@ def paper() -> ConfigDict:
 
     config.num_steps = 200_000
     config.batch_size = 8
-    config.ema_decay = 0.0  # the authors average the WaveNet's weights alone
+    config.ema_decay = 0.0  # the authors average only the WaveNet's weights
     config.optimizer.learning_rates = (1e-4,)
     config.optimizer.b1 = 0.5
     config.summarize_every_steps = 50_000

@@ -49,8 +49,8 @@ def paper() -> ConfigDict:
     config.model.dilation_cycle = 10  # layer i has dilation 2 ** (i mod 10)
     config.model.embedding_size = 16
     config.model.hop_length = 512
-    config.model.num_pitches = 0  # 128: the decoder sees the pitch, too
-    # Begins at 8 bits a sample; with the authors' the loss hardly moves at first (docs/results.md).
+    config.model.num_pitches = 0  # 128: the decoder is conditioned on pitch
+    # Starts at 8 bits a sample; with the authors' the loss hardly moves at first (docs/results.md).
     config.model.output_init = "zeros"
     # A step compiled for 8 v5e chips takes 8 of the 15.75 GiB of each (experiments/compile_tpu.py);
     # True takes less, and a quarter more work.
@@ -118,7 +118,7 @@ def table1() -> ConfigDict:
     return common.changed(
         demo(),
         {
-            # As the baseline's decoder: learning the pitch from the embedding takes longer.
+            # As in the baseline: learning the pitch from the embedding takes longer.
             "model": {"num_pitches": 128},
             "dataset": {"name": "nsynth_json/by_instrument"},
             "num_steps": 2_500,
@@ -132,7 +132,7 @@ def table1() -> ConfigDict:
 
 
 def pretrained() -> ConfigDict:
-    """Returns the demo's model conditioned on pitch, in the first of its long trainings."""
+    """Returns the demo's model conditioned on pitch, for the first of its long trainings."""
     return common.changed(
         demo(),
         {
@@ -142,7 +142,7 @@ def pretrained() -> ConfigDict:
                 "gain_db": 12.0,  # recordings are louder than a SoundFont's notes
             },
             "num_steps": 22_000,
-            # Short crops begin without a past as a note does: all is up to embedding and pitch.
+            # Short crops begin without a past, as notes do, and must rely on embedding and pitch.
             "batch_size": 4,
             "crop_samples": 1024,
             "optimizer": {
@@ -162,11 +162,11 @@ def pretrained() -> ConfigDict:
 
 
 def pretrained_noisy() -> ConfigDict:
-    """Returns the second of the long trainings, which start from the one before."""
+    """Returns the later long trainings, each of which starts from the one before."""
     return common.changed(
         pretrained(),
         {
-            # A sampler's past is never as good as the one in training.
+            # A sampler's past is never as clean as the one in training.
             "dataset": {"decoder_input_noise": 4.0},
             "num_steps": 18_000,
             "optimizer": {

@@ -48,7 +48,9 @@ def test_programs_are_compiled_and_told(tmp_path):
 
 @needs_libtpu
 def test_slices_that_cannot_be_are_refused():
-    assert_refused(compile_tpu("--topology=v5e:3x5"), "--topology=v5e:3x5 is no slice")
+    assert_refused(
+        compile_tpu("--topology=v5e:3x5"), "--topology=v5e:3x5 is not an available slice"
+    )
 
 
 @needs_libtpu
@@ -60,7 +62,7 @@ def test_models_without_a_sampler_are_refused():
 @pytest.mark.parametrize(
     ("config", "flags", "reason"),
     [
-        ("wavenet_ae.py:demo", ["--topology=v9:2x2"], "--topology=v9:2x2 is none that is known"),
+        ("wavenet_ae.py:demo", ["--topology=v9:2x2"], "--topology=v9:2x2 is not a known topology"),
         ("wavenet_ae.py:demo", ["--topology=v5e:2x2", "--batch_size=8,x"], "--batch_size=8,x must"),
         ("wavenet_ae.py:demo", ["--topology=v5e:2x2", "--num_sounds=0"], "--num_sounds=0 must"),
         (

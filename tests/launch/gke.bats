@@ -19,7 +19,7 @@ context="--context=gke_my-project_us-east5_my-cluster --namespace=default"
     [[ $(gke manifest) != *distributed* ]]
     set_to SLICES 2
     run gke create
-    fails_with "GKE joins several slices only of several VMs each"
+    fails_with "GKE connects several slices only if each has several VMs"
 }
 
 @test "a topology must be whole VMs" {

@@ -141,7 +141,7 @@ until_ended() {
     [ "$(called 'ssh .*--node=all --worker=all .*worker.sh.*stop\\ 900')" = 1 ]
     run pod until_done
     [ "$status" -eq 75 ]
-    [[ $output == *"was stopped; the same command goes on"* ]]
+    [[ $output == *"was stopped; the same command resumes it"* ]]
 }
 
 @test "logs follows worker 0 alone" {
@@ -269,11 +269,11 @@ until_ended() {
     [ "$(called create)" = 0 ]
 }
 
-@test "a mistake of the user ends the run at once" {
+@test "a user error ends the run at once" {
     reply queued-resources_describe ACTIVE
     reply status "$nothing" "$(status_line 0 exited 1)\n$(status_line 1 running -)"
     run pod until_done
-    fails_with "the run has refused its settings"
+    fails_with "the run ended with a user error"
     [ "$(called 'worker.sh.*start')" = 1 ]
     [ "$(called 'worker.sh.*end')" = 1 ]
 }
@@ -324,7 +324,7 @@ until_ended() {
     reply workers 1
     reply status "@wavenet_ae host-0 running - other"
     run pod until_done
-    fails_with "another run is going on"
+    fails_with "another run is active"
     [ "$(called 'start|end|stop')" = 0 ]
 }
 

@@ -26,7 +26,7 @@ state() { worker status | cut -d ' ' -f 3-; }
     worker stop 1
 }
 
-@test "a run goes on without its shell, and its exit code is kept" {
+@test "a run continues without its shell, and its exit code is kept" {
     begin "a run" "sleep 0.3; exit 7"
     [ "$(state)" = "running - a\\ run" ]
     until_ended
@@ -37,9 +37,9 @@ state() { worker status | cut -d ' ' -f 3-; }
 @test "starting twice starts one run" {
     begin one "echo x >>count; sleep 30"
     run begin one "echo x >>count; sleep 30"
-    [[ $output == *"going on already"* ]]
+    [[ $output == *"active already"* ]]
     run begin other "echo x >>count"
-    fails_with "the run one is going on: stop it first"
+    fails_with "the run one is still active: stop it first"
     [ "$(wc -l <count)" = 1 ]
 }
 
@@ -53,7 +53,7 @@ state() { worker status | cut -d ' ' -f 3-; }
     [ "$(wc -l <count)" = 1 ]
 }
 
-@test "a stack trace is no mistake of the user, though python ends with 1" {
+@test "a stack trace is not a user error, though python ends with 1" {
     begin mistake "echo 'error: the flag is wrong.' >&2; exit 1"
     until_ended
     [ "$(state)" = "exited 1 mistake" ]
@@ -138,7 +138,7 @@ stand_in() {
 @test "setup does not pull the code from under a run" {
     begin one "sleep 30"
     run worker setup bucket "$BATS_TEST_TMPDIR/mount" python3 tpu
-    fails_with "the run one is going on"
+    fails_with "the run one is still active"
     [ ! -e "$BATS_TEST_TMPDIR/mount" ]
 }
 

@@ -366,7 +366,9 @@ def test_archives_beside_folders_are_told(release, capsys):
     told = f"passed over, as it is not unpacked: {release / 'nsynth-valid.jsonwav.tar.gz'}\n"
     assert capsys.readouterr().err == told
     shutil.copy(release / "nsynth-train" / "examples.json", release)
-    with pytest.raises(UserError, match=r"holds examples\.json and nsynth-train, and the two are not"):
+    with pytest.raises(
+        UserError, match=r"holds examples\.json and nsynth-train, and the two are not"
+    ):
         open_notes(release)
 
 

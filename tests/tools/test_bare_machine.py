@@ -90,7 +90,7 @@ def test_too_little_time_is_said(tmp_path):
         ("train_on_gpu.sh", ["soon"], "tools/train_on_gpu.sh MINUTES"),
         ("train_on_gpu.sh", ["5", "--minute=3"], "tools/train_on_gpu.sh MINUTES"),
         ("train_on_gpu.sh", ["5", "--wheels=nowhere"], "nowhere holds no packages"),
-        ("train_on_gpu.sh", ["5", f"--output={TOOLS}"], "is there: move it away"),
+        ("train_on_gpu.sh", ["5", f"--output={TOOLS}"], "exists: move it away"),
         ("train_on_gpu.sh", ["5", "--soundfont=nowhere"], "there is no SoundFont"),
     ],
 )

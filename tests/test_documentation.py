@@ -34,7 +34,9 @@ def commands(page):
             if "--" in words:  # `run -- COMMAND`
                 at = words.index("--")
                 words, following = words[:at], words[at + 1 :]
-                if not following[0].startswith("-"):
+                if not (
+                    following[0].startswith("-") or following[0].isupper()
+                ):  # flags, a placeholder
                     yield following
             if words:
                 yield words

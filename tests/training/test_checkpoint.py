@@ -5,6 +5,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from conftest import no_summaries
 
@@ -99,6 +100,28 @@ def test_no_truncation_goes_unnoticed(two_checkpoints, empty, tmp_path, capsys, 
             checkpoints.save(empty, Progress(4, []))
         assert restore(workdir, empty)[1].step == 4
     assert fell_back >= 6
+
+
+def test_no_flipped_bit_of_an_array_goes_unnoticed(tmp_path):
+    """Random numbers, which are stored as they are: a flip there is another number."""
+    params = {"kernel": jax.random.normal(jax.random.key(0), (64, 64))}
+    state = TrainState(jnp.int32(3), params, params, {}, optax.sgd(0.1).init(params))
+    state = jax.device_put(state, sharding.replicated(sharding.data_mesh()))
+    with Checkpoints(tmp_path / "run", sharding.data_mesh()) as checkpoints:
+        checkpoints.save(state, Progress(3, []))
+    (saved,) = (tmp_path / "run/checkpoints").iterdir()
+    rng, found = np.random.default_rng(0), []
+    largest = sorted(files_of(saved), key=lambda path: path.stat().st_size)[-2:]
+    for number in range(12):
+        workdir = Path(shutil.copytree(tmp_path / "run", tmp_path / str(number)))
+        victim = workdir / largest[number % 2].relative_to(tmp_path / "run")
+        content = bytearray(victim.read_bytes())
+        content[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+        victim.write_bytes(content)
+        with pytest.raises(UserError, match="no checkpoint of"):
+            restore(workdir, state)
+        found.append(victim.name)
+    assert len(set(found)) == 2
 
 
 def test_damaged_metrics_of_an_older_one_are_no_hindrance(two_checkpoints, empty, tmp_path):

@@ -9,11 +9,13 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 from orbax.checkpoint import v1 as ocp
 
@@ -27,6 +29,7 @@ from wavenet_ae.training.state import TrainState
 FOLDER = "checkpoints"
 # Kept apart from the rest, so that evaluation and synthesis read no optimiser state.
 _TRAINED, _TRAINING = "trained", "training"
+_CHECKSUMS = "checksums"
 _VALID_LOSS = "valid/loss"
 # For which the processes wait for each other while one of them writes its part.
 _SAVING_S = 300
@@ -119,12 +122,13 @@ class Checkpoints(contextlib.AbstractContextManager):
                 if metrics is not None and latest.metrics is None:
                     self._add_metrics(progress.step, metrics)
                 return
+            trees = _trees(state)
             self._checkpointer.save_checkpointables_async(
                 progress.step,
-                _trees(state),
+                trees,
                 force=True,
                 metrics=metrics,
-                custom_metadata=progress.metadata(),
+                custom_metadata={**progress.metadata(), _CHECKSUMS: _checksums(trees)},
             )
 
     def _add_metrics(self, step: int, metrics: dict[str, float]) -> None:
@@ -168,6 +172,21 @@ def _trees(state: TrainState) -> dict[str, Any]:
         _TRAINED: {"params": state.ema_params, "model_state": state.model_state},
         _TRAINING: {"step": state.step, "params": state.params, "opt_state": state.opt_state},
     }
+
+
+def _checksums(trees: Mapping[str, Any]) -> dict[str, int]:
+    """Returns a CRC-32 of the names and values of each tree.
+
+    Orbax's files have none of their own: most flipped bits of an array would go unnoticed.
+    """
+    sums = {}
+    for tree_name, tree in trees.items():
+        value = 0
+        for name, leaf in older_layouts.named_leaves(tree):
+            array = np.ascontiguousarray(leaf)
+            value = zlib.crc32(array.reshape(-1).view(np.uint8), zlib.crc32(name.encode(), value))
+        sums[tree_name] = value
+    return sums
 
 
 def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | None:
@@ -240,7 +259,7 @@ def _read_progress(folder: Path) -> Progress:
     metadata = ocp.checkpointables_metadata(folder).custom_metadata
     if metadata.get("step") != int(folder.name):  # Orbax has none where its file is damaged
         raise ValueError("it does not tell its step")
-    progress = Progress(**metadata)
+    progress = Progress(**{name: x for name, x in metadata.items() if name != _CHECKSUMS})
     if "owes_evaluation" not in metadata:  # of an older version: the loop asks what is due
         progress.owes_evaluation = bool(progress.pending)
     if _metrics_file(folder).exists():  # it has been made up for
@@ -250,9 +269,13 @@ def _read_progress(folder: Path) -> Progress:
 
 def _load(folder: Path, abstract: dict[str, Any]) -> dict[str, Any]:
     """Reads trees by name, in the layout of the version that saved them."""
-    saved = ocp.checkpointables_metadata(folder).metadata
-    shapes = {name: leaf.shape for name, leaf in older_layouts.named_leaves(saved)}
-    return ocp.load_checkpointables(folder, older_layouts.as_saved(abstract, shapes))
+    saved = ocp.checkpointables_metadata(folder)
+    shapes = {name: leaf.shape for name, leaf in older_layouts.named_leaves(saved.metadata)}
+    loaded = ocp.load_checkpointables(folder, older_layouts.as_saved(abstract, shapes))
+    wanted = (saved.custom_metadata or {}).get(_CHECKSUMS)  # older versions saved none
+    if wanted is not None and (found := _checksums(loaded)) != {n: wanted.get(n) for n in found}:
+        raise ValueError("its checksum differs")
+    return loaded
 
 
 def _attempt(
@@ -396,9 +419,11 @@ def load_weights(
 
 def save_weights(workdir: Path, params: Any, model_state: Any, step: int) -> None:
     """Writes a checkpoint of averaged weights alone, to evaluate and generate with."""
+    trees = {_TRAINED: {"params": params, "model_state": model_state}}
     ocp.save_checkpointables(
         (workdir / FOLDER).absolute() / str(step),
-        {_TRAINED: {"params": params, "model_state": model_state}},
+        trees,
+        custom_metadata={_CHECKSUMS: _checksums(trees)},
     )
 
 

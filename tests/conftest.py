@@ -13,7 +13,7 @@ import pytest
 from wavenet_ae.prepare import nsynth_json
 from wavenet_ae.prepare.nsynth_json.build import build
 from wavenet_ae.training.loop import train_and_evaluate
-from wavenet_ae.training.metrics import Summaries
+from wavenet_ae.training.metrics import MediaSummaries
 
 DUMMY_NOTES = Path(nsynth_json.__file__).parent / "dummy_data"
 
@@ -60,7 +60,7 @@ def compiled_programs():
 
 
 def no_summaries(config, task, state):
-    return Summaries({}, {}, 16_000)
+    return MediaSummaries({}, {}, 16_000)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from wavenet_ae.audio import first_call
 def test_one_process_at_a_time_makes_its_first_call(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     calls = []
-    function = first_call.alone(lambda number: calls.append(number) or number + 1)
+    function = first_call.exclusive(lambda number: calls.append(number) or number + 1)
     lock = tmp_path / f"wavenet_ae-numba-{os.getuid()}.lock"
     with lock.open("a") as file, concurrent.futures.ThreadPoolExecutor() as pool:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -29,5 +29,5 @@ def test_one_process_at_a_time_makes_its_first_call(tmp_path, monkeypatch):
 def test_a_first_call_that_failed_was_none(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(ZeroDivisionError):
-        first_call.alone(lambda: 1 / 0)()
-    assert first_call.alone(lambda: 3)() == 3
+        first_call.exclusive(lambda: 1 / 0)()
+    assert first_call.exclusive(lambda: 3)() == 3

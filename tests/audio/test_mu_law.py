@@ -36,4 +36,4 @@ def test_labels_and_signal():
     codes = jnp.array([-128, 0, 127])
     np.testing.assert_array_equal(mu_law.to_labels(codes), [0, 128, 255])
     np.testing.assert_array_equal(mu_law.from_labels(mu_law.to_labels(codes)), codes)
-    np.testing.assert_array_equal(mu_law.to_signal(codes), [-1.0, 0.0, 127 / 128])
+    np.testing.assert_array_equal(mu_law.to_unit_range(codes), [-1.0, 0.0, 127 / 128])

@@ -96,7 +96,7 @@ def test_encode_and_generate_work_with_the_import_as_the_authors_code_does(raw_w
     assert soundfile.info(tmp_path / "out" / "0.wav").frames == 2048
 
     trained = load_trained(raw_workdir)
-    signal = mu_law.to_signal(jnp.asarray(oracle["quantized"]))
+    signal = mu_law.to_unit_range(jnp.asarray(oracle["quantized"]))
     logits = trained.task.model.apply({"params": trained.params}, signal)
     np.testing.assert_allclose(logits[:, ::32], after["logits"], atol=2e-4)
 

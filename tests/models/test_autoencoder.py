@@ -39,7 +39,7 @@ def test_quantised_input_is_the_authors(oracle):
 
 @pytest.mark.parametrize("moment", ["wavenet_initial.npz", "wavenet_after_3_steps.npz"])
 def test_embedding_and_logits_are_the_authors(moment):
-    signal = mu_law.to_signal(authors.load("wavenet_initial.npz")["quantized"])
+    signal = mu_law.to_unit_range(authors.load("wavenet_initial.npz")["quantized"])
     oracle = authors.load(moment)
     params = {"params": authors.params(oracle)}
     encoding = authors.MODEL.apply(params, signal, method="encode")
@@ -51,7 +51,7 @@ def test_embedding_and_logits_are_the_authors(moment):
 
 @pytest.mark.parametrize("moment", ["wavenet_initial.npz", "wavenet_after_3_steps.npz"])
 def test_bfloat16_is_near_the_authors(moment, record_property):
-    signal = mu_law.to_signal(authors.load("wavenet_initial.npz")["quantized"])
+    signal = mu_law.to_unit_range(authors.load("wavenet_initial.npz")["quantized"])
     oracle = authors.load(moment)
     params, model = {"params": authors.params(oracle)}, authors.MODEL.clone(dtype=jnp.bfloat16)
     found = {

@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from wavenet_ae.models.strided import TransposedConv, by_phases, directly, strided
+from wavenet_ae.models.strided import TransposedConv, direct, polyphase, strided
 
 # Kernel sizes and strides, the baseline's first.
 SHAPES = [
@@ -20,8 +20,8 @@ def test_phases_are_the_transposed_convolution_and_so_are_their_gradients(kernel
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, 6, 5, 3)).astype(np.float32)
     kernel = rng.normal(size=(*kernel_size, 3, 4)).astype(np.float32)
-    expected, pull_expected = jax.vjp(lambda *a: directly(*a, strides), x, kernel)
-    found, pull_found = jax.vjp(lambda *a: by_phases(*a, strides), x, kernel)
+    expected, pull_expected = jax.vjp(lambda *a: direct(*a, strides), x, kernel)
+    found, pull_found = jax.vjp(lambda *a: polyphase(*a, strides), x, kernel)
     assert found.shape == (2, 6 * strides[0], 5 * strides[1], 4)
     np.testing.assert_allclose(found, expected, atol=2e-5)
     weights = rng.normal(size=found.shape).astype(np.float32)

@@ -59,7 +59,7 @@ def baseline():
 
 
 def encoded_whole(model, audio):
-    signal = mu_law.to_signal(mu_law.encode(audio))
+    signal = mu_law.to_unit_range(mu_law.encode(audio))
     trained = model.trained
     return trained.task.model.apply({"params": trained.params}, signal, method="encode")
 

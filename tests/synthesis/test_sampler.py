@@ -72,7 +72,7 @@ def stepwise_probabilities(model, params, signal, embedding):
 def test_steps_give_the_probabilities_of_the_authors_generator():
     oracle = authors.load("wavenet_after_3_steps.npz")
     # Their generator read the decoded codes of the same sounds.
-    signal = mu_law.to_signal(authors.load("wavenet_initial.npz")["quantized"])[:, :1200]
+    signal = mu_law.to_unit_range(authors.load("wavenet_initial.npz")["quantized"])[:, :1200]
     ours = stepwise_probabilities(
         authors.MODEL, authors.params(oracle), signal, jnp.asarray(oracle["encoding"])
     )
@@ -94,7 +94,7 @@ def test_what_is_generated_is_what_the_teacher_forced_pass_finds_most_probable(p
     codes = mu_law.encode(audio)
     logits = MODEL.apply(
         {"params": params},
-        mu_law.to_signal(codes),
+        mu_law.to_unit_range(codes),
         embedding,
         method=lambda m, s, e: m.decoder(s, e),
     )
@@ -322,20 +322,23 @@ def test_draws_follow_the_softmax():
     logits = jnp.log(jnp.array([0.5, 0.25, 0.0, 0.2, 0.05]))
     draws = 200_000
     uniform = (jnp.arange(draws) + 0.5) / draws
-    choose = functools.partial(sampler.choose, jnp.broadcast_to(logits, (draws, 5)), uniform)
-    counts = np.bincount(choose(jnp.float32(1.0)), minlength=5) / draws
+    draw = functools.partial(
+        sampler.sample_categorical, jnp.broadcast_to(logits, (draws, 5)), uniform
+    )
+    counts = np.bincount(draw(jnp.float32(1.0)), minlength=5) / draws
     np.testing.assert_allclose(counts, [0.5, 0.25, 0.0, 0.2, 0.05], atol=1e-4)
     sharper = np.array([0.5, 0.25, 0.0, 0.2, 0.05]) ** 2
-    counts = np.bincount(choose(jnp.float32(0.5)), minlength=5) / draws
+    counts = np.bincount(draw(jnp.float32(0.5)), minlength=5) / draws
     np.testing.assert_allclose(counts, sharper / sharper.sum(), atol=1e-4)
-    assert np.all(choose(jnp.float32(0.0)) == 0)
+    assert np.all(draw(jnp.float32(0.0)) == 0)
 
 
 def test_extreme_random_numbers_pick_possible_classes():
     logits = jnp.log(jnp.array([[0.0, 0.6, 0.4, 0.0]]))
     largest = jnp.nextafter(jnp.float32(1), jnp.float32(0))
     for uniform, expected in ((0.0, 1), (largest, 2)):
-        assert sampler.choose(logits, jnp.array([uniform]), jnp.float32(1))[0] == expected
+        drawn = sampler.sample_categorical(logits, jnp.array([uniform]), jnp.float32(1))
+        assert drawn[0] == expected
 
 
 @pytest.mark.parametrize("num_classes", [1, 5, 16, 200, 256])
@@ -345,7 +348,7 @@ def test_draws_invert_the_cumulative_distribution(num_classes, scale):
     logits = rng.normal(scale=scale, size=(4000, num_classes)).astype(np.float32)
     uniform = rng.random(4000, np.float32)
     uniform[:100], uniform[100:200] = 0.0, np.nextafter(np.float32(1), np.float32(0))
-    drawn = np.asarray(sampler.choose(logits, uniform, jnp.float32(1)))
+    drawn = np.asarray(sampler.sample_categorical(logits, uniform, jnp.float32(1)))
 
     probabilities = np.exp(logits.astype(float) - logits.max(axis=1, keepdims=True))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
@@ -361,4 +364,5 @@ def test_the_first_of_the_most_probable_classes_is_taken():
     logits[0, [70, 71, 200]] = 1.0
     logits[1, 255] = 1.0
     uniform = jnp.full(3, 0.9)
-    np.testing.assert_array_equal(sampler.choose(logits, uniform, jnp.float32(0)), [70, 255, 0])
+    drawn = sampler.sample_categorical(logits, uniform, jnp.float32(0))
+    np.testing.assert_array_equal(drawn, [70, 255, 0])

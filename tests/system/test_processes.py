@@ -30,12 +30,12 @@ def meeting(monkeypatch):
 
 def test_a_process_knows_of_the_others_failure(meeting):
     meeting("")
-    with processes.together():
+    with processes.barrier():
         pass
-    with pytest.raises(ZeroDivisionError), processes.together():
+    with pytest.raises(ZeroDivisionError), processes.barrier():
         _ = 1 / 0
     meeting("the disk is gone.")
-    with pytest.raises(UserError, match=r"process 1: the disk is gone\."), processes.together():
+    with pytest.raises(UserError, match=r"process 1: the disk is gone\."), processes.barrier():
         pass
 
 
@@ -56,16 +56,16 @@ def test_what_differs_is_named(meeting):
 
 def test_a_mistake_is_told_though_the_others_are_gone(meeting):
     meeting(jax.errors.JaxRuntimeError("Timed out waiting 1800000ms"))
-    with pytest.raises(UserError, match="mine"), processes.together():
+    with pytest.raises(UserError, match="mine"), processes.barrier():
         raise UserError("mine")
-    with pytest.raises(jax.errors.JaxRuntimeError, match="Timed out"), processes.together():
+    with pytest.raises(jax.errors.JaxRuntimeError, match="Timed out"), processes.barrier():
         pass
 
 
 def test_one_process_meets_nobody(monkeypatch):
     monkeypatch.setattr(processes.multihost_utils, "process_allgather", None)
-    with processes.together():
-        assert processes.share([3, 4]) == [3, 4]
+    with processes.barrier():
+        assert processes.own_share([3, 4]) == [3, 4]
 
 
 @pytest.mark.parametrize("address", ["localhost", "localhost:", "localhost:x", ":1", "a:0"])

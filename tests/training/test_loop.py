@@ -19,7 +19,7 @@ from wavenet_ae.system.errors import MachineError, Stopped, UserError
 from wavenet_ae.training import batches, loop, setup, sharding, trained
 from wavenet_ae.training.checkpoint import restore
 from wavenet_ae.training.loop import train_and_evaluate
-from wavenet_ae.training.metrics import MetricsLog, Summaries, read_metrics
+from wavenet_ae.training.metrics import MediaSummaries, MetricsLog, read_metrics
 from wavenet_ae.training.progress import Progress
 from wavenet_ae.training.step import init_state
 from wavenet_ae.training.trained import load_trained
@@ -489,7 +489,7 @@ def test_summaries_are_written_when_asked(config, tmp_path):
     def summarize(config, task, state):
         steps.append(int(state.step))
         picture = np.zeros((4, 5, 3), np.uint8)
-        return Summaries({"a": np.zeros(9, np.float32)}, {"a": picture}, 16_000)
+        return MediaSummaries({"a": np.zeros(9, np.float32)}, {"a": picture}, 16_000)
 
     train_and_evaluate({**config, "summarize_every_steps": 3}, tmp_path, summarize)
     assert steps == [3, 4]

@@ -13,7 +13,7 @@ from damaged_files import load_damaged
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import trained
 from wavenet_ae.training.trained import export, load_trained
-from wavenet_ae.training.workdir import check_fits
+from wavenet_ae.training.workdir import check_config_compatible
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_no_export_in_a_run_and_no_run_in_an_export(tiny_run, tiny_config, expor
         export(load_trained(tiny_run), tiny_run)
     assert {path.name for path in tiny_run.iterdir()} == before
     with pytest.raises(UserError, match=r"holds model\.safetensors, an export, .*init_from="):
-        check_fits(json.loads(tiny_config), exported)
+        check_config_compatible(json.loads(tiny_config), exported)
 
 
 def test_an_export_of_an_older_version_has_no_checksum(exported, tmp_path):

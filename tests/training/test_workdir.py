@@ -10,9 +10,9 @@ from wavenet_ae.training import workdir as workdirs
 def test_a_claim_ends_with_its_block(tmp_path):
     for _ in range(2):
         with (
-            workdirs.claimed(tmp_path),
+            workdirs.locked(tmp_path),
             pytest.raises(UserError, match=r"is in use by another run \(process \d+ on .*\): stop"),
-            workdirs.claimed(tmp_path),
+            workdirs.locked(tmp_path),
         ):
             pass
 
@@ -22,7 +22,7 @@ def test_a_file_system_without_locks_is_passed_over(tmp_path, monkeypatch, capsy
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(workdirs.locks, "lock", refuse)
-    with workdirs.claimed(tmp_path):
+    with workdirs.locked(tmp_path):
         pass
     assert f"{tmp_path} cannot be locked: let no second run use it" in capsys.readouterr().err
 
@@ -33,7 +33,7 @@ def test_a_folder_that_is_not_shared_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(workdirs.processes, "gather_texts", lambda text: [text and "another", ""])
     with (
         pytest.raises(UserError, match="is not the folder that process 0 uses: all processes need"),
-        workdirs.claimed(tmp_path / "elsewhere"),
+        workdirs.locked(tmp_path / "elsewhere"),
     ):
         pass
 
@@ -42,7 +42,7 @@ def test_a_folder_that_is_not_shared_is_refused(tmp_path, monkeypatch):
 def test_paths_in_which_checkpoints_get_lost_are_refused(tmp_path, name):
     with (
         pytest.raises(UserError, match=r"has '.{1,3}' in its path, with which checkpoints"),
-        workdirs.claimed(tmp_path / name),
+        workdirs.locked(tmp_path / name),
     ):
         pass
     assert not list(tmp_path.iterdir())
@@ -52,7 +52,7 @@ def test_paths_in_which_checkpoints_get_lost_are_refused(tmp_path, name):
 def test_files_of_no_run_are_not_replaced(tiny_config, tmp_path, name):
     (tmp_path / name).write_text("mine")
     with pytest.raises(UserError, match=rf"holds {name} and no config\.json of a run"):
-        workdirs.check_fits(json.loads(tiny_config), tmp_path)
+        workdirs.check_config_compatible(json.loads(tiny_config), tmp_path)
 
 
 def test_the_configuration_of_another_program_is_named(tiny_config, tmp_path):
@@ -60,11 +60,11 @@ def test_the_configuration_of_another_program_is_named(tiny_config, tmp_path):
     saved = config | {"optimizer": "adam"}
     (tmp_path / "config.json").write_text(json.dumps(saved))
     with pytest.raises(UserError, match=r"config\.json is of another form"):
-        workdirs.check_fits(config, tmp_path)
+        workdirs.check_config_compatible(config, tmp_path)
     saved = {name: value for name, value in config.items() if name != "crop_samples"}
     (tmp_path / "config.json").write_text(json.dumps(saved))
     with pytest.raises(UserError, match=r"config\.json is of no model .*crop_samples is missing"):
-        workdirs.check_fits(config, tmp_path)
+        workdirs.check_config_compatible(config, tmp_path)
 
 
 def test_settings_by_their_full_names():

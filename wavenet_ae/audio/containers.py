@@ -15,7 +15,7 @@ from wavenet_ae.audio import mpeg
 from wavenet_ae.audio.damage import DamageError
 
 
-def whole(content: bytes) -> bytes:
+def checked(content: bytes) -> bytes:
     """Checks that a sound file is whole.
 
     Args:

@@ -97,7 +97,7 @@ def _read(path: Path) -> bytes:
 def _decode(path: Path, content: bytes) -> tuple[np.ndarray, int]:
     """Returns float32 [samples, channels] and their rate in Hz: all that the file promises."""
     try:
-        whole = containers.whole(content)
+        whole = containers.checked(content)
         # By its name libsndfile knows some formats that have no header.
         with soundfile.SoundFile(path if whole is content else io.BytesIO(whole)) as file:
             # Piece by piece: a damaged header may promise more than any memory holds.

@@ -12,7 +12,7 @@ from wavenet_ae.system import locks
 _P, _R = ParamSpec("_P"), TypeVar("_R")
 
 
-def alone(function: Callable[_P, _R]) -> Callable[_P, _R]:
+def exclusive(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Lets one process at a time make its first call of a function that numba compiles.
 
     Numba keeps on disk what it has compiled. Several processes that compiled on a fresh machine at

@@ -40,7 +40,7 @@ def decode(codes: jax.Array) -> jax.Array:
     return jnp.where(codes == 0, 0.0, jnp.sign(compressed) * magnitude)
 
 
-def to_signal(codes: jax.Array) -> jax.Array:
+def to_unit_range(codes: jax.Array) -> jax.Array:
     """Returns the codes as the networks see them: float32 within -1..1 (code / 128)."""
     return codes.astype(jnp.float32) / _HALF
 

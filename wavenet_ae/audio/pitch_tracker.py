@@ -81,7 +81,7 @@ def track(audio: np.ndarray) -> Pitch:
     return Pitch(midi, round(100 * (median - midi)), float(voiced))
 
 
-@first_call.alone
+@first_call.exclusive
 def _pyin(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns hertz, whether there is a pitch, and how probable that is, of each frame."""
     return librosa.pyin(

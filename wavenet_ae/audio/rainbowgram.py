@@ -47,7 +47,7 @@ def rainbowgram(audio: np.ndarray) -> np.ndarray:
     return np.rint(255 * colour * _brightness(spectrum)[..., np.newaxis]).astype(np.uint8)
 
 
-@first_call.alone
+@first_call.exclusive
 def _constant_q(audio: np.ndarray) -> np.ndarray:
     """Returns the constant-Q transform, complex [bins, frames]."""
     padded = np.pad(audio, (0, max(0, _SHORTEST_SAMPLES - len(audio))))

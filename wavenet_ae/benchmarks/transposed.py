@@ -12,7 +12,7 @@ from wavenet_ae.models import strided
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
 from wavenet_ae.publish import document as doc
 
-_ALGORITHMS = {"by_phases": strided.by_phases, "directly": strided.directly}
+_ALGORITHMS = {"by_phases": strided.polyphase, "directly": strided.direct}
 
 
 def measure(

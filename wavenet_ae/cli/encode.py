@@ -33,4 +33,4 @@ def main() -> int:
 
     sources = files.find(_INPUT.value, leave_out=_OUTPUT.value)
     model = codec.create(load_trained(_CHECKPOINT.value))
-    return int(encode_files(model, processes.share(sources), _OUTPUT.value) > 0)
+    return int(encode_files(model, processes.own_share(sources), _OUTPUT.value) > 0)

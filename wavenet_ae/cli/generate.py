@@ -102,7 +102,7 @@ def main() -> int:
         named = [files.find([path], suffixes, leave_out=output) for path in _INPUT.value]
         sources = [known[source.path.resolve()] for each in named for source in each]
     else:
-        generation.check_names(output, [source.stem for source in processes.share(sources)])
+        generation.check_names(output, [source.stem for source in processes.own_share(sources)])
     if blending and jax.process_index() > 0:
         processes.say("--blend makes one sound, which is left to process 0")
         return 0
@@ -117,7 +117,7 @@ def main() -> int:
             f"--stretch: {_CHECKPOINT.value} has one vector for 4 s, with no frames to stretch: "
             "use a WaveNet."
         )
-    own = sources if blending else processes.share(sources)
+    own = sources if blending else processes.own_share(sources)
     jobs, refused = generation.read_sounds(model, own, _PITCH.value)
     if blending:
         if refused:

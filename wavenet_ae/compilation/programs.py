@@ -81,7 +81,7 @@ def lower_sampler(
     return sampler.generate_samples.lower(
         model,
         jax.tree.map(lambda x: on_devices(x, replicated), params),
-        jax.tree.map(on_devices, state, sampler.state_layout(state, mesh)),
+        jax.tree.map(on_devices, state, sampler.state_sharding(state, mesh)),
         on_devices(jax.ShapeDtypeStruct(frames, jnp.float32)),
         on_devices(jax.ShapeDtypeStruct((rows,), jnp.int32)) if model.num_pitches else None,
         on_devices(keys),

@@ -116,7 +116,7 @@ def encode_share(
         UserError: see `encode_split`.
     """
     every = [(c, notes, part) for c in codecs for notes in splits for part in range(_parts(notes))]
-    todo = [work for work in processes.share(every) if not _path(*work, folder).exists()]
+    todo = [work for work in processes.own_share(every) if not _path(*work, folder).exists()]
     total = sum(len(notes.indices[_rows(part)]) for _, notes, part in todo)
     with processes.progress(total=total, unit="note", desc="encoding a share") as bar:
         for codec, notes, part in todo:

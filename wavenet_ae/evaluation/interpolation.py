@@ -20,7 +20,7 @@ from wavenet_ae.publish.document import Sound
 from wavenet_ae.publish.study_files import StudyFiles
 from wavenet_ae.synthesis import codec, embeddings
 from wavenet_ae.synthesis.codec import Codec
-from wavenet_ae.synthesis.encode_files import encode_sound, tell_other_pitch
+from wavenet_ae.synthesis.encode_files import encode_sound, report_other_pitch
 from wavenet_ae.synthesis.generate_files import (
     Job,
     check_names,
@@ -140,7 +140,7 @@ def write_interpolation(
     if classifier is not None:
         _check_can_be_classified(pairs)
     for end in (end for pair in pairs for end in pair if pitch is not None):
-        tell_other_pitch(end.name, pitch, end.pitch)
+        report_other_pitch(end.name, pitch, end.pitch)
     rows = [_row(number, pair, weights) for number, pair in enumerate(pairs, start=1)]
     _check_folder(output, rows, models)
     for row in tqdm(rows, unit="pair", desc="encoding"):

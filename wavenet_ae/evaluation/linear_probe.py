@@ -74,7 +74,7 @@ def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
             says, there is nothing to learn, a file cannot be written, or another process failed.
     """
     folder = workdir / EMBEDDINGS_FOLDER
-    with processes.together():
+    with processes.barrier():
         _check(config)
         FILES.check(workdir)
         codecs = _load_models(config["models"])
@@ -84,7 +84,7 @@ def run_linear_probe(config: Mapping[str, Any], workdir: Path) -> None:
         train = read_split(name, data_dir, config["train_split"], config["num_train_notes"])
         test = read_split(name, data_dir, config["test_split"], config["num_test_notes"])
         _check_classes(train, config["labels"])
-    with processes.together():
+    with processes.barrier():
         if jax.process_count() > 1:
             encode_share([*codecs.values()], (train, test), folder, config["batch_size"])
     if jax.process_index() > 0:

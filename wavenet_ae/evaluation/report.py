@@ -25,7 +25,7 @@ from wavenet_ae.synthesis.encode_files import (
     encode_sound,
     find_pitch,
     pitch_in_name,
-    tell_other_pitch,
+    report_other_pitch,
 )
 from wavenet_ae.synthesis.generate_files import (
     Job,
@@ -164,7 +164,7 @@ def _sounds_of_package(inputs: Sequence[Path], pitch: int | None, num_samples: i
     sounds = {stem: files.load(path) for stem, path in own.items()}
     if pitch is not None:
         for path in own.values():
-            tell_other_pitch(path.name, pitch, pitch_in_name(path))
+            report_other_pitch(path.name, pitch, pitch_in_name(path))
     pitches = {
         stem: find_pitch(own[stem], audio) if pitch is None else pitch
         for stem, audio in sounds.items()

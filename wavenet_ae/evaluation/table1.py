@@ -101,7 +101,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
             another process failed.
     """
     share = ProcessShare(jax.process_index(), jax.process_count())
-    with processes.together():
+    with processes.barrier():
         check(config, _RULES)
         classifier, codecs = _load_models(config)
         dataset = dict(classifier.config["dataset"])
@@ -109,7 +109,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
         where = (dataset["name"], dataset["data_dir"], config["split"], config["num_notes"])
         notes = read_split(*where, share)
         _check_folder(workdir, [*codecs], [note.name for note in notes.notes])
-    with processes.together():
+    with processes.barrier():
         for kind, model in codecs.items():
             _reconstruct(model, notes, workdir, kind, config)
         scores = _score(classifier, codecs, notes, workdir)

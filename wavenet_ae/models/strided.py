@@ -90,25 +90,24 @@ strided.defvjp(_forward, _backward)
 def transposed(
     x: jax.Array, kernel: jax.Array, strides: Sequence[int], precision: str | None = None
 ) -> jax.Array:
-    """Convolves with zeros between the samples: arguments as `by_phases`."""
+    """Convolves with zeros between the samples: arguments as `polyphase`."""
     # XLA's CPU code multiplies by those zeros.
     ways = [
-        functools.partial(way, strides=strides, precision=precision)
-        for way in (by_phases, directly)
+        functools.partial(way, strides=strides, precision=precision) for way in (polyphase, direct)
     ]
     return jax.lax.platform_dependent(x, kernel, cpu=ways[0], default=ways[1])
 
 
-def directly(
+def direct(
     x: jax.Array, kernel: jax.Array, strides: Sequence[int], precision: str | None = None
 ) -> jax.Array:
-    """Convolves the input with zeros put between its samples; arguments as `by_phases`."""
+    """Convolves the input with zeros put between its samples; arguments as `polyphase`."""
     return jax.lax.conv_transpose(
         x, kernel, strides, "SAME", dimension_numbers=_DIMENSIONS, precision=precision
     )
 
 
-def by_phases(
+def polyphase(
     x: jax.Array, kernel: jax.Array, strides: Sequence[int], precision: str | None = None
 ) -> jax.Array:
     """Convolves the input once for every place of an output sample between two inputs.

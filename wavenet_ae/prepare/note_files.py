@@ -119,7 +119,7 @@ def read_audio(wav: Path | BinaryIO, where: str) -> np.ndarray:
         UserError: the file is missing, damaged or of another format.
     """
     try:
-        content = containers.whole(wav.read_bytes() if isinstance(wav, Path) else wav.read())
+        content = containers.checked(wav.read_bytes() if isinstance(wav, Path) else wav.read())
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             found = (file.samplerate, file.channels, file.frames, file.subtype)
             audio = file.read(dtype="int16")

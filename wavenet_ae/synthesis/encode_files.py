@@ -55,13 +55,13 @@ def encode_file(codec: Codec, path: Path, pitch: int | None = None) -> EncodedSo
     """
     audio = files.load(path)
     if pitch is not None:
-        tell_other_pitch(path.name, pitch, pitch_in_name(path))
+        report_other_pitch(path.name, pitch, pitch_in_name(path))
     else:
         pitch = find_pitch(path, audio, listen=codec.num_pitches > 0)
     return encode_sound(codec, audio, source=path.name, pitch=pitch)
 
 
-def tell_other_pitch(name: str, pitch: int, own: int) -> None:
+def report_other_pitch(name: str, pitch: int, own: int) -> None:
     """Says that a sound is played at another pitch than its own, if that is known.
 
     Args:

@@ -16,7 +16,7 @@ from wavenet_ae.audio import files
 from wavenet_ae.synthesis import embeddings, sampler
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
-from wavenet_ae.synthesis.encode_files import encode_file, tell_other_pitch
+from wavenet_ae.synthesis.encode_files import encode_file, report_other_pitch
 from wavenet_ae.system import processes
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.results import Record, digest
@@ -56,7 +56,7 @@ def read_sounds(
             if source.path.suffix.lower() in embeddings.SUFFIXES:
                 sound = embeddings.load(source.path, codec)
                 if pitch is not None:
-                    tell_other_pitch(source.path.name, pitch, sound.pitch)
+                    report_other_pitch(source.path.name, pitch, sound.pitch)
                     sound = sound._replace(pitch=pitch)
             else:
                 sound = encode_file(codec, source.path, pitch)

@@ -93,10 +93,10 @@ def initial_state(
         {"params": params}, batch_size, method=lambda m, size: m.decoder.initial_state(size)
     )
     state = SamplerState(decoder, jnp.zeros(batch_size))
-    return state if mesh is None else jax.device_put(state, state_layout(state, mesh))
+    return state if mesh is None else jax.device_put(state, state_sharding(state, mesh))
 
 
-def state_layout(state: SamplerState, mesh: Mesh) -> SamplerState:
+def state_sharding(state: SamplerState, mesh: Mesh) -> SamplerState:
     """Returns how a state lies on the devices: each holds its own sounds."""
     # Ring buffers have time and channels first.
     buffers = NamedSharding(mesh, PartitionSpec(None, None, sharding.DATA_AXIS))
@@ -125,7 +125,7 @@ def next_logits(
     )
 
 
-def choose(logits: jax.Array, uniform: jax.Array, temperature: jax.Array) -> jax.Array:
+def sample_categorical(logits: jax.Array, uniform: jax.Array, temperature: jax.Array) -> jax.Array:
     """Draws a class by inverting the cumulative distribution.
 
     Args:
@@ -149,15 +149,15 @@ def choose(logits: jax.Array, uniform: jax.Array, temperature: jax.Array) -> jax
     blocks = weights.reshape(-1, num_blocks, width)
     sums = blocks.sum(axis=-1)
     target = jnp.where(is_random, uniform, 0.0) * sums.sum(axis=-1)
-    block, before = _reached(sums, target)
+    block, before = _first_index_reaching(sums, target)
     is_chosen = jnp.arange(num_blocks) == block[:, None]
     chosen = jnp.where(is_chosen[..., None], blocks, 0.0).sum(axis=1)
     # Rounding must not make it negative: then the first class would be in, whatever its weight.
-    place, _ = _reached(chosen, jnp.maximum(target - before, 0.0))
+    place, _ = _first_index_reaching(chosen, jnp.maximum(target - before, 0.0))
     return (block * width + place).astype(jnp.int32)
 
 
-def _reached(weights: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _first_index_reaching(weights: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns the first place where the sum of `[batch, places]` is above `[batch]` targets.
 
     Returns:
@@ -189,7 +189,7 @@ def generate_samples(
         embedding: `[batch, num_frames, embedding_size]`, the frames that come next.
         pitch: int32 `[batch]` for a model that is conditioned on it.
         keys: `[batch]`, one a sound.
-        temperature: float32 scalar, see `choose`.
+        temperature: float32 scalar, see `sample_categorical`.
         per_frame: samples of each frame, a divisor of the hop: fewer than the hop for one frame,
             which then comes again. By default all.
 
@@ -208,8 +208,8 @@ def generate_samples(
 
     def one_sample(state, uniform, frame):
         decoder, logits = next_logits(model, weights, state, frame)
-        codes = mu_law.from_labels(choose(logits, uniform, temperature))
-        return SamplerState(decoder, mu_law.to_signal(codes)), codes
+        codes = mu_law.from_labels(sample_categorical(logits, uniform, temperature))
+        return SamplerState(decoder, mu_law.to_unit_range(codes)), codes
 
     def one_frame(state, frame):
         # A sound's randomness depends on its own key and its place in time alone.
@@ -259,7 +259,7 @@ def generate(
     params = jax.device_put(params, sharding.replicated(mesh))
     num_threads, parts = _split(params, len(embedding), mesh)
     chunks = [
-        _generate_together(
+        _generate_batch(
             model,
             params,
             embedding[rows],
@@ -304,7 +304,7 @@ def _split(params: Any, batch_size: int, mesh: Mesh) -> tuple[int, list[np.ndarr
     return num_cores(), np.array_split(rows, batch_size if is_few else num_cores())
 
 
-def _generate_together(
+def _generate_batch(
     model: WaveNetAutoencoder,
     params: Any,
     embedding: np.ndarray,

@@ -11,14 +11,14 @@ from wavenet_ae.audio.rainbowgram import rainbowgram
 from wavenet_ae.data import input_pipeline, nsynth
 from wavenet_ae.synthesis import codec, sampler
 from wavenet_ae.tasks import Task
-from wavenet_ae.training.metrics import Summaries
+from wavenet_ae.training.metrics import MediaSummaries
 from wavenet_ae.training.state import TrainState
 from wavenet_ae.training.trained import TrainedModel
 
 _NUM_NOTES = 4
 
 
-def reconstruct_notes(config: Mapping[str, Any], task: Task, state: TrainState) -> Summaries:
+def reconstruct_notes(config: Mapping[str, Any], task: Task, state: TrainState) -> MediaSummaries:
     """Encodes and generates a few validation notes with the averaged weights.
 
     Args:
@@ -31,7 +31,7 @@ def reconstruct_notes(config: Mapping[str, Any], task: Task, state: TrainState) 
         without embeddings.
     """
     if config["task"] not in codec.TASKS:
-        return Summaries({}, {}, nsynth.SAMPLE_RATE_HZ)
+        return MediaSummaries({}, {}, nsynth.SAMPLE_RATE_HZ)
     notes = input_pipeline.open_split(
         config["dataset"]["name"], config["dataset"]["data_dir"], "valid"
     )
@@ -52,4 +52,4 @@ def reconstruct_notes(config: Mapping[str, Any], task: Task, state: TrainState) 
         audio[f"{note['id']}/reconstruction"] = reconstruction
     # Pictures have the high notes on top.
     images = {name: rainbowgram(sound)[::-1] for name, sound in audio.items()}
-    return Summaries(audio, images, nsynth.SAMPLE_RATE_HZ)
+    return MediaSummaries(audio, images, nsynth.SAMPLE_RATE_HZ)

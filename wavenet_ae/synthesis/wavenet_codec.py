@@ -114,5 +114,5 @@ class WaveNetCodec:
 def _encode(
     model: WaveNetAutoencoder, params: Any, audio: jax.Array, num_samples: jax.Array
 ) -> jax.Array:
-    signal = mu_law.to_signal(mu_law.encode(audio))
+    signal = mu_law.to_unit_range(mu_law.encode(audio))
     return model.apply({"params": params}, signal, num_samples, method="encode")

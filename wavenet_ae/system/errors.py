@@ -29,7 +29,7 @@ class Stopped(Exception):  # noqa: N818 - nothing went wrong
 # Failures of the machine, not the user's mistakes.
 SHORTAGES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _ELSEWHERE = "choose another place"
-_WAYS_OUT = {
+_REMEDIES = {
     errno.ENOSPC: "free some space, or choose another disk",
     errno.EDQUOT: "free some of what you may use of this disk, or choose another",
     errno.EIO: "the disk or the network fails; try again, or choose another",
@@ -55,5 +55,5 @@ def write_error(path: Path | str, error: OSError) -> UserError:
     A MachineError where the same command may succeed another time.
     """
     kind = MachineError if error.errno in SHORTAGES else UserError
-    way_out = _WAYS_OUT.get(error.errno, _ELSEWHERE)
-    return kind(f"{path} cannot be written ({error.strerror or error}): {way_out}.")
+    remedy = _REMEDIES.get(error.errno, _ELSEWHERE)
+    return kind(f"{path} cannot be written ({error.strerror or error}): {remedy}.")

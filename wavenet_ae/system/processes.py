@@ -92,7 +92,7 @@ def connect(
         ) from failures[0]
 
 
-def share(items: Sequence[Any]) -> Sequence[Any]:
+def own_share(items: Sequence[Any]) -> Sequence[Any]:
     """Returns what this process does of a list: process p of n the items p, p + n, ..."""
     return items[jax.process_index() :: jax.process_count()]
 
@@ -102,7 +102,7 @@ def say(sentence: str) -> None:
     print(sentence if jax.process_count() == 1 else f"process {jax.process_index()}: {sentence}")
 
 
-def say_once(sentence: str) -> None:
+def print_once(sentence: str) -> None:
     """Prints on standard error what all processes have to say."""
     if jax.process_index() == 0:
         print(sentence, file=sys.stderr, flush=True)
@@ -135,7 +135,7 @@ def wait_until(seen: Callable[[], bool]) -> bool:
 
 
 @contextlib.contextmanager
-def together() -> Iterator[None]:
+def barrier() -> Iterator[None]:
     """At the block's end the processes wait for each other; where one fails, all do.
 
     What can go wrong early belongs in a block of its own, so that nobody works on in vain.
@@ -155,12 +155,12 @@ def together() -> Iterator[None]:
             raise UserError(f"process {index}: {message}")
 
 
-def require_same(what: Mapping[str, Any], way_out: str) -> None:
+def require_same(what: Mapping[str, Any], remedy: str) -> None:
     """Raises a UserError that names the first thing that is not the same in all processes.
 
     Args:
         what: names and values, which are compared as they print.
-        way_out: the end of the sentence.
+        remedy: the end of the sentence.
     """
     lines = [f"{name}={value!r}" for name, value in sorted(what.items())]
     gathered = [text.split("\n") for text in gather_texts("\n".join(lines))]
@@ -169,4 +169,4 @@ def require_same(what: Mapping[str, Any], way_out: str) -> None:
         if not differing and len(theirs) == len(gathered[0]):
             continue
         first, other = differing[0] if differing else (f"{len(gathered[0])} settings", len(theirs))
-        raise UserError(f"process 0 has {first}, process {index} has {other}: {way_out}")
+        raise UserError(f"process 0 has {first}, process {index} has {other}: {remedy}")

@@ -93,8 +93,8 @@ class WaveNetTask:
         codes = mu_law.encode(batch["audio"])
         decoder_inputs = None
         if "decoder_input_noise" in batch:
-            decoder_inputs = mu_law.to_signal(mu_law.add(codes, batch["decoder_input_noise"]))
-        signal = mu_law.to_signal(codes)
+            decoder_inputs = mu_law.to_unit_range(mu_law.add(codes, batch["decoder_input_noise"]))
+        signal = mu_law.to_unit_range(codes)
         logits = self.model.apply({"params": params}, signal, batch["pitch"], decoder_inputs)
         # Inside the model classes come first: so no array of logits is transposed.
         logits = jnp.moveaxis(logits, -1, 0)

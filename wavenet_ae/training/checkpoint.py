@@ -28,7 +28,7 @@ from wavenet_ae.training.state import TrainState
 
 FOLDER = "checkpoints"
 # Kept apart from the rest, so that evaluation and synthesis read no optimiser state.
-_TRAINED, _TRAINING = "trained", "training"
+_WEIGHTS, _TRAIN_STATE = "trained", "training"
 _CHECKSUMS = "checksums"
 _VALID_LOSS = "valid/loss"
 # For which the processes wait for each other while one of them writes its part.
@@ -88,7 +88,7 @@ class Checkpoints(contextlib.AbstractContextManager):
             return  # another process may be gone, and closing would wait for it
         try:
             # What went wrong first is what the user should read.
-            with contextlib.suppress(Exception) if kind else self._refusing():
+            with contextlib.suppress(Exception) if kind else self._raising_machine_errors():
                 self._checkpointer.close()
         finally:
             logging.getLogger("absl").removeFilter(_is_no_background_error)
@@ -103,7 +103,7 @@ class Checkpoints(contextlib.AbstractContextManager):
 
         All processes call it after every step.
         """
-        return self._agreement.any(time.monotonic() - self._saved_at > self._every_s)
+        return self._agreement.any_process(time.monotonic() - self._saved_at > self._every_s)
 
     def save(self, state: TrainState, progress: Progress, valid_loss: float | None = None) -> None:
         """Saves in the background; of a step that is there already, only the loss is added.
@@ -117,7 +117,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         self._agreement.restart()
         metrics = None if valid_loss is None else {_VALID_LOSS: valid_loss}
         latest = self._checkpointer.latest
-        with self._refusing():
+        with self._raising_machine_errors():
             if latest is not None and progress.step == latest.step:
                 if metrics is not None and latest.metrics is None:
                     self._add_metrics(progress.step, metrics)
@@ -141,7 +141,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         self._checkpointer.reload()
 
     @contextlib.contextmanager
-    def _refusing(self) -> Iterator[None]:
+    def _raising_machine_errors(self) -> Iterator[None]:
         try:
             yield
         except (OSError, ValueError) as error:  # TensorStore's are ValueErrors
@@ -169,8 +169,8 @@ def _is_no_background_error(record: logging.LogRecord) -> bool:
 def _trees(state: TrainState) -> dict[str, Any]:
     """Returns a state as the trees that a checkpoint keeps apart, by name."""
     return {
-        _TRAINED: {"params": state.ema_params, "model_state": state.model_state},
-        _TRAINING: {"step": state.step, "params": state.params, "opt_state": state.opt_state},
+        _WEIGHTS: {"params": state.ema_params, "model_state": state.model_state},
+        _TRAIN_STATE: {"step": state.step, "params": state.params, "opt_state": state.opt_state},
     }
 
 
@@ -212,14 +212,14 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | N
     folders = [(workdir / FOLDER).absolute() / str(step) for step in reversed(steps)]
     if not folders:
         return None
-    with processes.together():
+    with processes.barrier():
         for folder in folders:
             if not processes.wait_until(folder.exists):
                 raise UserError(
                     f"{folder} does not show in this process: all need a --workdir on storage that "
                     "they share."
                 )
-        if not any((folder / _TRAINING).exists() for folder in folders):
+        if not any((folder / _TRAIN_STATE).exists() for folder in folders):
             raise UserError(
                 f"{workdir} holds imported weights alone, with no state of training to go on from: "
                 f"train in another --workdir, with --config.init_from={workdir}."
@@ -228,14 +228,14 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | N
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state
     )
     for number, folder in enumerate(folders):
-        with processes.together():
+        with processes.barrier():
             restored, damage = _attempt(_read, folder, abstract)
         if found := next(filter(None, processes.gather_texts(damage)), ""):
-            processes.say_once(f"warning: the checkpoint {folder} is damaged ({found})")
+            processes.print_once(f"warning: the checkpoint {folder} is damaged ({found})")
             continue
-        damaged = folders[:number] + [f for f in folders[number + 1 :] if not _metrics_whole(f)]
-        with processes.together():
-            _set_aside(damaged)
+        damaged = folders[:number] + [f for f in folders[number + 1 :] if not _metrics_readable(f)]
+        with processes.barrier():
+            _quarantine(damaged)
         restored_state, progress = restored
         return older_layouts.as_today(restored_state, abstract), progress
     raise UserError(
@@ -246,11 +246,11 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | N
 def _read(folder: Path, abstract: TrainState) -> tuple[TrainState, Progress]:
     """Reads a whole checkpoint; the state is in the layout of the version that saved it."""
     loaded, progress = _load(folder, _trees(abstract)), _read_progress(folder)
-    if not _metrics_whole(folder):
+    if not _metrics_readable(folder):
         raise ValueError("its metrics cannot be read")
-    trained = loaded[_TRAINED]
+    trained = loaded[_WEIGHTS]
     state = TrainState(
-        **loaded[_TRAINING], ema_params=trained["params"], model_state=trained["model_state"]
+        **loaded[_TRAIN_STATE], ema_params=trained["params"], model_state=trained["model_state"]
     )
     return state, progress
 
@@ -286,9 +286,9 @@ def _attempt(
     Raises:
         MachineError: it cannot be read now, which does not mean that it is damaged.
     """
-    with _quiet():
+    with _orbax_silenced():
         try:
-            with _alone():
+            with _reading_alone():
                 return read(folder, abstract), ""
         except Exception as error:  # whatever Orbax makes of a damaged file
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
@@ -302,7 +302,7 @@ def _attempt(
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def _reading_alone() -> Iterator[None]:
     """Lets every process read for itself: it waits for no other, which may have failed."""
     context, index = ocp.Context(), jax.process_index()
     context.multiprocessing.primary_host = index
@@ -316,7 +316,7 @@ def _metrics_file(folder: Path) -> Path:
     return folder / "metrics" / "metrics"
 
 
-def _metrics_whole(folder: Path) -> bool:
+def _metrics_readable(folder: Path) -> bool:
     """Tells whether Orbax, which reads those of all checkpoints, can read these."""
     path = _metrics_file(folder)
     try:
@@ -326,7 +326,7 @@ def _metrics_whole(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _orbax_silenced() -> Iterator[None]:
     """Swallows what Orbax says of reads that fail, and of those that were under way then."""
     before = sys.unraisablehook
     sys.unraisablehook = lambda unraisable: None
@@ -343,7 +343,7 @@ def _quiet() -> Iterator[None]:
         sys.unraisablehook = before
 
 
-def _set_aside(folders: list[Path]) -> None:
+def _quarantine(folders: list[Path]) -> None:
     if jax.process_index() != 0:
         return
     for folder in folders:
@@ -356,7 +356,7 @@ def _set_aside(folders: list[Path]) -> None:
                 f"the damaged checkpoint {folder} cannot be renamed ({error.strerror}): move it "
                 "away."
             ) from error
-        processes.say_once(f"renamed {folder.name} to {aside}")
+        processes.print_once(f"renamed {folder.name} to {aside}")
 
 
 def check_path(folder: Path, *, writing: bool) -> None:
@@ -407,19 +407,19 @@ def load_weights(
     folder = (workdir / FOLDER).absolute() / str(step)
     if not folder.exists():
         raise UserError(f"there is no checkpoint {folder}: there are {_steps(workdir)}.")
-    saved, damage = _attempt(_load, folder, {_TRAINED: abstract})
+    saved, damage = _attempt(_load, folder, {_WEIGHTS: abstract})
     if saved is None:
         raise UserError(
             f"the checkpoint {folder} is damaged or not of this model ({damage}): move the folder "
             "away to use the checkpoint before it."
         )
-    loaded = older_layouts.as_today(saved[_TRAINED], abstract)
+    loaded = older_layouts.as_today(saved[_WEIGHTS], abstract)
     return loaded["params"], loaded["model_state"], step
 
 
 def save_weights(workdir: Path, params: Any, model_state: Any, step: int) -> None:
     """Writes a checkpoint of averaged weights alone, to evaluate and generate with."""
-    trees = {_TRAINED: {"params": params, "model_state": model_state}}
+    trees = {_WEIGHTS: {"params": params, "model_state": model_state}}
     ocp.save_checkpointables(
         (workdir / FOLDER).absolute() / str(step),
         trees,

@@ -38,7 +38,7 @@ class StopRequest(contextlib.AbstractContextManager):
 
     def is_made(self) -> bool:
         """Tells whether to stop now: the same in all processes, which call it at the same time."""
-        self.agreed = self._agreement.any(self.received is not None)
+        self.agreed = self._agreement.any_process(self.received is not None)
         return self.agreed
 
     def reason(self) -> str:

@@ -17,13 +17,13 @@ from wavenet_ae.training import workdir as workdirs
 from wavenet_ae.training.batches import make_evaluate, training_batches, trivial_baselines
 from wavenet_ae.training.checkpoint import Checkpoints
 from wavenet_ae.training.interruption import StopRequest
-from wavenet_ae.training.metrics import MetricsLog, Summaries
+from wavenet_ae.training.metrics import MediaSummaries, MetricsLog
 from wavenet_ae.training.profiling import Profiler
 from wavenet_ae.training.progress import Progress, due_after
 from wavenet_ae.training.state import TrainState
 from wavenet_ae.training.step import Batch, make_train_step
 
-Summarize = Callable[[Mapping[str, Any], tasks.Task, TrainState], Summaries]
+Summarize = Callable[[Mapping[str, Any], tasks.Task, TrainState], MediaSummaries]
 
 
 class _Run(NamedTuple):
@@ -35,7 +35,7 @@ class _Run(NamedTuple):
     baselines: Mapping[str, float]
     log: MetricsLog
     stop: StopRequest
-    summarize: Callable[[TrainState], Summaries]
+    summarize: Callable[[TrainState], MediaSummaries]
 
 
 def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summarize) -> None:
@@ -54,13 +54,13 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
     mesh = sharding.data_mesh()
     config, task, notes = setup.check(config, mesh)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(workdirs.claimed(workdir))
-        with processes.together():
-            workdirs.check_fits(config, workdir)
+        stack.enter_context(workdirs.locked(workdir))
+        with processes.barrier():
+            workdirs.check_config_compatible(config, workdir)
         stop = stack.enter_context(StopRequest(mesh))
         state, progress = setup.restore_or_init(config, task, mesh, workdir)
         if progress.step >= config["num_steps"] and not progress.owes_evaluation:
-            processes.say_once(
+            processes.print_once(
                 f"{workdir} is at step {progress.step}: raise --config.num_steps to train on"
             )
             return
@@ -105,7 +105,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
 def _compile(step: Callable[..., Any], state: TrainState, batch: Batch) -> Callable[..., Any]:
     started = time.monotonic()
     compiled = step.lower(state, batch).compile()
-    processes.say_once(f"compiled the training step in {time.monotonic() - started:.0f} s")
+    processes.print_once(f"compiled the training step in {time.monotonic() - started:.0f} s")
     return compiled
 
 

@@ -23,7 +23,7 @@ METRICS_FILE = "metrics.jsonl"
 TIMING_FILE = "timing.jsonl"
 
 
-class Summaries(NamedTuple):
+class MediaSummaries(NamedTuple):
     """Sounds and pictures of a moment of training.
 
     Attributes:
@@ -141,7 +141,7 @@ class MetricsLog(contextlib.AbstractContextManager):
             self._add_event(step, summary.scalar("train/samples_per_second", speed))
         self._timed_step, self._timed_since = step, now
 
-    def write_summaries(self, step: int, summaries: Summaries) -> None:
+    def write_summaries(self, step: int, summaries: MediaSummaries) -> None:
         """Writes sounds and pictures to TensorBoard; for the first process alone."""
         for name, audio in summaries.audio.items():
             clipped = np.clip(audio, -1.0, 1.0)[:, None]

@@ -46,4 +46,4 @@ class Profiler(contextlib.AbstractContextManager):
         if self._running:
             self._running = False
             jax.profiler.stop_trace()
-            processes.say_once(f"wrote a profile to {self._workdir / 'plugins' / 'profile'}")
+            processes.print_once(f"wrote a profile to {self._workdir / 'plugins' / 'profile'}")

@@ -41,7 +41,7 @@ def check(
     Raises:
         UserError: a setting or the data is wrong, or not the same in all processes.
     """
-    with processes.together():
+    with processes.barrier():
         check_training(config)
         config = with_absolute_paths(config)
         sharding.check_batch_size(config["batch_size"], mesh, config["accumulation_steps"])
@@ -52,10 +52,10 @@ def check(
         identity = _identity(config, notes) if jax.process_count() > 1 else {}
     processes.require_same(identity, "start all with the same command, code and data.")
     # A JAX without support for the accelerator would train on the CPU, and nobody would notice.
-    processes.say_once(f"devices: {mesh.size} x {mesh.devices.flat[0].device_kind}")
+    processes.print_once(f"devices: {mesh.size} x {mesh.devices.flat[0].device_kind}")
     computation = task.model.arithmetic.describe(task.model.dtype)
     if computation != task.model.dtype:
-        processes.say_once(f"config.model.dtype={computation}")
+        processes.print_once(f"config.model.dtype={computation}")
     return config, task, notes
 
 
@@ -97,10 +97,10 @@ def restore_or_init(
         state, progress = restored
         due = due_after(progress.step, config)
         progress.owes_evaluation = progress.owes_evaluation and due.evaluate
-        processes.say_once(f"resuming {workdir} at step {progress.step} of {config['num_steps']}")
+        processes.print_once(f"resuming {workdir} at step {progress.step} of {config['num_steps']}")
         return state, progress
     if config["init_from"] is not None:
-        with processes.together():
+        with processes.barrier():
             state = _start_from(config["init_from"], config, state)
     return state, Progress()
 
@@ -122,5 +122,5 @@ def _start_from(source: str, config: Mapping[str, Any], state: TrainState) -> Tr
             old.shape, old.sharding, lambda index: np.array(array[index])
         )
 
-    processes.say_once(f"starting from the weights of {source}, step {theirs.step}")
+    processes.print_once(f"starting from the weights of {source}, step {theirs.step}")
     return state.replace(**jax.tree.map(place, weights, {k: getattr(state, k) for k in weights}))

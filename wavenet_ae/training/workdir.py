@@ -20,7 +20,7 @@ _LOCK_FILE = ".lock"
 
 
 @contextlib.contextmanager
-def claimed(workdir: Path) -> Iterator[None]:
+def locked(workdir: Path) -> Iterator[None]:
     """Makes the folder, and keeps other runs out of it until the block ends or the process dies.
 
     Raises:
@@ -28,16 +28,16 @@ def claimed(workdir: Path) -> Iterator[None]:
             not the same folder for all processes of this one.
     """
     with contextlib.ExitStack() as stack:
-        with processes.together():
-            token = stack.enter_context(_locked(workdir)) if jax.process_index() == 0 else ""
+        with processes.barrier():
+            token = stack.enter_context(_held_lock(workdir)) if jax.process_index() == 0 else ""
         token = processes.gather_texts(token)[0]
-        with processes.together():
+        with processes.barrier():
             _check_shared(workdir, token)
         yield
 
 
 @contextlib.contextmanager
-def _locked(workdir: Path) -> Iterator[str]:
+def _held_lock(workdir: Path) -> Iterator[str]:
     checkpoint.check_path(workdir, writing=True)
     path = workdir / _LOCK_FILE
     try:
@@ -56,7 +56,7 @@ def _locked(workdir: Path) -> Iterator[str]:
                 "--workdir."
             ) from error
         except OSError:
-            processes.say_once(f"{workdir} cannot be locked: let no second run use it")
+            processes.print_once(f"{workdir} cannot be locked: let no second run use it")
         token = f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(8)}"
         try:
             file.truncate(0)
@@ -80,7 +80,7 @@ def _check_shared(workdir: Path, token: str) -> None:
 
 
 def check_same_model(
-    theirs: Mapping[str, Any], ours: Mapping[str, Any], who: str, way_out: str
+    theirs: Mapping[str, Any], ours: Mapping[str, Any], who: str, remedy: str
 ) -> None:
     """Raises a UserError where two configurations are not of one model.
 
@@ -88,18 +88,18 @@ def check_same_model(
         theirs: the one configuration.
         ours: this run's.
         who: the beginning of the sentence, up to the setting.
-        way_out: its end.
+        remedy: its end.
     """
     theirs, ours = ({"task": c["task"], **trained.architecture(c)} for c in (theirs, ours))
     for name in theirs | ours:
         if theirs.get(name) != ours.get(name):
             raise UserError(
                 f"{who} {name}={theirs.get(name)}, and this run has {name}={ours.get(name)}: "
-                f"{way_out}"
+                f"{remedy}"
             )
 
 
-def check_fits(config: Mapping[str, Any], workdir: Path) -> None:
+def check_config_compatible(config: Mapping[str, Any], workdir: Path) -> None:
     """Refuses another model's run in the folder, and tells what else has changed in the settings.
 
     Raises:
@@ -131,7 +131,7 @@ def check_fits(config: Mapping[str, Any], workdir: Path) -> None:
         )
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
-            processes.say_once(
+            processes.print_once(
                 f"changed since the last start: {name}={now.get(name)}, was {before.get(name)}"
             )
 

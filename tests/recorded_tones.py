@@ -15,7 +15,7 @@ def tone(pitch, *, seconds=1.0, rate_hz=16_000, channels=1, silence_s=0.0, harmo
 
 
 def record(path, pitch=60, *, rate_hz=16_000, subtype=None, scale=1.0, **settings):
-    """Writes a tone to a file of the format that the suffix tells."""
+    """Writes a tone to a file of the format that the suffix names."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, scale * tone(pitch, rate_hz=rate_hz, **settings), rate_hz, subtype)
     return path

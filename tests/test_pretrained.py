@@ -80,7 +80,7 @@ SCORES = {
 }
 
 
-def notes_in_the_box():
+def notes_of_the_package():
     notes = {path.stem: files.load(path) for path in sorted(pretrained.NOTES.glob("*.flac"))}
     labels = [named_note(stem) for stem in notes]
     return list(notes), {
@@ -93,19 +93,19 @@ def notes_in_the_box():
 
 
 @pytest.mark.parametrize("task", SCORES)
-def test_the_notes_in_the_box_score_as_they_did(task):
+def test_the_notes_of_the_package_score_as_they_did(task):
     trained = load_trained(Path("pretrained"), task)
-    names, batch = notes_in_the_box()
+    names, batch = notes_of_the_package()
     metric, expected = SCORES[task]
     found = Scorer(trained)(batch.pop("audio"), batch)[metric].tolist()
     assert dict(zip(names, found, strict=True)) == pytest.approx(expected, rel=0.02)
 
 
-def test_a_reconstruction_has_the_pitch_that_the_model_is_told():
+def test_a_reconstruction_has_the_pitch_that_the_model_is_given():
     model = codec.create(load_trained(Path("pretrained")))
     audio = files.load(pretrained.NOTES / "string_acoustic_000-064-080.flac")
-    told = np.array([59, 64, 68])
-    embedding = np.repeat(model.encode(audio[None])[:, :62], len(told), axis=0)
-    keys = sampler.note_keys(seed=0, indices=np.arange(len(told)))
-    again = np.concatenate(list(model.generate(embedding, keys, told)), axis=1)
-    assert [pitch_tracker.track(sound).midi for sound in again] == told.tolist()
+    pitches = np.array([59, 64, 68])
+    embedding = np.repeat(model.encode(audio[None])[:, :62], len(pitches), axis=0)
+    keys = sampler.note_keys(seed=0, indices=np.arange(len(pitches)))
+    again = np.concatenate(list(model.generate(embedding, keys, pitches)), axis=1)
+    assert [pitch_tracker.track(sound).midi for sound in again] == pitches.tolist()

@@ -89,7 +89,7 @@ def check_cuts_and_flips(folder, content, suffix, number):
         flipped[bit // 8] ^= 1 << bit % 8
         audio = outcome(folder, bytes(flipped), suffix)
         if audio is not None and kind(flipped) == kind(content):
-            # Nothing tells that a sample or its scale is another, but for checksums.
+            # Only checksums show that a sample or its scale has changed.
             if suffix in ("flac", "ogg", "opus"):
                 assert np.array_equal(audio, whole), f"bit {bit}"
             # Of an MP3 the delay and the padding, 12 bits each, may be others.
@@ -108,7 +108,7 @@ def test_whatever_is_cut_or_changed_is_right_or_refused(contents, tmp_path, suff
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_file_that_breaks_off_is_refused_with_a_way_out(contents, tmp_path, suffix):
+def test_a_file_that_breaks_off_is_refused_with_a_remedy(contents, tmp_path, suffix):
     content = contents[suffix]
     with pytest.raises(AudioFileError, match=rf"sound\.{suffix} .*(breaks off|cannot be read)"):
         load(tmp_path, content[: len(content) * 2 // 3], suffix)
@@ -134,12 +134,12 @@ def test_a_length_that_is_not_told_is_that_of_the_file(contents, tmp_path):
 def test_a_header_that_tells_of_too_few_samples_is_refused(contents, tmp_path):
     wav = contents["wav"]
     content = wav[:40] + struct.pack("<I", 800) + wav[44:]  # as one beyond 4 GiB
-    with pytest.raises(AudioFileError, match="its header tells of fewer samples than there are"):
+    with pytest.raises(AudioFileError, match="its header gives fewer samples than there are"):
         load(tmp_path, content)
     aiff = contents["aiff"]
     place = aiff.index(b"SSND") + 4
     content = aiff[:place] + bytes(4) + aiff[place + 4 :]
-    with pytest.raises(AudioFileError, match="its header tells of fewer samples than there are"):
+    with pytest.raises(AudioFileError, match="its header gives fewer samples than there are"):
         load(tmp_path, content, "aiff")
 
 
@@ -190,7 +190,7 @@ def test_the_checksum_of_flac(tmp_path, subtype, channels):
     content = bytearray(path.read_bytes())
     assert len(load(tmp_path, content, "flac")) == 4000
     content[26] ^= 1
-    with pytest.raises(AudioFileError, match="its samples are not those of its checksum"):
+    with pytest.raises(AudioFileError, match="its samples do not match its checksum"):
         load(tmp_path, content, "flac")
     content[26:42] = bytes(16)  # it has none
     assert len(load(tmp_path, content, "flac")) == 4000

@@ -41,7 +41,7 @@ def test_the_length_is_that_of_all_frames(tmp_path, mode, rate_hz, channels):
     assert seconds(tmp_path, content) == pytest.approx(3.0, abs=1e-4)
     frame = (1152 if rate_hz == 44_100 else 576) / rate_hz
     for tags in (b"", b"TAG" + bytes(125)):
-        # The encoder's delay and padding are told in the frame that is missing.
+        # The encoder's delay and padding are stored in the frame that is missing.
         found = seconds(tmp_path, without_length(content) + tags)
         assert 3.0 <= found <= 3.0 + 3.5 * frame
 
@@ -97,7 +97,7 @@ def test_a_length_that_layer_2_cannot_tell_is_refused():
     frame = bytes([0xFF, 0xFD, 0x80, 0]).ljust(144 * 128_000 // 44_100, b"\0")
     shorter = bytes([0xFF, 0xFD, 0x70, 0]).ljust(144 * 112_000 // 44_100, b"\0")
     assert mpeg.with_length(frame * 3) == frame * 3
-    with pytest.raises(files.DamageError, match="varying bit rate"):
+    with pytest.raises(files.DamageError, match="variable bit rate"):
         mpeg.with_length(frame + shorter)
 
 

@@ -17,17 +17,17 @@ def sweep(semitones):
     return 0.3 * np.sin(2 * np.pi * np.cumsum(440 * 2 ** (semitones / 12)) / 16_000)
 
 
-# At 106 a tracker at 16 kHz hears the twelfth below.
+# At 106 a tracker at 16 kHz detects the twelfth below.
 @pytest.mark.parametrize("pitch", [21, 28, 45, 60, 84, 100, 106, 108])
 def test_tones_low_and_high(pitch):
     assert track(tone(pitch, harmonics=2)).midi == pitch
 
 
 def test_detuned_notes_are_rounded_and_said_to_be():
-    heard = track(tone(60.3))
-    assert (heard.midi, heard.cents) == (60, 25)  # in quarters of a semitone
+    pitch = track(tone(60.3))
+    assert (pitch.midi, pitch.cents) == (60, 25)  # in quarters of a semitone
     assert track(tone(59.7)).cents == -25
-    assert heard.voiced == 1
+    assert pitch.voiced == 1
 
 
 def test_vibrato_and_a_breathy_start_are_no_matter():
@@ -38,9 +38,9 @@ def test_vibrato_and_a_breathy_start_are_no_matter():
 
 
 def test_silence_after_a_note_does_not_count():
-    heard = track(np.pad(tone(50, seconds=0.3).ravel(), (0, 48_000)))
-    assert heard.midi == 50
-    assert heard.voiced > 0.9
+    pitch = track(np.pad(tone(50, seconds=0.3).ravel(), (0, 48_000)))
+    assert pitch.midi == 50
+    assert pitch.voiced > 0.9
 
 
 def test_a_hum_far_below_the_note_does_not_count():

@@ -28,7 +28,7 @@ def test_a_note_comes_back(representation):
     assert back.shape == audio.shape
     level = np.abs(audio).max() if representation == "real_and_imaginary" else 1.0
     assert np.abs(back).max() == pytest.approx(level, rel=1e-3)
-    # The log magnitude leaves the phase open: compare what it tells.
+    # The log magnitude leaves the phase open: compare log magnitudes.
     ours, theirs = (spectral.log_magnitude(spectral.stft(x))[0] for x in (back, audio))
     loud = np.asarray(theirs) > 0.75  # 30 dB below the peak
     assert np.abs(ours - theirs)[loud].mean() * spectral.DYNAMIC_RANGE_DB < 1.0
@@ -54,7 +54,7 @@ def test_shorter_notes_are_followed_by_zeros():
             lambda: representations.to_audio(
                 np.zeros((1, 512, 256, 1)), "real_and_imaginary", 64_000, None
             ),
-            "1 channels are no real_and_imaginary",
+            "1 channels are not real_and_imaginary",
         ),
         (
             lambda: representations.to_audio(

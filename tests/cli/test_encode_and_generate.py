@@ -232,7 +232,7 @@ def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path)
 @pytest.mark.parametrize(
     ("name", "flags", "reason"),
     [
-        ("encode", ["--checkpoint={tmp}", "--input={sounds}"], "is no run of training"),
+        ("encode", ["--checkpoint={tmp}", "--input={sounds}"], "is not a training run"),
         ("encode", ["--checkpoint={run}", "--input={tmp}/missing"], "missing does not exist"),
         ("encode", ["--checkpoint={run}", "--input={tmp}"], "holds no file that ends in"),
         ("generate", ["--checkpoint={run}", "--input={tmp}"], "holds no file that ends in"),

@@ -142,7 +142,7 @@ def test_a_damaged_description(data_dir, tmp_path):
     shutil.copytree(data_dir, tmp_path, dirs_exist_ok=True)
     (description,) = tmp_path.glob("nsynth_json/by_note/*/dataset_info.json")
     description.write_text("{")
-    with pytest.raises(UserError, match=r"dataset_info\.json is damaged: build the dataset anew"):
+    with pytest.raises(UserError, match=r"dataset_info\.json is damaged: build the dataset again"):
         open_split("nsynth_json/by_note", str(tmp_path), "train")
 
 

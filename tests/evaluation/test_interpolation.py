@@ -449,9 +449,9 @@ def test_command_line_takes_all_settings(spectral_run, tmp_path):
     ("folders", "settings", "message"),
     [
         ({}, {}, "there is no model: name a run by --wavenet or by --spectral"),
-        ({"wavenet": "spectral"}, {}, "is a model of spectral: name one of wavenet"),
-        ({"spectral": "wavenet"}, {}, "is a model of wavenet: name one of spectral"),
-        ({"wavenet": "nowhere"}, {}, "is no run of training"),
+        ({"wavenet": "spectral"}, {}, "is a spectral model: name a wavenet model"),
+        ({"spectral": "wavenet"}, {}, "is a wavenet model: name a spectral model"),
+        ({"wavenet": "nowhere"}, {}, "is not a training run"),
         ({"wavenet": "wavenet"}, {"spectral": QUICK}, "--griffin_lim_iterations needs --spectral"),
         ({"spectral": "spectral"}, {"wavenet": {"temperature": 0.0}}, "--temperature needs --wave"),
     ],

@@ -362,7 +362,7 @@ def test_two_processes_give_what_one_gives(config, notes_dir, runs, tmp_path, en
         "evaluate", (*flags, f"--workdir={tmp_path / 'out'}"), wrong, code=1
     )
     assert "error: process 1: " in results[0].stderr
-    assert "missing is no run of training" in results[1].stderr
+    assert "missing is not a training run" in results[1].stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -415,9 +415,9 @@ def test_models_of_different_data_and_known_instruments_are_told(runs, data_dir,
     ("changes", "message"),
     [
         ({"models": {}}, "no model is given: give at least one of --config.models.wavenet=RUN, "),
-        ({"models": {"wavenet": "missing"}}, "missing is no run of training"),
-        ({"models": {"wavenet": "classifier"}}, "is a model of classifier: name one of wavenet"),
-        ({"models": {"spectral": "wavenet"}}, "is a model of wavenet: name one of spectral"),
+        ({"models": {"wavenet": "missing"}}, "missing is not a training run"),
+        ({"models": {"wavenet": "classifier"}}, "is a classifier model: name a wavenet model"),
+        ({"models": {"spectral": "wavenet"}}, "is a wavenet model: name a spectral model"),
         (
             {"models": {"wavenet": "wavenet_pitch"}},
             "with pitch conditioning: give it as --config.models.wavenet_pitch",
@@ -460,7 +460,7 @@ def test_mistakes_get_one_sentence(config, runs, tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("config", "settings", "reason"),
     [
-        ("linear_probe.py", {"models.wavenet": "classifier"}, "is a model of classifier"),
+        ("linear_probe.py", {"models.wavenet": "classifier"}, "is a classifier model"),
         ("missing.py", {}, "the --config cannot be read"),
         ("classifier.py:demo", {}, "the --config is not an evaluation"),
     ],

@@ -196,7 +196,7 @@ def test_split_with_one_note_has_no_blend(workdir, splits_dir, tmp_path, capsys)
 
 
 def test_what_is_missing_is_named(workdir, tmp_path):
-    with pytest.raises(UserError, match="is no run of training"):
+    with pytest.raises(UserError, match="is not a training run"):
         write_report([tmp_path], tmp_path / "out")
     (tmp_path / "config.json").write_text((workdir / "config.json").read_text())
     with pytest.raises(UserError, match="has no checkpoint yet"):
@@ -299,4 +299,4 @@ def test_command_line(output, workdir):
 
 def test_command_line_errors_are_one_line(tmp_path):
     process = entry_points.run("report", f"--checkpoint={tmp_path}", f"--output={tmp_path / 'out'}")
-    assert_refused(process, f"error: {tmp_path} is no run of training")
+    assert_refused(process, f"error: {tmp_path} is not a training run")

@@ -267,8 +267,8 @@ def test_distance_of_spectra():
     [
         ({"classifier": None}, "there is no --config.classifier"),
         ({"wavenet": None, "spectral": None}, "there is nothing to evaluate"),
-        ({"wavenet": "spectral"}, "spectral is a model of spectral: name one of wavenet"),
-        ({"classifier": "wavenet"}, "is a model of wavenet: name one of classifier"),
+        ({"wavenet": "spectral"}, "spectral is a spectral model: name a wavenet model"),
+        ({"classifier": "wavenet"}, "is a wavenet model: name a classifier model"),
         ({"split": "holdout"}, "has no split 'holdout'"),
         ({"split": "test"}, "split 'test' of .* gives 1 notes, and a score needs at least 2"),
         ({"dataset": {"name": "mnist2", "data_dir": None}}, "there is no dataset 'mnist2'"),
@@ -277,7 +277,7 @@ def test_distance_of_spectra():
         ({"temperature": float("nan")}, "config.temperature=nan must be a number, 0 or larger"),
         ({"num_notes": 2.5}, "config.num_notes=2.5 must be a whole number, 1 or larger, or None"),
         ({"spectral": "gs://bucket/run"}, "must be a path on this machine, not a URL, or None"),
-        ({"spectral": "missing"}, "missing is no run of training"),
+        ({"spectral": "missing"}, "missing is not a training run"),
     ],
 )
 def test_mistakes_get_one_sentence(config, runs, tmp_path, changes, message):

@@ -70,7 +70,7 @@ def test_models_without_a_sampler_are_refused():
             ["--topology=v5e:2x2", "--config.accumulation_steps=0"],
             "config.accumulation_steps=0 must be",
         ),
-        ("table1.py", ["--topology=v5e:2x2"], "of no training"),
+        ("table1.py", ["--topology=v5e:2x2"], "does not configure a training"),
         ("missing.py", ["--topology=v5e:2x2"], "cannot be read"),
     ],
 )

@@ -145,7 +145,7 @@ def test_generate_needs_pitches_and_goes_on_where_it_stopped(note_runs, sounds, 
     ("flag", "reason"),
     [
         ("--stretch=2", "--stretch: "),
-        ("--temperature=0.5", "temperature is no setting of"),
+        ("--temperature=0.5", "temperature is not a setting of"),
     ],
 )
 def test_what_the_baseline_cannot_do_is_one_sentence(note_runs, sounds, tmp_path, flag, reason):
@@ -160,7 +160,7 @@ def test_what_the_baseline_cannot_do_is_one_sentence(note_runs, sounds, tmp_path
     [
         ("encode", "is a classifier, which has no embeddings"),
         ("generate", "is a classifier, which has no embeddings"),
-        ("report", "is a model of classifier: name one of wavenet"),
+        ("report", "is a classifier model: name a wavenet model"),
     ],
 )
 def test_a_classifier_has_no_sounds(note_runs, sounds, tmp_path, name, reason):

@@ -162,7 +162,7 @@ def test_training_starts_from_the_import(shallow_workdir, variables, data_dir, t
 
     result = train(shallow_workdir, num_steps=9)
     assert result.returncode == 1
-    assert "with no state of training to go on from" in result.stderr
+    assert "without a training state to resume" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -256,6 +256,6 @@ def test_a_workdir_that_is_there_is_left_alone(raw_workdir):
         "import-magenta", f"--checkpoint={PREFIX}", f"--workdir={raw_workdir}"
     )
     assert result.returncode == 1
-    assert "is there already: name a new --workdir" in result.stderr
+    assert "exists already: name a new --workdir" in result.stderr
     assert (raw_workdir / "config.json").read_bytes() == before
     assert json.loads(before)["model"]["encoder_layers"] == 30

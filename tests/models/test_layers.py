@@ -105,11 +105,11 @@ def test_initialisation_has_the_authors_variance():
 def test_pooling_averages_and_refuses_other_lengths():
     x = jnp.arange(12.0).reshape(2, 1, 6)
     np.testing.assert_array_equal(average_pool(x, 3), [[[1.0, 4.0]], [[7.0, 10.0]]])
-    with pytest.raises(ValueError, match="no multiple of the hop of 4"):
+    with pytest.raises(ValueError, match="not a multiple of the hop of 4"):
         average_pool(x, 4)
 
 
-@pytest.mark.parametrize("add", [add_per_frame, layers._add_split, layers._add_chosen])
+@pytest.mark.parametrize("add", [add_per_frame, layers._add_by_reshape, layers._add_by_product])
 def test_frames_are_added_to_their_samples(add):
     x = jnp.zeros((1, 1, 6))
     frames = jnp.array([[[1.0, 2.0]]])

@@ -135,7 +135,7 @@ def test_blend_weighs_and_cuts_to_the_shortest():
     assert (mixed.num_samples, mixed.source, mixed.pitch) == (13, "a.wav + b.wav", -1)
     with pytest.raises(UserError, match="1 weights for 2 inputs"):
         embeddings.blend([first, second], [1.0])
-    with pytest.raises(UserError, match="no finite number"):
+    with pytest.raises(UserError, match="not a finite number"):
         embeddings.blend([first, second], [1.0, float("nan")])
 
 
@@ -216,7 +216,7 @@ def test_interpolation_is_linear_unless_told():
     ("weight", "kind"), [(-0.1, "linear"), (1.1, "spherical"), (np.nan, "linear"), (0.5, "cubic")]
 )
 def test_interpolation_between_the_ends_alone(weight, kind):
-    with pytest.raises(ValueError, match=r"is not from 0 to 1|is none of linear, spherical"):
+    with pytest.raises(ValueError, match=r"is not from 0 to 1|is not one of linear, spherical"):
         embeddings.interpolate(sound([[1.0]]), sound([[2.0]]), weight, kind)
 
 

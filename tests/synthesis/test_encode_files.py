@@ -19,10 +19,10 @@ CODEC = SimpleNamespace(
 def test_the_name_goes_before_what_is_heard(tmp_path, capsys):
     audio = tone(57)[:, 0].astype(np.float32)
     assert find_pitch(tmp_path / "flute_acoustic_001-045-100.wav", audio) == 45
-    told = "flute_acoustic_001-045-100.wav: its name tells A2, MIDI pitch 45\n"
-    assert capsys.readouterr().err == told
+    said = "flute_acoustic_001-045-100.wav: its name gives A2, MIDI pitch 45\n"
+    assert capsys.readouterr().err == said
     assert find_pitch(tmp_path / "flute.wav", audio) == 57
-    assert "flute.wav: heard A3, MIDI pitch 57" in capsys.readouterr().err
+    assert "flute.wav: detected A3, MIDI pitch 57" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["REC-001-003", "REC-200-001", "take-060-000", "a-060-128"])
@@ -32,11 +32,11 @@ def test_names_of_another_scheme_tell_nothing(tmp_path, name):
     assert pitch_in_name(tmp_path / "Piano-060-100.wav") == 60
 
 
-def test_a_pitch_that_is_asked_for_counts_and_is_told(tmp_path, capsys):
+def test_a_pitch_that_is_asked_for_counts_and_is_said(tmp_path, capsys):
     path = record(tmp_path / "Piano-057-100.wav", 57)
     assert encode_file(CODEC, path, 60).pitch == 60
-    told = "Piano-057-100.wav: --pitch=60 instead of its own, A3, MIDI pitch 57\n"
-    assert capsys.readouterr().err == told
+    said = "Piano-057-100.wav: --pitch=60 instead of its own, A3, MIDI pitch 57\n"
+    assert capsys.readouterr().err == said
     assert encode_file(CODEC, path, 57).pitch == 57
     assert capsys.readouterr().err == ""
 
@@ -63,7 +63,7 @@ def test_embeddings_are_kept_and_others_files_too(tmp_path, capsys):
         sources.append(files.Source(tmp_path / f"{name}.wav", name))
     assert encode_files(model("f"), sources[:1], output) == 0
     before = (output / "a.npz").stat().st_mtime_ns
-    for _ in range(2):  # goes on where it stopped, and does nothing twice
+    for _ in range(2):  # resumes, and does nothing twice
         assert encode_files(model("f"), sources, output) == 0
     assert (output / "a.npz").stat().st_mtime_ns == before
     assert len(calls) == 2
@@ -81,7 +81,7 @@ def test_embeddings_are_kept_and_others_files_too(tmp_path, capsys):
     assert len(calls) == 2
 
 
-def test_what_has_no_pitch_is_told_why(tmp_path, capsys):
+def test_what_has_no_pitch_is_said_why(tmp_path, capsys):
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16_000).astype(np.float32)
     assert find_pitch(tmp_path / "noise.wav", noise) == -1
     assert "noise.wav has a pitch in " in capsys.readouterr().err
@@ -96,4 +96,4 @@ def test_a_sound_is_listened_to_where_its_pitch_is_wanted(
     path = record(tmp_path / "flute.wav", 57)
     codec = SimpleNamespace(**vars(CODEC) | {"num_pitches": num_pitches})
     assert encode_file(codec, path, given).pitch == expected
-    assert ("heard" in capsys.readouterr().err) == (expected == 57)
+    assert ("detected" in capsys.readouterr().err) == (expected == 57)

@@ -76,13 +76,13 @@ def test_a_file_that_was_not_generated_stays(tmp_path):
     assert (tmp_path / "b.wav").read_text() == "mine"
 
 
-def test_a_pitch_that_is_asked_for_goes_before_an_embeddings_and_is_told(tmp_path, capsys):
+def test_a_pitch_that_is_asked_for_goes_before_an_embeddings_and_is_said(tmp_path, capsys):
     trained = SimpleNamespace(fingerprint="")
     codec = SimpleNamespace(num_pitches=128, hop_length=2, embedding_size=1, trained=trained)
     sound = EncodedSound(np.zeros((3, 1), np.float32), 2, 6, "a.wav", "", 60)
     embeddings.save(tmp_path / "a.npz", sound)
     sources = files.find([tmp_path / "a.npz"])
-    for wished, expected, told in (
+    for wished, expected, said in (
         (None, 60, []),
         (60, 60, []),
         (62, 62, ["a.npz: --pitch=62 instead of its own, C4, MIDI pitch 60"]),
@@ -91,7 +91,7 @@ def test_a_pitch_that_is_asked_for_goes_before_an_embeddings_and_is_told(tmp_pat
         [job], refused = read_sounds(codec, sources, wished)
         assert (job.sound.pitch, refused) == (expected, 0)
         lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
-        assert [line for line in lines if "pitch" in line] == told
+        assert [line for line in lines if "pitch" in line] == said
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_blend_has_the_pitch_of_its_largest_part(pitches, weights, expected, c
     ]
     blend = blend_jobs(SimpleNamespace(num_pitches=128), jobs, weights, "linear")
     assert blend.sound.pitch == expected
-    told = capsys.readouterr().err
-    assert (f"s{expected}.wav, MIDI {expected}" in told) == (len(set(pitches)) > 1)
+    said = capsys.readouterr().err
+    assert (f"s{expected}.wav, MIDI {expected}" in said) == (len(set(pitches)) > 1)
     assert blend_jobs(SimpleNamespace(num_pitches=0), jobs, weights, "linear").name == blend.name
     assert capsys.readouterr().err == ""

@@ -161,13 +161,13 @@ def test_eight_devices_generate_what_one_does(params, embedding, tmp_path):
 def rows_together(monkeypatch):
     """The number of sounds of every program that `generate` has run."""
     rows = []
-    together = sampler._generate_together
+    together = sampler._generate_batch
 
     def spy(model, params, embedding, *args, **settings):
         rows.append(len(embedding))
         return together(model, params, embedding, *args, **settings)
 
-    monkeypatch.setattr(sampler, "_generate_together", spy)
+    monkeypatch.setattr(sampler, "_generate_batch", spy)
     return rows
 
 
@@ -208,7 +208,7 @@ def test_what_fails_on_one_core_fails_all(params, embedding, monkeypatch):
         yield np.zeros((1, 32), np.float32)
 
     monkeypatch.setattr(sampler, "num_cores", lambda: 2)
-    monkeypatch.setattr(sampler, "_generate_together", failing)
+    monkeypatch.setattr(sampler, "_generate_batch", failing)
     assert generated(params, embedding[:2], range(2)).shape == (2, 64)
     embedding = embedding.copy()
     embedding[1, 0, 0] = -1

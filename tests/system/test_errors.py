@@ -11,7 +11,7 @@ from wavenet_ae.system.errors import MachineError, UserError, write_error
     ("number", "way_out", "kind"),
     [
         (errno.ENOSPC, "free some space", MachineError),
-        (errno.EDQUOT, "free some of what you may use", MachineError),
+        (errno.EDQUOT, "free some space of your quota", MachineError),
         (errno.EIO, "try again", MachineError),
         (errno.EROFS, "choose another place", UserError),
         (errno.EACCES, "a folder that you may write to", UserError),

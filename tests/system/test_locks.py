@@ -24,7 +24,7 @@ def test_a_lock_ends_with_the_process_that_was_killed(tmp_path):
         assert holder.stdout.readline() == b"locked\n"
         try:
             with (
-                pytest.raises(UserError, match=f"another process is writing {folder}: wait for"),
+                pytest.raises(UserError, match=f"another process is writing to {folder}: wait"),
                 locks.exclusive_lock(folder),
             ):
                 pass

@@ -10,7 +10,7 @@ from wavenet_ae.system.errors import UserError
 
 @pytest.fixture
 def meeting(monkeypatch):
-    """Makes this the first of two processes; the function tells what the other one brings."""
+    """Makes this the first of two processes; the function sets what the other one sends."""
 
     def other(answer):
         def gather(own):
@@ -82,8 +82,8 @@ def test_a_process_says_for_what_it_waits_and_gives_up(monkeypatch, capsys):
         raise RuntimeError("too late")  # so that its thread ends with the test
 
     monkeypatch.setattr(jax.distributed, "initialize", initialize)
-    monkeypatch.setattr(processes, "_QUIET_S", 0.0)
-    monkeypatch.setattr(processes, "_CONNECTED_S", 0.1)
+    monkeypatch.setattr(processes, "_REPORT_WAITING_S", 0.0)
+    monkeypatch.setattr(processes, "_CONNECT_TIMEOUT_S", 0.1)
     with pytest.raises(TimeoutError, match=r"process 1 has waited 0\.1 s for 2 other"):
         processes.connect("localhost:9876", 3, 1, 1)
     release.set()

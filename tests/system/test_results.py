@@ -105,7 +105,7 @@ def test_processes_of_one_folder_keep_each_others_files(tmp_path, process):
 @pytest.mark.parametrize("content", ["", "[1]", '{"a": 1}', '{"name": "my notes"}', "\xff"])
 def test_a_file_in_the_records_place_stays(tmp_path, content):
     (tmp_path / "made.json").write_text(content, encoding="latin-1")
-    with pytest.raises(UserError, match=r"made\.json is no record of what this tool wrote there"):
+    with pytest.raises(UserError, match=r"made\.json has the name of this tool's record"):
         write(tmp_path, {"a": "1"})
     assert (tmp_path / "made.json").read_text(encoding="latin-1") == content
 

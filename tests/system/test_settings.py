@@ -54,9 +54,9 @@ GOOD = {
         ),
         (
             {"optimizer": {"name": "adam", "decays": 0}},
-            r"config\.optimizer\.decays is no setting of .*: did you mean decay\?",
+            r"config\.optimizer\.decays is not a setting of .*: did you mean decay\?",
         ),
-        ({"zzz": 1}, r"config\.zzz is no setting of this configuration: it has folder, keep, "),
+        ({"zzz": 1}, r"config\.zzz is not a setting of this configuration: it has folder, keep, "),
     ],
 )
 def test_what_does_not_follow_its_rule_is_named(changes, reason):

@@ -157,7 +157,7 @@ def test_trivial_baselines_do_not_look_at_the_notes(task):
         (
             "embedding_size",
             9,
-            "config.model.embedding_size is no setting of this config.*: it has batch",
+            "config.model.embedding_size is not a setting of this config.*: it has batch",
         ),
     ],
 )

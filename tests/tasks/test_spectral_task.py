@@ -92,7 +92,7 @@ def test_the_trivial_baseline_is_the_loss_of_the_mean(representation):
         ("embedding_size", 0, "config.model.embedding_size=0 must be a whole number from 1 to"),
         ("pitch_embedding_size", 2.5, "config.model.pitch_embedding_size=2.5 must be a whole"),
         ("num_pitches", -1, "config.model.num_pitches=-1 must be a whole number: 0, or 128"),
-        ("num_families", 11, "config.model.num_families is no setting of .*: it has batch"),
+        ("num_families", 11, "config.model.num_families is not a setting of .*: it has batch"),
     ],
 )
 def test_wrong_settings_are_named(field, value, reason):

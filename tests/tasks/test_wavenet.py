@@ -43,7 +43,7 @@ def test_noise_reaches_the_decoders_past_alone():
         }
 
     assert loss(**noise_at(None)) == loss()
-    # No sample follows the last one, and neither the encoder nor the targets hear the noise.
+    # No sample follows the last one, and neither the encoder nor the targets get the noise.
     assert loss(**noise_at(127)) == loss()
     assert loss(**noise_at(60)) != loss()
 

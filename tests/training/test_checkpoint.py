@@ -148,7 +148,7 @@ def test_where_none_is_whole_nothing_moves_and_nothing_begins_anew(
     for step in ("2", "4"):
         (workdir / "checkpoints" / step / "_CHECKPOINT_METADATA").write_text("")
     before = files_of(workdir / "checkpoints")
-    with pytest.raises(UserError, match=r"no checkpoint of .*copy is whole: restore one"):
+    with pytest.raises(UserError, match=r"no checkpoint of .*copy is complete: restore one"):
         train_and_evaluate(json.loads(tiny_config), workdir, no_summaries)
     assert files_of(workdir / "checkpoints") == before
 
@@ -157,7 +157,7 @@ def test_weights_alone_are_nothing_to_go_on_from(two_checkpoints, empty, tmp_pat
     workdir = Path(shutil.copytree(two_checkpoints, tmp_path / "copy"))
     for step in ("2", "4"):
         shutil.rmtree(workdir / "checkpoints" / step / "training")
-    with pytest.raises(UserError, match=r"imported weights alone.*--config\.init_from="):
+    with pytest.raises(UserError, match=r"only imported weights.*--config\.init_from="):
         restore(workdir, empty)
 
 
@@ -200,7 +200,7 @@ def test_weights_whose_path_cannot_be_read_are_not_called_damaged(two_checkpoint
 def test_a_checkpoint_that_the_first_process_sees_must_show_in_all(
     two_checkpoints, empty, monkeypatch
 ):
-    monkeypatch.setattr(checkpoint.processes, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(checkpoint.processes, "_VISIBLE_TIMEOUT_S", 0.1)
     monkeypatch.setattr(checkpoint.processes, "gather_texts", lambda text: ["[2, 4, 6]", text])
-    with pytest.raises(UserError, match=r"checkpoints/6 does not show in this process: all need"):
+    with pytest.raises(UserError, match=r"checkpoints/6 is not visible in this process: all need"):
         restore(two_checkpoints, empty)

@@ -202,7 +202,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_step(config, tmp_path, monkeyp
     altering(monkeypatch, lambda metrics, step: metrics | (nan if step == 3 else {}))
     with pytest.raises(UserError, match="the loss is nan at step 3"):
         train(config, tmp_path, checkpoint_every_steps=2)
-    # What was saved before is whole, and nothing was saved after.
+    # What was saved before is complete, and nothing was saved after.
     assert load_trained(tmp_path).step == 2
 
 
@@ -221,18 +221,18 @@ def skipping(monkeypatch, steps):
 
 def test_skipped_steps_are_counted_and_left_out_of_the_means(config, tmp_path, monkeypatch):
     settings = {"num_steps": 8, "max_skipped_steps": 4, "checkpoint_every_steps": 5}
-    train(config, tmp_path / "plain", **{**settings, "log_every_steps": 1})
+    train(config, tmp_path / "unskipped", **{**settings, "log_every_steps": 1})
     with monkeypatch.context() as first:
         skipping(first, {1, 5})
         train(config, tmp_path / "some", **{**settings, "num_steps": 5})
-    # The count goes on from the checkpoint.
+    # The count continues from the checkpoint.
     skipping(monkeypatch, {1})  # step 6
     train(config, tmp_path / "some", **settings)
-    plain = {line["step"]: line["train/loss"] for line in read_metrics(tmp_path / "plain")}
+    unskipped = {line["step"]: line["train/loss"] for line in read_metrics(tmp_path / "unskipped")}
     some = {line["step"]: line for line in read_metrics(tmp_path / "some")}
     assert [some[step]["train/skipped"] for step in (2, 4, 5, 6, 8)] == [1, 1, 2, 3, 3]
-    assert some[2]["train/loss"] == plain[2]
-    assert some[4]["train/loss"] == pytest.approx((plain[3] + plain[4]) / 2, rel=1e-6)
+    assert some[2]["train/loss"] == unskipped[2]
+    assert some[4]["train/loss"] == pytest.approx((unskipped[3] + unskipped[4]) / 2, rel=1e-6)
     assert "train/loss" not in some[5]
     assert "train/loss" not in some[6]
 
@@ -505,10 +505,10 @@ def test_what_is_done_to_the_notes_reaches_the_training_alone(config, tmp_path, 
         train(config, tmp_path / name, num_steps=1, dataset=dataset)
         return read_metrics(tmp_path / name)[-1]
 
-    plain, changed = metrics("plain"), metrics("changed", **{setting: 6.0})
-    assert changed["train/gradient_norm"] != plain["train/gradient_norm"]
+    unaugmented, changed = metrics("unaugmented"), metrics("changed", **{setting: 6.0})
+    assert changed["train/gradient_norm"] != unaugmented["train/gradient_norm"]
     name = "reference/histogram_bits_per_sample"
-    assert changed[name] == plain[name]
+    assert changed[name] == unaugmented[name]
 
 
 @pytest.mark.parametrize(
@@ -546,7 +546,7 @@ def test_bad_settings_leave_nothing_behind(config, tmp_path, changes, reason):
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("chanels", 4, "config.model.chanels is no setting of .*: it has decoder_channels"),
+        ("chanels", 4, "config.model.chanels is not a setting of .*: it has decoder_channels"),
         ("decoder_channels", 0, "config.model.decoder_channels=0 must be a whole number"),
         ("output_init", "ones", "must be authors or zeros"),
         ("num_pitches", -1, "config.model.num_pitches=-1 must be a whole number"),
@@ -631,12 +631,12 @@ def test_processes_that_train_together_run_the_same_code(config, tmp_path, monke
 
 def test_a_workdir_that_cannot_be_made(config, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot be made"):
+    with pytest.raises(UserError, match="cannot be created"):
         train(config, tmp_path / "file" / "run")
 
 
 def test_folders_that_hold_no_trained_model(tmp_path, tiny_run):
-    with pytest.raises(UserError, match=r"is no run of training \(there is no config.json"):
+    with pytest.raises(UserError, match=r"is not a training run \(there is no config.json"):
         load_trained(tmp_path)
     (tmp_path / "config.json").write_text((tiny_run / "config.json").read_text())
     with pytest.raises(UserError, match="has no checkpoint yet"):

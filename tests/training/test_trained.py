@@ -135,15 +135,15 @@ def test_a_damaged_configuration_is_named_or_of_a_model(exported, tmp_path):
 @pytest.mark.parametrize(
     ("path", "value", "reason"),
     [
-        (["crop_samples"], None, "is of no model .*crop_samples is missing"),
+        (["crop_samples"], None, "does not describe a model .*crop_samples is missing"),
         (["task"], None, "lacks task"),
         (["dataset", "name"], None, r"lacks dataset\.name"),
         (["dataset"], "here", "is of another form"),
         (["model"], [1], "is of another form"),
-        (["task"], "diffusion", "is of no model that this version has: .*'diffusion' must be"),
-        (["model", "encoder_channels"], "4", "is of no model .*encoder_channels='4' must be"),
-        (["model", "num_pitches"], [0], "is of no model .*num_pitches"),
-        (["crop_samples"], "256", "is of no model"),
+        (["task"], "diffusion", "does not describe a model of this version: .*'diffusion' must be"),
+        (["model", "encoder_channels"], "4", "describe a model of .*encoder_channels='4' must be"),
+        (["model", "num_pitches"], [0], "does not describe a model .*num_pitches"),
+        (["crop_samples"], "256", "does not describe a model"),
     ],
 )
 def test_a_configuration_of_another_form_names_setting_and_file(
@@ -176,18 +176,18 @@ def test_an_export_replaces_nothing(tiny_run, exported, tmp_path, name):
     folder, model = Path(shutil.copytree(exported, tmp_path / "copy")), load_trained(tiny_run)
     export(model, folder)  # the same
     (folder / name).write_text("mine")
-    with pytest.raises(UserError, match=rf"{re.escape(name)} is there, and not what this export"):
+    with pytest.raises(UserError, match=rf"{re.escape(name)} exists, and is not what this export"):
         export(model, folder)
     assert (folder / name).read_text() == "mine"
     (folder / name).unlink()
     (folder / name).mkdir()
-    with pytest.raises(UserError, match=rf"{re.escape(name)} is there"):
+    with pytest.raises(UserError, match=rf"{re.escape(name)} exists"):
         export(model, folder)
 
 
 def test_no_export_in_a_run_and_no_run_in_an_export(tiny_run, tiny_config, exported):
     before = {path.name for path in tiny_run.iterdir()}
-    with pytest.raises(UserError, match="is a run of training: use another --output"):
+    with pytest.raises(UserError, match="is a training run: use another --output"):
         export(load_trained(tiny_run), tiny_run)
     assert {path.name for path in tiny_run.iterdir()} == before
     with pytest.raises(UserError, match=r"holds model\.safetensors, an export, .*init_from="):

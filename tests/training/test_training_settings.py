@@ -79,7 +79,7 @@ def test_every_field_of_a_model_has_a_rule(task):
         ("crop_samples", 64_512, r"crop_samples=64512 must be a whole number from 1 to 64000"),
         ("dataset.name", "nsynth_json/**", r"name='nsynth_json/\*\*' must be a dataset's name"),
         ("num_steps", 0, r"num_steps=0 must be"),
-        ("num_step", 4, r"config\.num_step is no setting of .*: did you mean num_steps\?"),
+        ("num_step", 4, r"config\.num_step is not a setting of .*: did you mean num_steps\?"),
         ("init_from", "gs://bucket/run", r"init_from='gs://bucket/run' must be a path on this"),
         ("dataset.data_dir", "s3://bucket/d", r"data_dir='s3://bucket/d' must be a path on this"),
         ("dataset.num_workers", 10**6, r"num_workers=1000000 must be a whole number from 0 to"),
@@ -107,13 +107,13 @@ def test_settings_that_cannot_be(name, value, reason):
 def test_what_is_missing_is_named(name):
     config = load_config(CONFIGS["wavenet"])
     del config[name]
-    with pytest.raises(UserError, match=f"config.{name}|is of no training"):
+    with pytest.raises(UserError, match=f"config.{name}|does not configure a training"):
         check_training(config)
 
 
 def test_settings_of_other_tasks():
     config = load_config(CONFIGS["spectral"])
-    with pytest.raises(UserError, match=r"config\.crop_samples is no setting"):
+    with pytest.raises(UserError, match=r"config\.crop_samples is not a setting"):
         check_training(config | {"crop_samples": 512})
     with pytest.raises(UserError, match=r"decoder_input_noise=4\.0 must be 0 for other models"):
         check_training(changed(config, "dataset.decoder_input_noise", 4.0))

@@ -24,12 +24,13 @@ def test_a_file_system_without_locks_is_passed_over(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(workdirs.locks, "lock", refuse)
     with workdirs.locked(tmp_path):
         pass
-    assert f"{tmp_path} cannot be locked: let no second run use it" in capsys.readouterr().err
+    said = f"{tmp_path} cannot be locked: make sure that no second run uses it"
+    assert said in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_shared_is_refused(tmp_path, monkeypatch):
     """As in a process that is not the first: the first one's claim does not show here."""
-    monkeypatch.setattr(workdirs.processes, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(workdirs.processes, "_VISIBLE_TIMEOUT_S", 0.1)
     monkeypatch.setattr(workdirs.processes, "gather_texts", lambda text: [text and "another", ""])
     with (
         pytest.raises(UserError, match="is not the folder that process 0 uses: all processes need"),
@@ -63,7 +64,7 @@ def test_the_configuration_of_another_program_is_named(tiny_config, tmp_path):
         workdirs.check_config_compatible(config, tmp_path)
     saved = {name: value for name, value in config.items() if name != "crop_samples"}
     (tmp_path / "config.json").write_text(json.dumps(saved))
-    with pytest.raises(UserError, match=r"config\.json is of no model .*crop_samples is missing"):
+    with pytest.raises(UserError, match=r"config\.json does not .*crop_samples is missing"):
         workdirs.check_config_compatible(config, tmp_path)
 
 

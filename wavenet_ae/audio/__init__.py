@@ -1,1 +1,1 @@
-"""Sound as arrays: files, mu-law codes and pictures. Knows no model and no data library."""
+"""Sound as arrays: files, mu-law codes and pictures. Independent of models and data libraries."""

@@ -1,6 +1,6 @@
-"""Whether a sound file is whole: what its container promises, against what is there.
+"""Checks that a sound file is complete: what its header promises against its content.
 
-libsndfile makes a shorter sound of most files that break off, without a word.
+libsndfile silently reads most truncated files as shorter sounds.
 """
 
 import hashlib
@@ -16,18 +16,18 @@ from wavenet_ae.audio.damage import DamageError
 
 
 def checked(content: bytes) -> bytes:
-    """Checks that a sound file is whole.
+    """Checks that a sound file is complete.
 
     Args:
-        content: of the file. Of other formats than WAV, RF64, W64, AIFF, CAF, AU, Ogg and MP3
-            nothing is checked.
+        content: of the file. Formats other than WAV, RF64, W64, AIFF, CAF, AU, Ogg and MP3 are
+            not checked.
 
     Returns:
-        What libsndfile is to read: the same, with its length where it lacks one, and without ID3
-        tags in front.
+        What libsndfile should read: the same, with its length if it lacks one, and without ID3
+        tags at the front.
 
     Raises:
-        DamageError: it is not whole.
+        DamageError: it is incomplete or damaged.
     """
     while content.startswith(b"ID3") and len(content) > 10:
         size = sum((byte & 127) << 7 * (3 - place) for place, byte in enumerate(content[6:10]))
@@ -41,14 +41,14 @@ def checked(content: bytes) -> bytes:
         start, size = struct.unpack_from(f"{order}II", content, 4)
         _check_size(size, len(content) - start)
         if content[start + size :].strip(b"\0"):
-            raise DamageError(_TOLD_WRONGLY)
+            raise DamageError(_WRONG_LENGTH)
     for layout in _LAYOUTS:
         if content.startswith(layout.magic) and content.startswith(layout.kind, 8):
             return _check_chunks(content, layout)
     return content
 
 
-_TOLD_WRONGLY = "is damaged: its header tells of fewer samples than there are"
+_WRONG_LENGTH = "is damaged: its header gives fewer samples than there are"
 
 
 class _Layout(NamedTuple):
@@ -86,7 +86,7 @@ def _check_chunks(content: bytes, layout: _Layout) -> bytes:
     size_in_ds64, codec = 0, b""
     for name, size, start in _chunks(content, layout):
         there = len(content) - start
-        if name == b"ds64" and there >= 16:  # of RF64, where other sizes do not suffice
+        if name == b"ds64" and there >= 16:  # of RF64, where other size fields are too small
             (size_in_ds64,) = struct.unpack_from("<Q", content, start + 8)
         if name == b"fmt ":
             codec = content[start : start + 2]
@@ -97,13 +97,13 @@ def _check_chunks(content: bytes, layout: _Layout) -> bytes:
         _check_size(size, there)
         if size >= 0 and _are_no_samples(content[start + size :], layout):
             if name == b"SSND" and any(content[start : start + 4]):  # how many to leave out
-                raise DamageError(_TOLD_WRONGLY)
+                raise DamageError(_WRONG_LENGTH)
             if codec == b"\x55\0":  # an MP3 within
                 return mpeg.with_length(content[start : start + size])
             break
         if size > 0 or layout.samples != b"data":  # of AIFF and W64
-            raise DamageError(_TOLD_WRONGLY)
-        # A recording that was not finished: all that is there.
+            raise DamageError(_WRONG_LENGTH)
+        # An unfinished recording: take all that is there.
         header = layout.header.pack(name, min(there, 0xFFFF_FFFF))
         return content[: start - len(header)] + header + content[start:]
     return content
@@ -122,9 +122,9 @@ def _chunks(content: bytes, layout: _Layout) -> Iterator[tuple[bytes, int, int]]
 
 
 def _are_no_samples(rest: bytes, layout: _Layout) -> bool:
-    """Tells whether what follows the samples is nothing, zeros, tags or chunks.
+    """Returns whether what follows the samples is nothing, zeros, tags or chunks.
 
-    It is samples where the header is not finished, or where 32 bits cannot tell the size.
+    More samples follow if the header is unfinished, or the size does not fit in 32 bits.
     """
     for padding in range(layout.alignment):  # some programs leave it out
         if padding + layout.header.size <= len(rest):
@@ -138,8 +138,9 @@ def _check_size(promised: int, there: int) -> None:
     """Raises a DamageError if samples are missing.
 
     Args:
-        promised: bytes of samples; -1 for all that follow. So is what ffmpeg (2 ** 32 - 1), SoX
-            and ALSA (just below 2 ** 31) write into a pipe, where they cannot go back to it.
+        promised: bytes of samples; -1 for all that follow. So are the values that ffmpeg
+            (2 ** 32 - 1), SoX and ALSA (just below 2 ** 31) write to a pipe, where they cannot
+            correct them later.
         there: bytes that follow.
     """
     if promised == -1 or promised >> 16 == 0xFFFF or 0x7EFF_0000 <= promised <= 0x8000_0000:
@@ -154,7 +155,7 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _ogg_checksum(page: bytes) -> int:
-    """Returns Ogg's CRC: zlib's with the bits the other way round and without inversions."""
+    """Returns Ogg's CRC: zlib's with the bits reversed and without inversions."""
     crc = zlib.crc32(page.translate(_REVERSED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
     return int.from_bytes(crc.to_bytes(4, "little").translate(_REVERSED), "big")
 
@@ -186,14 +187,14 @@ def check_ogg(content: bytes) -> None:
 
 
 def check_flac(content: bytes, samples: np.ndarray) -> None:
-    """Compares samples with the checksum that a FLAC file begins with; others have none.
+    """Compares samples with the checksum in a FLAC file's header; other formats have none.
 
     Args:
         content: of the file.
-        samples: float32 [samples, channels], all that was decoded of it.
+        samples: float32 [samples, channels], all that were decoded.
 
     Raises:
-        DamageError: they are others.
+        DamageError: they differ.
     """
     checksum = content[26:42]  # within STREAMINFO, which is the first block
     if not content.startswith(b"fLaC") or not any(checksum):
@@ -202,4 +203,4 @@ def check_flac(content: bytes, samples: np.ndarray) -> None:
     integers = (samples * 2.0 ** (bits - 1)).astype("<i4")
     width = -(-bits // 8)
     if hashlib.md5(integers.view("u1").reshape(-1, 4)[:, :width].tobytes()).digest() != checksum:
-        raise DamageError("is damaged: its samples are not those of its checksum")
+        raise DamageError("is damaged: its samples do not match its checksum")

@@ -1,5 +1,5 @@
-"""The exception of sound files that are not whole."""
+"""The exception for incomplete or damaged sound files."""
 
 
 class DamageError(Exception):
-    """A sound file that is not whole; the message goes on after the file's name."""
+    """An incomplete or damaged sound file; the message follows the file's name."""

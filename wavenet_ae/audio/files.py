@@ -1,7 +1,7 @@
-"""Sound files: any of them → 16 kHz mono float32, and back.
+"""Sound files of any format → 16 kHz mono float32, and back.
 
-libsndfile (soundfile) knows the formats, soxr the rates; both give the samples their scale:
-full-scale integers are ±1. A sound that is read is whole.
+libsndfile (soundfile) reads the formats, soxr converts the rates; full-scale integers become ±1.
+Incomplete files are refused.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from wavenet_ae.system.errors import UserError
 
 SAMPLE_RATE_HZ = 16_000
 # What all tools look for in folders. The last two lines are sounds that libsndfile does not read:
-# refused, not passed over.
+# refused, not skipped.
 SUFFIXES = (
     *(".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg"),
     *(".opus", ".rf64", ".snd", ".w64", ".wav", ".wave"),
@@ -49,7 +49,7 @@ def load(path: _PathLike) -> np.ndarray:
     """Reads a sound file of any format, rate, width and number of channels.
 
     Args:
-        path: WAV, FLAC, AIFF, OGG or whatever else libsndfile reads.
+        path: WAV, FLAC, AIFF, OGG or any other format that libsndfile reads.
 
     Returns:
         float32 [samples] at 16 kHz, the mean of the channels, at least one sample. 16-bit mono
@@ -57,7 +57,7 @@ def load(path: _PathLike) -> np.ndarray:
         exceed ±1; they are not clipped here, mu-law coding clips them.
 
     Raises:
-        AudioFileError: the file is missing, empty, not a sound file, breaks off, is damaged, or
+        AudioFileError: the file is missing, empty, not a sound file, incomplete, damaged, or
             holds NaN or infinity.
     """
     path = Path(path)
@@ -67,7 +67,7 @@ def load(path: _PathLike) -> np.ndarray:
     if not np.isfinite(channels).all():
         raise AudioFileError(f"{path} holds samples that are NaN or infinite.")
     if rate_hz not in _RATES_HZ:
-        raise AudioFileError(f"{path} has a sample rate of {rate_hz:,} Hz, as no sound has.")
+        raise AudioFileError(f"{path} has an impossible sample rate, {rate_hz:,} Hz.")
     audio = channels.mean(axis=1)
     level = np.linalg.norm(channels) / channels.shape[1] ** 0.5
     if np.linalg.norm(audio) < _CANCELLED * level:
@@ -95,18 +95,18 @@ def _read(path: Path) -> bytes:
 
 
 def _decode(path: Path, content: bytes) -> tuple[np.ndarray, int]:
-    """Returns float32 [samples, channels] and their rate in Hz: all that the file promises."""
+    """Returns a complete file's float32 [samples, channels] and their rate in Hz."""
     try:
-        whole = containers.checked(content)
-        # By its name libsndfile knows some formats that have no header.
-        with soundfile.SoundFile(path if whole is content else io.BytesIO(whole)) as file:
-            # Piece by piece: a damaged header may promise more than any memory holds.
+        checked = containers.checked(content)
+        # libsndfile recognises some formats without a header by their suffix.
+        with soundfile.SoundFile(path if checked is content else io.BytesIO(checked)) as file:
+            # In pieces: a damaged header may promise more than any memory holds.
             channels = np.concatenate([np.zeros((0, file.channels), np.float32), *_pieces(file)])
             if len(channels) < file.frames:
                 raise DamageError(
                     f"breaks off: it promises {file.frames:,} samples, and {len(channels):,} follow"
                 )
-        containers.check_flac(whole, channels)
+        containers.check_flac(checked, channels)
     except DamageError as error:
         raise AudioFileError(
             f"{path} {error}: get or export it again, or save what is left of it as another file "
@@ -137,17 +137,17 @@ def _resample(audio: np.ndarray, rate_hz: int) -> np.ndarray:
     if rate_hz == SAMPLE_RATE_HZ:
         return audio
     resampled = soxr.resample(audio, rate_hz, SAMPLE_RATE_HZ, quality="HQ")
-    if not len(resampled):  # less than half a sample at 16 kHz: its silence to the right counts
+    if not len(resampled):  # less than half a sample at 16 kHz: pad it with silence
         padded = np.pad(audio, (0, rate_hz // SAMPLE_RATE_HZ + 1))
         resampled = soxr.resample(padded, rate_hz, SAMPLE_RATE_HZ, quality="HQ")[:1]
     return resampled
 
 
 def save(path: _PathLike, audio: np.ndarray) -> None:
-    """Writes a 16-bit mono WAV file at 16 kHz, whole or not at all.
+    """Writes a 16-bit mono WAV file at 16 kHz, completely or not at all.
 
     Args:
-        path: the file; its folders are made, an older file is replaced.
+        path: the file; its folders are created, an older file is replaced.
         audio: float [samples] in [-1, 1); rounded to the nearest of 65,536 levels, clipped.
 
     Raises:
@@ -159,9 +159,9 @@ def save(path: _PathLike, audio: np.ndarray) -> None:
 
 
 class Writer:
-    """Writes a 16-bit mono WAV file at 16 kHz, piece by piece.
+    """Writes a 16-bit mono WAV file at 16 kHz in pieces.
 
-    Use it as a context manager, which `atomic_file.replacing` describes.
+    A context manager, like `atomic_file.replacing`.
 
     Raises:
         UserError: the file cannot be written.
@@ -221,20 +221,20 @@ def find(
     *,
     quiet: bool = False,
 ) -> list[Source]:
-    """Lists the files that the inputs stand for, and counts the others on standard error.
+    """Lists the input files; reports on standard error how many others are skipped.
 
     Args:
         inputs: files and folders. A file is taken whatever its suffix; a folder is searched
-            recursively, through links as well, for files with one of the suffixes, hidden ones
-            aside. A file that comes up twice is listed once.
+            recursively, through links too, for files with one of the suffixes, except hidden
+            ones. A file that is found twice is listed once.
         suffixes: the endings to look for in folders, in lower case, like ".wav".
-        leave_out: a folder that is not searched where it lies inside another: the place of
-            results, which are no inputs of the next call.
-        quiet: say nothing of the others.
+        leave_out: a folder inside another that is not searched: that of results, which are not
+            inputs of the next call.
+        quiet: do not report the others.
 
     Returns:
-        The files, in the order of the inputs and sorted within a folder, each with an output stem
-        that no other has: the path within the folder, so that sub-folders are kept, or the
+        The files, in the order of the inputs and sorted within a folder, each with a unique
+        output stem: the path within the folder, so that sub-folders are kept, or the
         name of a file given as such. Where two would be equal (`x.wav` and `x.flac`) the later
         gets a number (`x_2`, or the next that is free). Letter case makes no difference, as not
         every file system sees one.
@@ -248,7 +248,7 @@ def find(
     for given in map(Path, inputs):
         for source in _sources_in(given, suffixes, leave_out, quiet):
             wanted.setdefault(source.path.resolve(), source)
-    # A number may not lead to a name that another file has by right.
+    # A numbered name must not be another file's own name.
     reserved = {source.stem.casefold() for source in wanted.values()}
     used: set[str] = set()
     sources = []
@@ -265,7 +265,7 @@ def find(
 def _sources_in(
     given: Path, suffixes: Sequence[str], leave_out: _PathLike | None, quiet: bool
 ) -> list[Source]:
-    """Returns what one input stands for, with stems that may still collide."""
+    """Returns the files of one input, with stems that may still collide."""
     if given.is_file():
         return [Source(given, given.stem)]
     if not given.is_dir():
@@ -280,23 +280,23 @@ def _sources_in(
     if sources and others and not quiet:
         kinds = sorted({path.suffix.lower() or path.name for path in found}.difference(suffixes))
         shown = ", ".join(kinds[:6])
-        tqdm.write(f"{given}: passed over, as other files: {others} ({shown})", file=sys.stderr)
+        tqdm.write(f"{given}: skipped {others} other file(s) ({shown})", file=sys.stderr)
     if not sources:
         raise UserError(f"{given} holds no file that ends in {', '.join(suffixes)}.")
     return sources
 
 
 def files_below(folder: Path, leave_out: _PathLike | None = None) -> list[Path]:
-    """Lists the files in a folder and those within it, also behind links; hidden ones aside.
+    """Lists all files below a folder, through links too, except hidden ones.
 
     Args:
-        folder: is there.
+        folder: which exists.
         leave_out: a folder that is not searched, unless it is `folder`.
 
     Raises:
         UserError: a folder cannot be read.
     """
-    seen = {None if leave_out is None else os.path.realpath(leave_out)}  # or links that go round
+    seen = {None if leave_out is None else os.path.realpath(leave_out)}  # or cycles of links
     seen.discard(os.path.realpath(folder))
 
     def fail(error: OSError) -> None:

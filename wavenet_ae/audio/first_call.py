@@ -1,4 +1,4 @@
-"""Calls of librosa that compile."""
+"""First calls of functions that numba compiles, such as librosa's."""
 
 import functools
 import os

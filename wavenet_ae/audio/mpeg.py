@@ -1,4 +1,4 @@
-"""The frames of an MP3, counted: libmpg123 estimates its length from the first one's bit rate."""
+"""Counts the frames of an MP3; libmpg123 only estimates its length from the first one."""
 
 import struct
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"3DI", b"ID3")  # what may follow 
 
 
 class _Frame(NamedTuple):
-    """What a frame's header of 4 bytes tells."""
+    """The content of a frame's header of 4 bytes."""
 
     size: int  # bytes
     bit_rate: int  # kbit/s
@@ -28,36 +28,40 @@ class _Frame(NamedTuple):
 
 
 def begins(content: bytes) -> bool:
-    """Tells whether a file begins as a frame does."""
-    # The bits of the layer are 0 in AAC (ADTS), which begins alike.
+    """Returns whether a file begins with a frame."""
+    # The bits of the layer are 0 in AAC (ADTS), which begins similarly.
     return content[:1] == b"\xff" and content[1:2] >= b"\xe0" and content[1] & 6 != 0
 
 
 def with_length(content: bytes) -> bytes:
-    """Returns an MP3 that tells how many frames it has.
+    """Returns an MP3 with its number of frames in a header.
 
     Args:
         content: MPEG audio from its first frame on.
 
     Raises:
-        DamageError: it breaks off or is damaged, or its length cannot be told.
+        DamageError: it is incomplete or damaged, or its length is unknown.
     """
     frames = list(_frames(content))
     first, count = frames[0], len(frames)
     content = content[: sum(frame.size for frame in frames)]
     if first.layer != 3:
         if len({frame.bit_rate for frame in frames}) > 1:
-            raise DamageError("has a varying bit rate, and nothing in it tells its length")
+            raise DamageError("has a variable bit rate, and no header with its length")
         return content
-    # Xing's header stands where the first frame's samples would, after its side information.
+    # Xing's header is in place of the first frame's samples, after its side information.
     is_mono = content[3] >> 6 == 3
     place = 4 + ((17, 9) if is_mono else (32, 17))[first.low]
     if content[place : place + 4] in (b"Xing", b"Info") and not any(content[4:place]):
-        fields, told, size = struct.unpack_from(">III", content.ljust(place + 16, b"\0"), place + 4)
-        # The number is without the header's own frame; some count it.
-        if fields & 1 and (told > count or (told == count and fields & 2 and size > len(content))):
+        fields, given, size = struct.unpack_from(
+            ">III", content.ljust(place + 16, b"\0"), place + 4
+        )
+        # The number is without the header's own frame; some programs include it.
+        if fields & 1 and (
+            given > count or (given == count and fields & 2 and size > len(content))
+        ):
             raise DamageError(
-                f"breaks off: its header promises {told:,} frames, and {count - 1:,} follow"
+                f"breaks off: its header promises {given:,} frames, and {count - 1:,} follow"
             )
         if fields & 1:
             counted = struct.pack(">II", count - 1, len(content))[: 8 if fields & 2 else 4]
@@ -84,7 +88,7 @@ def _frames(content: bytes) -> Iterator[_Frame]:
 
 
 def _frame(header: bytes) -> _Frame | None:
-    """Reads a header; None for what is none, or of a bit rate that is not told."""
+    """Reads a header; None if it is not one, or does not give the bit rate."""
     if len(header) < 4 or not begins(header):
         return None
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
@@ -103,8 +107,8 @@ def _frame(header: bytes) -> _Frame | None:
 
 
 def _xing_frame(content: bytes, place: int, count: int, low: bool) -> bytes:
-    """Returns a frame in front of others that tells their number and sounds not at all."""
-    index = 8 if low else 5  # of 64 kbit/s: long enough for what it tells
+    """Returns a silent first frame that gives the number of the others."""
+    index = 8 if low else 5  # of 64 kbit/s: long enough for the header
     head = bytes(
         [content[0], content[1] | 1, index << 4 | content[2] & 0b1100, content[3] & 0b1100_1111]
     )

@@ -1,4 +1,4 @@
-"""8-bit mu-law: the alphabet in which the WaveNet reads and writes sound.
+"""8-bit mu-law codes, which the WaveNet reads and predicts.
 
 Source: Engel et al. 2017, section 2.1 (after van den Oord et al. 2016, section 2.2), mu = 255.
 """
@@ -41,12 +41,12 @@ def decode(codes: jax.Array) -> jax.Array:
 
 
 def to_unit_range(codes: jax.Array) -> jax.Array:
-    """Returns the codes as the networks see them: float32 within -1..1 (code / 128)."""
+    """Returns the codes as the networks read them: float32 within -1..1 (code / 128)."""
     return codes.astype(jnp.float32) / _HALF
 
 
 def add(codes: jax.Array, steps: jax.Array) -> jax.Array:
-    """Returns the codes so many steps further, -128..127."""
+    """Returns the sums of codes and steps, clipped to -128..127."""
     return jnp.clip(codes + steps, -_HALF, _HALF - 1)
 
 

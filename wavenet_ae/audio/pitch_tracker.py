@@ -31,7 +31,7 @@ _STEADY_SEMITONES = 1.0
 
 
 class PitchError(UserError):
-    """A sound without one clear pitch; the message is the end of a sentence about it."""
+    """A sound without a clear pitch; the message follows the sound's name."""
 
 
 class Pitch(NamedTuple):
@@ -53,7 +53,7 @@ def track(audio: np.ndarray) -> Pitch:
         a MIDI number from LOWEST to HIGHEST.
 
     Raises:
-        PitchError: the sound is too short, has a pitch too seldom, or its pitch wanders.
+        PitchError: the sound is too short, has a pitch too rarely, or its pitch wanders.
     """
     audio = soxr.resample(audio, SAMPLE_RATE_HZ, _RATE_HZ, quality="HQ")
     hz, is_voiced, probability = _pyin(audio)
@@ -61,15 +61,15 @@ def track(audio: np.ndarray) -> Pitch:
     if sounding.sum() < _FEWEST_FRAMES:
         seconds = sounding.sum() * _HOP_SAMPLES / _RATE_HZ
         raise PitchError(f"sounds for {seconds:.2f} s, too short for its pitch to be tracked")
-    heard = sounding & is_voiced
-    voiced = heard.sum() / sounding.sum()
+    has_pitch = sounding & is_voiced
+    voiced = has_pitch.sum() / sounding.sum()
     if voiced < _LEAST_VOICED:
         raise PitchError(
             f"has a pitch in {voiced:.0%} of the time that it sounds, and a note needs "
             f"{_LEAST_VOICED:.0%}"
         )
-    semitones = librosa.hz_to_midi(hz[heard])
-    median = _weighted_median(semitones, probability[heard])
+    semitones = librosa.hz_to_midi(hz[has_pitch])
+    median = _weighted_median(semitones, probability[has_pitch])
     steady = np.mean(np.abs(semitones - median) <= _STEADY_SEMITONES)
     if steady < _LEAST_STEADY:
         raise PitchError(
@@ -86,7 +86,7 @@ def _pyin(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns hertz, whether there is a pitch, and how probable that is, of each frame."""
     return librosa.pyin(
         audio,
-        # Half a semitone more, so that a note out of tune is still heard.
+        # Half a semitone more, so that a note out of tune is still detected.
         fmin=float(librosa.midi_to_hz(LOWEST - 0.5)),
         fmax=float(librosa.midi_to_hz(HIGHEST + 0.5)),
         sr=_RATE_HZ,

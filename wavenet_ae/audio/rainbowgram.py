@@ -37,7 +37,7 @@ def rainbowgram(audio: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: `audio` is not [samples], is empty, or holds NaN or infinity.
     """
-    import matplotlib  # takes its time, and only pictures need it
+    import matplotlib  # slow, and needed here only
 
     audio = np.asarray(audio, np.float32)
     if audio.ndim != 1 or not len(audio) or not np.isfinite(audio).all():
@@ -69,7 +69,7 @@ def _brightness(spectrum: np.ndarray) -> np.ndarray:
     floored = np.maximum(power, _POWER_FLOOR)
     below_peak_db = 10 * np.log10(floored / floored.max())
     brightness = np.maximum(below_peak_db / DYNAMIC_RANGE_DB + 1, 0)
-    # In near silence the floor itself is close to the maximum, and would shine.
+    # In near silence the floor itself is close to the maximum, and would be bright.
     return np.where(power > _POWER_FLOOR, brightness, 0)
 
 

@@ -1,8 +1,8 @@
-"""What the spectral networks see of a note, and the way back to its sound.
+"""Spectrograms as the spectral networks read them, and the way back to sound.
 
 Source: Engel et al. 2017, section 2.2, which tried three representations and found the log
-magnitude the best. The network sees `[batch, 512, 256, channels]`: the spectrum of 4 s without its
-top bin, with its 251 frames padded to a multiple of what all strides together divide by.
+magnitude the best. The network reads `[batch, 512, 256, channels]`: the spectrum of 4 s without its
+top bin, with its 251 frames padded to a multiple of the product of all strides.
 """
 
 import functools
@@ -22,11 +22,11 @@ NETWORK_SHAPE = (512, 256)
 
 @functools.partial(jax.jit, static_argnames="representation")
 def from_audio(audio: jax.Array, representation: Representation) -> jax.Array:
-    """Analyses whole notes.
+    """Computes the spectrograms of whole notes.
 
     Args:
         audio: float32 [batch, samples], at most 65,535 samples.
-        representation: `log_magnitude` in [0, 1], of which the note's own level is lost;
+        representation: `log_magnitude` in [0, 1], which loses the note's own level;
             `log_magnitude_and_frequency`, the second channel in [-1, 1]; or
             `real_and_imaginary`, which keeps the level.
 
@@ -58,7 +58,7 @@ def to_audio(
     num_iterations: int = 1000,
     momentum: float = 0.0,
 ) -> jax.Array:
-    """Turns what `from_audio` returns, or a network's likeness of it, into sound.
+    """Turns what `from_audio` returns, or a network's prediction of it, into sound.
 
     Args:
         features: float [batch, 512, 256, channels].
@@ -75,7 +75,7 @@ def to_audio(
         ValueError: the representation is unknown, or has another number of channels.
     """
     if features.shape[3] != NUM_CHANNELS.get(representation):
-        raise ValueError(f"{features.shape[3]} channels are no {representation}")
+        raise ValueError(f"{features.shape[3]} channels are not {representation}")
     features = _from_network(features, spectral.num_frames(num_samples))
     match representation:
         case "log_magnitude":
@@ -92,7 +92,7 @@ def _to_network(features: jax.Array) -> jax.Array:
     """Fits features [batch, 513, frames, channels] to the network."""
     frames, most = features.shape[2], NETWORK_SHAPE[1]
     if frames > most:
-        raise ValueError(f"the network sees {most} frames, the notes have {frames}")
+        raise ValueError(f"the network reads {most} frames, the notes have {frames}")
     return jnp.pad(features[:, :-1], ((0, 0), (0, 0), (0, most - frames), (0, 0)))
 
 

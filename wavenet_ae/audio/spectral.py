@@ -1,7 +1,7 @@
-"""Spectra of whole notes, and the way back to sound: what the spectral baseline sees and says.
+"""Spectra of notes, and the way back to sound: for the spectral baseline.
 
 Source: Engel et al. 2017, section 2.2, and the authors' code, which calls librosa. Everything here
-is compiled, works on a batch, and treats each note of it alone.
+is compiled, works on a batch, and treats each of its notes independently.
 
 Spectra are `[batch, bins, frames]`, low frequencies and early frames first; features carry a
 further axis of channels. Bins are 15.625 Hz apart and frames 16 ms at 16 kHz.
@@ -52,7 +52,7 @@ def stft(audio: jax.Array) -> jax.Array:
     if audio.ndim != 2:
         raise ValueError(f"expected audio [batch, samples], got {list(audio.shape)}")
     audio = audio.astype(jnp.float32)
-    # Zeros up to the end of the last frame make the whole a number of hops.
+    # Zeros up to the end of the last frame make the length a multiple of the hop.
     end = -audio.shape[1] % HOP_SAMPLES or HOP_SAMPLES
     end += _MARGIN_SAMPLES - HOP_SAMPLES
     padded = jnp.pad(audio, ((0, 0), (_MARGIN_SAMPLES, end)))
@@ -154,7 +154,7 @@ def log_magnitude(spectrum: jax.Array) -> jax.Array:
 
 @jax.jit
 def from_log_magnitude(level: jax.Array) -> jax.Array:
-    """Undoes `log_magnitude`, but for the note's own level.
+    """Undoes `log_magnitude`, except for the note's own level.
 
     Args:
         level: float of any shape.
@@ -178,7 +178,7 @@ def instantaneous_frequency(spectrum: jax.Array) -> jax.Array:
     Returns:
         float32 [batch, bins, frames]; 0 where there is no sound.
     """
-    # A zero with a sign would have a phase of half a turn.
+    # A negative zero would have a phase of half a turn.
     phase = jnp.where(spectrum == 0, 0.0, jnp.angle(spectrum)) / jnp.pi
     change = jnp.diff(phase, axis=2, prepend=0.0)
     return change - 2 * (change > 1) + 2 * (change < -1)
@@ -188,8 +188,8 @@ def instantaneous_frequency(spectrum: jax.Array) -> jax.Array:
 def log_magnitude_and_frequency(spectrum: jax.Array) -> jax.Array:
     """Returns the log magnitude and, masked by it, the instantaneous frequency.
 
-    The mask is the authors'. What changes in a bin that is at the floor is lost with it, and so is
-    the phase there from then on.
+    The mask is the authors'. The change in a bin that is at the floor is lost, and with it the
+    phase there from then on.
 
     Args:
         spectrum: complex64 [batch, bins, frames].
@@ -206,7 +206,7 @@ def log_magnitude_and_frequency(spectrum: jax.Array) -> jax.Array:
 def audio_from_log_magnitude_and_frequency(
     features: jax.Array, num_samples: int | None = None
 ) -> jax.Array:
-    """Sums up the phase and returns the sound; its level is that of a largest magnitude of 1.
+    """Accumulates the phase and returns the sound, at the level of a largest magnitude of 1.
 
     Args:
         features: float [batch, 513, frames, 2], as `log_magnitude_and_frequency` returns them.
@@ -214,7 +214,7 @@ def audio_from_log_magnitude_and_frequency(
     """
     _check_bins(features, 4, channels=2)
     level, masked = jnp.moveaxis(features.astype(jnp.float32), -1, 0)
-    # No network is held to a change's range, and the sum of large ones would have no precision.
+    # A network's output may exceed the range, and sums of large changes lose precision.
     change = jnp.clip(masked / jnp.maximum(level, _POWER_FLOOR), -1, 1)
     phase = jnp.pi * jnp.cumsum(change, axis=2)
     return istft(_polar(from_log_magnitude(level), phase), num_samples)
@@ -248,7 +248,7 @@ def _polar(magnitude: jax.Array, phase: jax.Array) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnames="frames")
 def random_phase(keys: jax.Array, frames: int) -> jax.Array:
-    """Draws phases, the same for a key whatever the others in the batch.
+    """Draws phases that depend on each note's key only, not on the batch.
 
     Args:
         keys: random keys [batch], one a note.

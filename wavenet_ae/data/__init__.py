@@ -2,6 +2,6 @@
 
 import os
 
-# For TensorFlow, which TFDS imports where a dataset needs it: it tells of its own build otherwise.
+# Silences messages of TensorFlow, which TFDS imports where a dataset needs it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")

@@ -99,7 +99,7 @@ def training_batches(
 ) -> Iterator[Batch]:
     """Yields this process's part of the batches of steps `first_step`, `first_step` + 1, ...
 
-    Every epoch is a new shuffle of all notes; batches run over its end. Closing the generator ends
+    Every epoch is a new shuffle of all notes; a batch may span two. Closing the generator ends
     the workers.
 
     Args:
@@ -107,12 +107,12 @@ def training_batches(
         seed: of the shuffles and crops.
         batch_size: of the global batch.
         crop_samples: a random crop of this length from every note, or None for whole notes.
-        gain_db: each is made louder by a random gain up to this one, or up to full scale.
+        gain_db: each is amplified by a random gain up to this one, but not beyond full scale.
         decoder_input_noise: above 0, each gets normal noise, in mu-law codes, of a standard
             deviation drawn up to this one, for teacher forcing with noise.
         first_step: the step to begin with.
         share: this process's part.
-        num_workers: processes that read ahead; 0 reads in threads of this one.
+        num_workers: processes that prefetch; 0 prefetches in threads of this one.
 
     Yields:
         Batches as `nsynth.batch_arrays` describes them, of batch_size / share.count notes.
@@ -136,7 +136,7 @@ def training_batches(
 
 
 def _read_ahead(batches: grain.MapDataset, num_workers: int) -> Iterator[Batch]:
-    """Yields batches that threads, or processes, read before they are asked for."""
+    """Yields batches that threads or processes prefetch."""
     dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
     if num_workers:
         options = grain.MultiprocessingOptions(num_workers=num_workers)
@@ -161,7 +161,7 @@ def _read_ahead(batches: grain.MapDataset, num_workers: int) -> Iterator[Batch]:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Leaves Ctrl-C, which all processes get, to this one: it comes when the block has ended.
+    """Delays Ctrl-C in this process until the block has ended.
 
     Threads and processes that start in the block never get it.
     """
@@ -173,7 +173,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _follow_parent(worker_index: int, worker_count: int) -> None:
-    """Begins a worker: it leaves a request to stop to its parent, and ends when that is gone."""
+    """Starts a worker: it ignores signals to stop, and ends with its parent."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     worker_pool.end_with_parent()
@@ -194,14 +194,14 @@ def evaluation_batches(
         notes: from `open_split`.
         batch_size: of the global batch.
         crop_samples: a crop of this length, or None for whole notes. Where it begins depends on
-            the note's number alone; over the notes, beginnings are as evenly spread as training's.
+            the note's number alone; over the notes, beginnings are spread as evenly as in training.
         num_batches: stop after so many; None for all.
         share: this process's part.
         num_workers: as in `training_batches`.
 
     Yields:
         Batches as `training_batches`, with a bool `mask` [batch]: False for the copies of the last
-        note that fill the last batch up.
+        note that fill up the last batch.
     """
     rows = share.rows(batch_size)
     total = -(-len(notes) // batch_size)
@@ -269,12 +269,12 @@ class _InputNoise(grain.RandomMapTransform):
 
 
 def augmentations(dataset: Mapping[str, Any]) -> dict[str, float]:
-    """Returns what `training_batches` does to sounds by a configuration's `dataset`."""
+    """Returns the augmentations of `training_batches` from a configuration's `dataset`."""
     return {name: dataset[name] for name in ("gain_db", "decoder_input_noise")}
 
 
 class _GlobalRows:
-    """The examples that one process needs, cut out of the one global order."""
+    """The examples that one process needs, in the global order."""
 
     def __init__(
         self, examples: grain.MapDataset, batch_size: int, rows: range, first_step: int

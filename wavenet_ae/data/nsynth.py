@@ -61,12 +61,12 @@ def batch_arrays(
     Args:
         batch_size: notes in it.
         samples: of each note's sound.
-        decoder_input_noise: whether the WaveNet's past is made wrong.
+        decoder_input_noise: whether noise is added to the WaveNet decoder's input.
 
     Returns:
         `audio`, full scale -1..1; `pitch` and `velocity`, MIDI; `family` and `source`, positions
         in FAMILIES and SOURCES; `qualities`; and with noise `decoder_input_noise`, in mu-law codes.
-        A batch of evaluation has a bool `mask` `[batch]` beside them.
+        A batch of evaluation also has a bool `mask` `[batch]`.
     """
     arrays = {
         "audio": ((batch_size, samples), np.float32),
@@ -120,20 +120,20 @@ def parse_note_name(note_str: str) -> NoteName:
 
 
 def is_note_name(name: NoteName) -> bool:
-    """Tells whether a name of NSynth's form surely is one: a recorder's REC-001-003 has it, too.
+    """Returns whether a name of NSynth's form is one; a recorder's REC-001-003 has that form too.
 
-    Where the instrument is not called as NSynth's are, the pitch must be one of a piano's keys.
+    If the instrument is not named like NSynth's, the pitch must be one of a piano's keys.
     """
     is_known = parse_instrument_name(name.instrument) is not None or name.pitch in PITCHES
     return is_known and name.pitch < NUM_PITCHES and 1 <= name.velocity <= MOST_VELOCITY
 
 
-# JSON can spell halves of characters, which no file's name holds, and line feeds.
+# JSON can hold lone surrogates, which cannot be in file names, and line feeds.
 _NO_TEXT = re.compile("[\0-\x1f\ud800-\udfff]")
 
 
 def is_text(value: Any) -> bool:
-    """Tells whether a value from JSON can be a name, and a part of a file's."""
+    """Returns whether a value from JSON can be a name and a part of a file name."""
     return isinstance(value, str) and bool(value) and not _NO_TEXT.search(value)
 
 
@@ -160,7 +160,7 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
 class Note(NamedTuple):
     """A note's labels."""
 
-    name: str  # NSynth's `note_str`; its sound is called by it
+    name: str  # NSynth's `note_str`, also the name of its sound file
     instrument: str
     pitch: int  # MIDI
     velocity: int  # MIDI
@@ -178,17 +178,17 @@ class Note(NamedTuple):
         source: str,
         qualities: Sequence[int],
     ) -> Self:
-        """Returns a note that is called as NSynth calls those of its labels."""
+        """Returns a note with the name that NSynth gives to these labels."""
         name = str(NoteName(instrument, pitch, velocity))
         return cls(name, instrument, pitch, velocity, family, source, tuple(map(bool, qualities)))
 
     @classmethod
     def from_json(cls, name: str, fields: Mapping[str, Any]) -> Self:
-        """Reads a note's fields in `examples.json`; those that are not ours are ignored.
+        """Reads a note's fields in `examples.json`; unknown ones are ignored.
 
         Raises:
-            UserError: a field is missing or wrong, or is not what the note's name tells; the
-                message is the end of a sentence about the note.
+            UserError: a field is missing or wrong, or contradicts the note's name; the message
+                follows that name.
         """
         for field, is_valid in _FIELDS.items():
             if field not in fields:
@@ -213,8 +213,8 @@ class Note(NamedTuple):
         """Returns all fields that NSynth's `examples.json` has of a note.
 
         Args:
-            number: stands for the note.
-            instrument_number: stands for the instrument.
+            number: of the note.
+            instrument_number: of the instrument.
         """
         return {
             "note": number,
@@ -234,7 +234,7 @@ class Note(NamedTuple):
 
     @classmethod
     def from_example(cls, example: Mapping[str, Any]) -> Self:
-        """Returns the labels of what `to_example` gives; the instrument is the name's part."""
+        """Returns the labels of an example of `to_example`; the name gives the instrument."""
         return cls(
             name=example["id"],
             instrument=example["id"].rsplit("-", 2)[0],
@@ -263,18 +263,22 @@ class Note(NamedTuple):
 
 
 def _check_name(name: str, fields: Mapping[str, Any]) -> None:
-    """Holds a name of NSynth's form against the labels; names of other forms tell nothing."""
+    """Compares a name of NSynth's form with the labels; other names are not checked."""
     try:
-        told = parse_note_name(name)
+        parsed = parse_note_name(name)
     except ValueError:
         return
-    is_nsynths = parse_instrument_name(told.instrument) is not None
-    if not is_nsynths and told.instrument != fields["instrument_str"]:
+    is_nsynths = parse_instrument_name(parsed.instrument) is not None
+    if not is_nsynths and parsed.instrument != fields["instrument_str"]:
         return
-    values = {"instrument_str": told.instrument, "pitch": told.pitch, "velocity": told.velocity}
+    values = {
+        "instrument_str": parsed.instrument,
+        "pitch": parsed.pitch,
+        "velocity": parsed.velocity,
+    }
     for field, value in values.items():
         if fields[field] != value:
             raise UserError(
-                f"has {field} {fields[field]!r}, which is not what its name tells; correct it or "
+                f"has {field} {fields[field]!r}, which contradicts its name; correct it or "
                 "rename the note and its sound."
             )

@@ -1,7 +1,7 @@
 """The notes of a dataset that TFDS has built, `nsynth` or `nsynth_json`, read at random.
 
-TFDS says where the records are. They are parsed here: its own way needs TensorFlow for the features
-of its `nsynth`, and ten times as long for a sound that is stored as floats.
+TFDS locates the records. They are parsed here: TFDS's parser needs TensorFlow for the features of
+its `nsynth`, and ten times as long for a sound that is stored as floats.
 """
 
 import json
@@ -24,7 +24,7 @@ from wavenet_ae.system.settings import local_path
 
 _INFO = "dataset_info.json"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
-# Not tuples, which have a place -1.
+# Not tuples, which accept the index -1.
 _FAMILIES = dict(enumerate(nsynth.FAMILIES))
 _SOURCES = dict(enumerate(nsynth.SOURCES))
 # What array_record and protobuf raise for a damaged record, and what `_parse` does.
@@ -54,15 +54,15 @@ def find(name: str, data_dir: str) -> StoredDataset:
     versions = {match.groups(): p for p in built if (match := _VERSION.fullmatch(p.name))}
     if built and not versions:
         raise UserError(
-            f"{built[0]} is a dataset, but its folder is not called as a version: rename it "
-            "to such a name as 1.1.0."
+            f"{built[0]} is a dataset, but its folder's name is not a version: rename it, "
+            "for example to 1.1.0."
         )
     if version:
         versions = {numbers: p for numbers, p in versions.items() if p.name == version}
     if not versions:
         tool = "prepare-nsynth" if prefix.partition("/")[0] == "nsynth" else "build-dataset"
         raise UserError(
-            f"there is no dataset {name!r} in {folder}{_what_there_is(folder)}: build it with "
+            f"there is no dataset {name!r} in {folder}{_list_datasets(folder)}: build it with "
             f"wavenet-ae {tool}, or give the folder that holds it as data_dir."
         )
     path = versions[max(versions, key=lambda numbers: tuple(map(int, numbers)))]
@@ -70,7 +70,7 @@ def find(name: str, data_dir: str) -> StoredDataset:
         info = dataset_infos.read_proto_from_builder_dir(path)
     except (dataset_infos.DatasetInfoFileError, json_format.ParseError) as error:
         raise UserError(
-            f"{path}/dataset_info.json is damaged: build the dataset anew, or copy it once more."
+            f"{path}/dataset_info.json is damaged: build the dataset again, or copy it again."
         ) from error
     if info.file_format != "array_record":
         raise UserError(
@@ -85,7 +85,7 @@ def _folders(path: epath.Path) -> list[epath.Path]:
     return sorted(p for p in path.iterdir() if p.is_dir()) if path.is_dir() else []
 
 
-def _what_there_is(folder: epath.Path) -> str:
+def _list_datasets(folder: epath.Path) -> str:
     configs = [config for dataset in _folders(folder) for config in _folders(dataset)]
     names = [
         f"{config.parent.name}/{config.name}"
@@ -118,7 +118,7 @@ class Notes:
         """Returns the notes' positions among the records."""
         positions = np.arange(len(self._records))
         try:
-            # What is built from archives has one, and nothing else.
+            # Only datasets that are built from archives have one.
             settings = json.loads(metadata.read_text()) if metadata.exists() else {}
             order = np.asarray(settings.get("order", {}).get(split, positions))
         except (AttributeError, ValueError):  # not valid JSON, or of another form
@@ -126,7 +126,7 @@ class Notes:
         if order is None or not np.array_equal(np.sort(order, axis=None), positions):
             raise UserError(
                 f"the order of {self._where} in its metadata.json is damaged: build the dataset "
-                "anew, or copy it once more."
+                "again, or copy it again."
             )
         return order
 
@@ -140,11 +140,11 @@ class Notes:
         except _DAMAGE as error:
             raise UserError(
                 f"the record {position} of {self._where}{self._neighbour(position)} is damaged: "
-                "build the dataset anew, or copy it once more."
+                "build the dataset again, or copy it again."
             ) from error
 
     def _neighbour(self, position: int) -> str:
-        # The record's own name went with it.
+        # The record's own name is lost.
         try:
             return f", after the note {_parse(self._records[position - 1])['id']}," * bool(position)
         except (*_DAMAGE, UserError):
@@ -158,7 +158,7 @@ def _parse(record: bytes) -> dict[str, Any]:
         UserError: the sound is not finite.
         LookupError: there is no such feature, family or source.
         ValueError: the sound has another length.
-        DecodeError: it is no Example.
+        DecodeError: it is not an Example.
     """
     features = tf_example_pb2.Example.FromString(record).features.feature
     [name] = _values(features, "id")
@@ -167,8 +167,8 @@ def _parse(record: bytes) -> dict[str, Any]:
         raise ValueError(f"{audio.shape} samples")
     if not np.isfinite(audio).all():
         raise UserError(
-            f"the sound of the note {name.decode()} has values that are not finite: mend or leave "
-            "out the note, and build the dataset anew."
+            f"the sound of the note {name.decode()} has values that are not finite: correct or "
+            "leave out the note, and build the dataset again."
         )
     note = nsynth.Note(
         name=name.decode(),
@@ -183,7 +183,7 @@ def _parse(record: bytes) -> dict[str, Any]:
 
 
 def _audio(feature: tf_feature_pb2.Feature) -> np.ndarray:
-    """Returns a sound as float32, full scale -1..1: stored are floats, or int16 as bytes."""
+    """Returns a sound as float32, full scale -1..1: it is stored as floats, or as int16 bytes."""
     if feature.HasField("bytes_list"):
         [samples] = feature.bytes_list.value
         return np.frombuffer(samples, "<i2").astype(np.float32) / 32_768

@@ -1,1 +1,1 @@
-"""Weights of other projects, under our names."""
+"""Imports weights of other projects."""

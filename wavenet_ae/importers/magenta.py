@@ -1,6 +1,6 @@
 """TensorFlow checkpoints of the authors' models (magenta/models/nsynth).
 
-The names and shapes of the variables tell the model and its sizes. Two settings of the WaveNet
+The names and shapes of the variables determine the model and its sizes. Two settings of the WaveNet
 autoencoder leave no trace in them and are given: the length of the dilation cycle and the hop.
 """
 
@@ -18,9 +18,9 @@ from wavenet_ae.system.errors import UserError
 Weights = Literal["averaged", "raw"]
 
 _AVERAGE = "/ExponentialMovingAverage"
-# What training left in the checkpoint and a model has no place for.
+# Variables of the training that are not part of a model.
 _LEFT_OUT = re.compile(r"(.*/Adam(_1)?|(.*/)?beta[12]_power|global_step)")
-# Averages themselves, of which training keeps no other averages.
+# Averages themselves, of which training keeps no averages.
 _STATISTICS = re.compile(r".*/moving_(mean|variance)")
 
 
@@ -111,7 +111,7 @@ def _choose(
 
 
 def find_prefix(path: Path) -> Path:
-    """Returns the prefix of the checkpoint that a prefix, `.index` file or folder stands for.
+    """Returns the prefix of the checkpoint that a prefix, `.index` file or folder names.
 
     Raises:
         UserError: there is no checkpoint.
@@ -136,7 +136,7 @@ def find_prefix(path: Path) -> Path:
 
 
 def _read(prefix: Path) -> dict[str, np.ndarray]:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it tells of its own build otherwise
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages about its build
     try:
         import tensorflow as tf
     except ImportError as error:

@@ -42,7 +42,7 @@ _DECODER_LAYERS = (
 )
 
 
-# Each gives a size of the model, or stands for a part of it.
+# Each gives a size of the model, or shows that a part exists.
 LANDMARKS = (
     *(_kernel("encoder", layer) for layer in ("0", "3", "6", "8", "z")),
     _kernel("decoder", "0"),
@@ -64,7 +64,7 @@ def read_sizes(variables: Variables) -> dict[str, Any]:
         "num_pitches": 0,
         "representation": "log_magnitude",
     }
-    # What the decoder sees beside the embedding is the pitch, even where its vectors are missing.
+    # The decoder's input beside the embedding is the pitch, even where its vectors are missing.
     beside = variables.length(LANDMARKS[-1]) - embedding
     if _PITCH in variables.arrays:
         sizes["num_pitches"] = variables.length(_PITCH, 0)
@@ -95,8 +95,8 @@ def arrange(
             in_channels = out_channels
 
     pitch = model["pitch_embedding_size"] if model["num_pitches"] else 0
-    # Of the authors' representations the log magnitude alone, which they published, has a sigmoid
-    # after all channels; with more channels the kernels are wrongly shaped.
+    # Of the authors' representations only the log magnitude, which they published, has a sigmoid
+    # after all channels; with more channels the kernels have the wrong shape.
     channels = NUM_CHANNELS[model["representation"]]
     read("encoder", _ENCODER_LAYERS, channels)
     read("decoder", _DECODER_LAYERS, model["embedding_size"] + pitch)

@@ -6,7 +6,7 @@ from typing import Any
 from wavenet_ae.importers.variables import Variables
 from wavenet_ae.models.layers import matrix_of_kernel
 
-# Each gives a size of the model, or stands for a part of it.
+# Each gives a size of the model, or shows that a part exists.
 LANDMARKS = ("ae_startconv/W", "ae_bottleneck/W", "startconv/W", "skip_start/W", "logits/W")
 
 _LAYER = re.compile(r"(ae_dilatedconv|ae_res|dilatedconv|cond_map|res|skip)_(\d+)/(W|biases)")

@@ -9,7 +9,7 @@ from wavenet_ae.system.errors import UserError
 
 
 class Variables:
-    """Hands out variables and remembers which were asked for, to name all problems at once.
+    """Returns variables and records which were used, to report all problems at once.
 
     Args:
         prefix: the checkpoint's, for messages.
@@ -35,7 +35,7 @@ class Variables:
         return int(shape[axis]) if -len(shape) <= axis < len(shape) else 0
 
     def skip(self, *names: str) -> None:
-        """Declares variables that the model has no place for, whether they are there or not."""
+        """Marks variables that the model does not use, whether they exist or not."""
         self._used.update(names)
 
     def take(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -67,5 +67,5 @@ class Variables:
 
 
 def sentence(prefix: Path, verb: str, names: Iterable[str]) -> str:
-    """Says something of a checkpoint's variables."""
+    """Returns a sentence about a checkpoint's variables."""
     return f"The checkpoint {prefix} {verb} {', '.join(names)}."

@@ -1,1 +1,1 @@
-"""Flax Linen modules with plain typed fields. Knows no configuration and no data."""
+"""Flax Linen modules with plain typed fields. Independent of configurations and data."""

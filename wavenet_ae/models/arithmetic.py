@@ -1,4 +1,4 @@
-"""The types that a model computes in, on the devices at hand."""
+"""The number types that a model computes with, by platform."""
 
 import functools
 from pathlib import Path
@@ -19,7 +19,7 @@ class Arithmetic(NamedTuple):
         operands: the type in which both sides enter a product; its sums are float32.
         activations: the type of what lies between products.
         precision: of float32 products on accelerators, see `jax.lax.Precision`; None for the
-            device's own, which there is coarser than float32.
+            device's default, which is coarser than float32.
     """
 
     operands: DTypeLike = jnp.float32
@@ -28,10 +28,10 @@ class Arithmetic(NamedTuple):
 
     @classmethod
     def on(cls, platform: str | None, dtype: DTypeLike, precision: str | None = None) -> Self:
-        """Returns how a platform computes a model of this type best.
+        """Returns the best arithmetic for a model of this type on a platform.
 
-        On CPUs activations are float32, and so are operands where no unit multiplies bfloat16:
-        there it would be slower, not faster.
+        On CPUs activations are float32, and so are operands if the CPU has no unit for bfloat16,
+        which would then be slower.
 
         Args:
             platform: of the devices, as JAX names it; None leaves the type as it is.
@@ -43,7 +43,7 @@ class Arithmetic(NamedTuple):
         return cls(dtype if multiplies_bfloat16() else jnp.float32, jnp.float32, precision)
 
     def describe(self, dtype: DTypeLike) -> str:
-        """Says what a model of this type is computed in."""
+        """Returns the name of the type that a model of this type is computed in."""
         dtype = jnp.dtype(dtype)
         if self.operands == dtype:
             return dtype.name
@@ -62,7 +62,7 @@ class Arithmetic(NamedTuple):
 
 @functools.cache
 def multiplies_bfloat16() -> bool:
-    """Tells whether this machine's CPU has AMX, which multiplies bfloat16 into float32."""
+    """Returns whether this machine's CPU has AMX, which multiplies bfloat16 into float32."""
     try:
         return "amx_bf16" in _CPU_INFO.read_text().split()
     except OSError:

@@ -21,14 +21,14 @@ class WaveNetAutoencoder(nn.Module):
         decoder_layers: gated layers of the decoder.
         dilation_cycle: in both, layer i has dilation 2 ** (i mod dilation_cycle).
         embedding_size: channels of the embedding.
-        hop_length: samples that one vector of the embedding stands for.
-        num_pitches: 0, or the size of the one-hot pitch that the decoder sees beside the
-            embedding (section 2.3); 128 for MIDI.
+        hop_length: samples per vector of the embedding.
+        num_pitches: 0, or the size of the one-hot pitch that the decoder is conditioned on beside
+            the embedding (section 2.3); 128 for MIDI.
         num_classes: values of a sample: 256 for 8-bit mu-law.
         output_init: see `WaveNetDecoder`.
         rematerialize: see `WaveNetDecoder`; the encoder, far smaller, keeps its activations.
-        dtype: of the products' operands, and of what lies between them on accelerators; parameters,
-            their gradients, sums and logits are float32.
+        dtype: of the products' operands, and of activations on accelerators; parameters, their
+            gradients, sums and logits are float32.
         matmul_precision: of float32 products on accelerators: see `Arithmetic`.
         platform: of the devices, as JAX names it: see `Arithmetic.on`.
     """
@@ -86,7 +86,7 @@ class WaveNetAutoencoder(nn.Module):
         Args:
             signal: `[batch, time]`, mu-law codes / 128; time is a multiple of `hop_length`.
             pitch: int32 `[batch]`, MIDI; read only where `num_pitches` is not 0.
-            decoder_inputs: what the decoder sees of the past, where it is not the signal.
+            decoder_inputs: the decoder's past samples, if they are not the signal's.
 
         Returns:
             float32 logits `[batch, time, num_classes]`.
@@ -109,7 +109,7 @@ class WaveNetAutoencoder(nn.Module):
             `[batch, num_frames, embedding_size + num_pitches]`.
 
         Raises:
-            ValueError: the model is conditioned on pitch and there is none.
+            ValueError: the model is conditioned on pitch and none is given.
         """
         if not self.num_pitches:
             return embedding

@@ -1,4 +1,4 @@
-"""The classifier that scores reconstructions: what a note is, from its spectrogram."""
+"""The classifier that scores reconstructions: a note's labels from its spectrogram."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from wavenet_ae.models.arithmetic import Arithmetic
-from wavenet_ae.models.spectral_autoencoder import SpectralEncoder, of_convolutions
+from wavenet_ae.models.spectral_autoencoder import SpectralEncoder, conv_arithmetic
 
 
 class Logits(NamedTuple):
@@ -17,7 +17,7 @@ class Logits(NamedTuple):
 
     Attributes:
         pitch: `[batch, num_pitches]`, exclusive.
-        qualities: `[batch, num_qualities]`, each for itself: above 0 is yes.
+        qualities: `[batch, num_qualities]`, independent: above 0 means yes.
         family: `[batch, num_families]`, exclusive.
         source: `[batch, num_sources]`, exclusive.
     """
@@ -32,7 +32,7 @@ class Classifier(nn.Module):
     """Engel et al. 2017, section 4.1: the baseline's encoder with one logit for every label.
 
     The moving statistics of batch normalisation are the collection `batch_stats`, as the spectral
-    autoencoder's. The last layer is normalised, too, as the authors have it.
+    autoencoder's. The last layer is normalised too, as in the authors' code.
 
     Attributes:
         narrow_channels: of the layers at high resolution.
@@ -65,7 +65,7 @@ class Classifier(nn.Module):
     @property
     def arithmetic(self) -> Arithmetic:
         """What the model computes in."""
-        return of_convolutions(self.platform, self.dtype, self.matmul_precision)
+        return conv_arithmetic(self.platform, self.dtype, self.matmul_precision)
 
     def setup(self):
         self.trunk = SpectralEncoder(

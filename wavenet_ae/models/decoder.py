@@ -17,7 +17,7 @@ Convolution = Callable[[Conv, jax.Array], jax.Array]
 
 
 class Conditioning(NamedTuple):
-    """An embedding, projected for every place of the decoder that it enters.
+    """An embedding, projected for each layer of the decoder that it conditions.
 
     Attributes:
         layers: one `[2 * channels, batch, num_frames]` a layer, float32.
@@ -29,10 +29,10 @@ class Conditioning(NamedTuple):
 
 
 class DecoderState(NamedTuple):
-    """What step-by-step decoding remembers.
+    """The state of step-by-step decoding.
 
     Attributes:
-        buffers: one ring buffer a causal convolution, the first layer's first.
+        buffers: one ring buffer per causal convolution, the first layer's first.
         time: scalar int32, samples decoded.
     """
 
@@ -64,7 +64,7 @@ class DecoderLayer(nn.Module):
         channels = self.channels
         self.dilated = conv(channels, 2 * channels, width=3, dilation=self.dilation, causal=True)
         self.conditioning = conv(self.conditioning_size, 2 * channels)
-        self.skip = conv(channels, self.skip_channels)  # the decoder multiplies
+        self.skip = conv(channels, self.skip_channels)  # the decoder multiplies by its kernel
         if self.has_residual:
             self.residual = conv(channels, channels)
 
@@ -79,8 +79,8 @@ class DecoderLayer(nn.Module):
             convolution: computes the dilated convolution.
 
         Returns:
-            The layer's output and what its share of the skip sum is projected from, both of x's
-            shape.
+            The layer's output, and the activations that are projected into the skip sum, both of
+            x's shape.
         """
         pre_gate = convolution(self.dilated, x).astype(x.dtype)
         pre_gate = add_per_frame(pre_gate, conditioning).astype(x.dtype)
@@ -106,8 +106,8 @@ class WaveNetDecoder(nn.Module):
         num_classes: of the softmax.
         output_init: `authors`, or `zeros` for the last projection, with which every class starts
             equally probable and the first loss is ln(num_classes).
-        rematerialize: compute the inside of each layer again in the backward pass, instead of
-            keeping it: slower, with a smaller memory.
+        rematerialize: recompute each layer's activations in the backward pass instead of storing
+            them: slower, in less memory.
         arithmetic: the types of the computation. The skip sum and the logits are float32.
 
     The authors' graph also holds a residual projection after the last layer that reaches no
@@ -154,7 +154,7 @@ class WaveNetDecoder(nn.Module):
 
     @property
     def context_samples(self) -> int:
-        """How many past samples one prediction sees: the receptive field."""
+        """How many past samples one prediction depends on: the receptive field."""
         return 3 + 2 * sum(2 ** (i % self.dilation_cycle) for i in range(self.num_layers))
 
     def condition(self, embedding: jax.Array) -> Conditioning:
@@ -175,19 +175,21 @@ class WaveNetDecoder(nn.Module):
         Returns:
             float32 logits `[batch, time, num_classes]`; those at t depend on samples before t.
         """
-        past = jnp.pad(signal[:, :-1], ((0, 0), (1, 0)))
-        logits = self._predict(past, self.condition(embedding), self.skip_matrix(), Conv.__call__)
+        decoder_inputs = jnp.pad(signal[:, :-1], ((0, 0), (1, 0)))
+        logits = self._predict(
+            decoder_inputs, self.condition(embedding), self.skip_matrix(), Conv.__call__
+        )
         return jnp.moveaxis(logits, 0, -1)
 
     def _predict(
         self,
-        past: jax.Array,
+        decoder_inputs: jax.Array,
         conditioning: Conditioning,
         skip_matrix: jax.Array,
         convolution: Convolution,
     ) -> jax.Array:
-        """Maps a past `[batch, time]`, one sample late, to logits `[num_classes, batch, time]`."""
-        x = convolution(self.start, past[None]).astype(self.arithmetic.activations)
+        """Maps inputs `[batch, time]`, one sample late, to logits `[num_classes, batch, time]`."""
+        x = convolution(self.start, decoder_inputs[None]).astype(self.arithmetic.activations)
         projected = [x]
         for layer, of_layer in zip(self.layers, conditioning.layers, strict=True):
             x, hidden = self._run(layer, x, of_layer, convolution)
@@ -236,15 +238,15 @@ class WaveNetDecoder(nn.Module):
             state: from `initial_state` or the step before.
             previous: the sample before, `[batch]`, mu-law code / 128; 0 at the first step.
             conditioning: the sample's frame of `condition`'s result: arrays `[..., batch, 1]`.
-            skip_matrix: from `skip_matrix`; worth keeping from step to step.
+            skip_matrix: from `skip_matrix`; compute it once for many steps.
 
         Returns:
             The new state and float32 logits `[batch, num_classes]`.
         """
-        past, buffers = iter(state.buffers), []
+        old_buffers, buffers = iter(state.buffers), []
 
         def convolution(conv: Conv, x: jax.Array) -> jax.Array:
-            buffer, y = conv.step(next(past), x, state.time)
+            buffer, y = conv.step(next(old_buffers), x, state.time)
             buffers.append(buffer)
             return y
 

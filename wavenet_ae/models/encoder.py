@@ -18,7 +18,7 @@ class TemporalEncoder(nn.Module):
         num_layers: residual layers.
         dilation_cycle: layer i has dilation 2 ** (i mod dilation_cycle).
         embedding_size: channels of the embedding.
-        hop_length: samples that one vector of the embedding stands for.
+        hop_length: samples per vector of the embedding.
         arithmetic: the types of the computation.
     """
 
@@ -42,7 +42,7 @@ class TemporalEncoder(nn.Module):
 
     @property
     def context_samples(self) -> int:
-        """How far one sample of the residual stream sees to each side."""
+        """The receptive field of one sample of the residual stream, to each side."""
         return 1 + sum(2 ** (i % self.dilation_cycle) for i in range(self.num_layers))
 
     def __call__(self, signal: jax.Array, num_samples: jax.Array | None = None) -> jax.Array:
@@ -50,15 +50,15 @@ class TemporalEncoder(nn.Module):
 
         Args:
             signal: `[batch, time]`, mu-law codes / 128; time is a multiple of `hop_length`.
-            num_samples: int32 scalar, where a shorter signal is filled up with zeros: its own
-                frames are then as if nothing had been added.
+            num_samples: int32 scalar, the length of a signal that was padded with zeros: its own
+                frames are then the same as without padding.
 
         Returns:
             float32 `[batch, time / hop_length, embedding_size]`.
         """
 
         def activations(x: jax.Array) -> jax.Array:
-            # Every layer pads what it reads with zeros, not with what the fill has become.
+            # Padding is zero for every layer, not what the layer before made of it.
             if num_samples is not None:
                 x = jnp.where(jnp.arange(signal.shape[1]) < num_samples, x, 0)
             return x.astype(self.arithmetic.activations)

@@ -1,4 +1,4 @@
-"""Random beginnings of weights, quick to compile."""
+"""Initialisers of weights that compile quickly."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 def scaled_uniform(mode: Literal["fan_in", "fan_avg"]) -> nn.initializers.Initializer:
     """Returns the values of `nn.initializers.variance_scaling(1.0, mode, "uniform")`.
 
-    They are drawn in one row: for a kernel of four axes XLA's CPU compiler takes seconds, with the
+    They are drawn as a vector: for a kernel of four axes XLA's CPU compiler takes seconds, with the
     same result.
 
     Args:

@@ -68,7 +68,7 @@ def _forward(
 def _backward(
     taps: Taps, arithmetic: Arithmetic, inputs: tuple[jax.Array, jax.Array], gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    # The windows, `width` times as large as the signal, are made anew, not kept.
+    # The windows, `width` times as large as the signal, are recomputed, not stored.
     matrix, x = jax.lax.optimization_barrier(inputs)
     gradient = gradient.astype(arithmetic.operands)
     windows, pull = jax.vjp(taps.windows, x)
@@ -89,9 +89,9 @@ def _backward(
 
 
 def _gather_transposed(matrix: jax.Array) -> jax.Array:
-    """Transposes in a way that XLA does not draw into a product, whose CPU kernels it would slow.
+    """Transposes by a gather, which XLA does not fuse with a product.
 
-    On an AMD EPYC 7003 from 69 to 34 of 78 GFLOP/s.
+    Fused, CPU kernels are slower: on an AMD EPYC 7003, 34 instead of 69 of 78 GFLOP/s.
     """
     rows, columns = matrix.shape
     places = jnp.arange(columns)[:, None] + columns * jnp.arange(rows)
@@ -114,8 +114,8 @@ def scaled_matrix(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
 class Conv(nn.Module):
     """A one-dimensional convolution that runs over a whole signal or one sample at a time.
 
-    Both ways are the same product; the step-by-step way exists for causal convolutions and keeps
-    the past in a ring buffer that the caller carries.
+    Both compute the same product; step by step, only causal convolutions run, with the past in a
+    ring buffer that the caller holds.
 
     Attributes:
         in_features: channels of the input.
@@ -151,7 +151,7 @@ class Conv(nn.Module):
         return convolve(self.kernel, x, taps, self.arithmetic) + self.bias[:, None, None]
 
     def initial_buffer(self, batch_size: int) -> jax.Array:
-        """Returns the empty past, `[rows, in_features, batch]`: as if zeros had gone before."""
+        """Returns the buffer before the first sample, `[rows, in_features, batch]`: zeros."""
         shape = (self._reach + 1, self.in_features, batch_size)
         return jnp.zeros(shape, self.arithmetic.operands)
 
@@ -161,7 +161,7 @@ class Conv(nn.Module):
         Args:
             buffer: the past, from `initial_buffer` or the step before.
             x: the input's new sample, `[in_features, batch, 1]`.
-            time: scalar int32, the sample's index since the empty past.
+            time: scalar int32, the sample's index.
 
         Returns:
             The new buffer and the output's sample, float32 `[features, batch, 1]`.
@@ -180,19 +180,19 @@ class Conv(nn.Module):
 
 
 def average_pool(x: jax.Array, window: int) -> jax.Array:
-    """Averages `[channels, batch, time]` over windows side by side: `[..., time / window]`.
+    """Averages `[channels, batch, time]` over consecutive windows: `[..., time / window]`.
 
     Raises:
-        ValueError: the time is no multiple of the window.
+        ValueError: the time is not a multiple of the window.
     """
     *others, time = x.shape
     if time % window:
-        raise ValueError(f"{time} samples are no multiple of the hop of {window} samples")
+        raise ValueError(f"{time} samples are not a multiple of the hop of {window} samples")
     return x.reshape(*others, time // window, window).mean(axis=-1)
 
 
 def add_per_frame(x: jax.Array, frames: jax.Array) -> jax.Array:
-    """Adds each frame to all the samples that it stands for.
+    """Adds each frame to all of its samples.
 
     Args:
         x: `[channels, batch, time]`.
@@ -201,15 +201,15 @@ def add_per_frame(x: jax.Array, frames: jax.Array) -> jax.Array:
     Returns:
         `[channels, batch, time]`.
     """
-    return jax.lax.platform_dependent(x, frames, tpu=_add_chosen, default=_add_split)
+    return jax.lax.platform_dependent(x, frames, tpu=_add_by_product, default=_add_by_reshape)
 
 
-def _add_split(x: jax.Array, frames: jax.Array) -> jax.Array:
+def _add_by_reshape(x: jax.Array, frames: jax.Array) -> jax.Array:
     return (x.reshape(*frames.shape, -1) + frames[..., None]).reshape(x.shape)
 
 
-def _add_chosen(x: jax.Array, frames: jax.Array) -> jax.Array:
-    """Adds by a product, since on a TPU a split time axis is another layout: copies of signals."""
+def _add_by_product(x: jax.Array, frames: jax.Array) -> jax.Array:
+    """Adds by a product: on a TPU splitting the time axis would copy signals to another layout."""
     num_frames, time = frames.shape[-1], x.shape[-1]
     is_own = jnp.arange(time) // (time // num_frames) == jnp.arange(num_frames)[:, None]
     repeated = jnp.einsum("cbf,ft->cbt", frames, is_own.astype(frames.dtype), precision="highest")

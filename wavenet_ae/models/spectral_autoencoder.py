@@ -13,8 +13,8 @@ from wavenet_ae.models.initializers import scaled_uniform
 from wavenet_ae.models.strided import StridedConv, TransposedConv
 
 
-def of_convolutions(platform: str | None, dtype: DTypeLike, precision: str | None) -> Arithmetic:
-    """Returns `Arithmetic.on` for XLA's convolutions, which on no CPU gain by bfloat16."""
+def conv_arithmetic(platform: str | None, dtype: DTypeLike, precision: str | None) -> Arithmetic:
+    """Returns `Arithmetic.on` for XLA's convolutions, which bfloat16 speeds up on no CPU."""
     return Arithmetic.on(platform, jnp.float32 if platform == CPU else dtype, precision)
 
 
@@ -231,12 +231,12 @@ class SpectralAutoencoder(nn.Module):
         wide_channels: of those at low resolution.
         bottleneck_channels: of the layers beside the embedding.
         embedding_size: of the embedding, one vector for a whole note.
-        num_pitches: 0, or how many pitches have a learned vector that the decoder sees beside the
+        num_pitches: 0, or how many pitches have a learned vector that the decoder gets beside the
             embedding (section 2.3); 128 for MIDI.
         pitch_embedding_size: of that vector.
         representation: what the channels of the spectrograms are. The authors' code has a sigmoid
-            after the last layer, as the log magnitude has here; the others end in what their
-            values' range asks for.
+            after the last layer, as the log magnitude has here; the others end in
+            activations for the range of their values.
         batch_norm_decay: of the moving statistics; the authors' is for long runs.
         dtype: of the computation on accelerators; parameters and statistics are float32.
         matmul_precision: of float32 products on accelerators: see `Arithmetic`.
@@ -259,7 +259,7 @@ class SpectralAutoencoder(nn.Module):
     @property
     def arithmetic(self) -> Arithmetic:
         """What the model computes in."""
-        return of_convolutions(self.platform, self.dtype, self.matmul_precision)
+        return conv_arithmetic(self.platform, self.dtype, self.matmul_precision)
 
     def setup(self):
         shared = {
@@ -312,7 +312,7 @@ class SpectralAutoencoder(nn.Module):
             float32 `[batch, 512, 256, channels]`.
 
         Raises:
-            ValueError: the model is conditioned on pitch and there is none.
+            ValueError: the model is conditioned on pitch and none is given.
         """
         if self.num_pitches:
             if pitch is None:

@@ -1,4 +1,4 @@
-"""Strided and transposed convolutions, quick on CPUs, too."""
+"""Strided and transposed convolutions that are fast on CPUs too."""
 
 import functools
 import math
@@ -110,9 +110,9 @@ def direct(
 def polyphase(
     x: jax.Array, kernel: jax.Array, strides: Sequence[int], precision: str | None = None
 ) -> jax.Array:
-    """Convolves the input once for every place of an output sample between two inputs.
+    """Convolves the input once for every position of an output sample between two inputs.
 
-    Each phase sees the taps of the kernel that meet a sample and no others.
+    Each of these phases uses only the taps of the kernel that meet a sample.
 
     Args:
         x: `[batch, height, width, in]`.
@@ -148,7 +148,7 @@ def polyphase(
 
 def _taps(size: int, stride: int, phase: int) -> tuple[slice, tuple[int, int]]:
     """Returns a phase's taps along an axis, and the padding that its convolution needs."""
-    # Output o sees input i through tap j where stride * i = o + j - before.
+    # Output o depends on input i through tap j where stride * i = o + j - before.
     before = math.ceil((size + stride - 2) / 2)
     first = (before - phase) % stride
     taps = range(first, size, stride)

@@ -6,7 +6,7 @@ from wavenet_ae.system.errors import UserError
 
 NAME = "pretrained"
 _FOLDER = Path(__file__).parent
-NOTES = _FOLDER / "notes"  # FLAC files, named as NSynth names notes, of no training split
+NOTES = _FOLDER / "notes"  # FLAC files with names like NSynth's, not from a training split
 
 
 def find(folder: Path, task: str | None = None) -> Path:
@@ -14,7 +14,7 @@ def find(folder: Path, task: str | None = None) -> Path:
 
     Args:
         folder: `pretrained` for the model of the task, `pretrained/wavenet` for a certain one;
-            anything else, and a folder of that name that is there, is returned as it is.
+            anything else, or an existing folder of that name, is returned unchanged.
         task: `wavenet` (also where it is None), `spectral` or `classifier`.
 
     Raises:
@@ -33,5 +33,5 @@ def find(folder: Path, task: str | None = None) -> Path:
 
 
 def contains(folder: Path) -> bool:
-    """Tells whether a model's folder is one of the package's."""
+    """Returns whether a model's folder is one of the package's."""
     return _FOLDER.resolve() in folder.resolve().parents

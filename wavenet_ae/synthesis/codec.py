@@ -1,4 +1,4 @@
-"""One way to embeddings and back for all models that have them."""
+"""One interface to all models that have embeddings."""
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -17,9 +17,9 @@ class Codec(Protocol):
 
     Attributes:
         trained: the model.
-        hop_length: samples that a frame of an embedding stands for.
+        hop_length: samples per frame of an embedding.
         embedding_size: numbers in a frame.
-        num_pitches: 0, or how many pitches the decoder knows and must be told one of.
+        num_pitches: 0, or how many pitches the decoder is conditioned on.
         keeps_level: whether loud sounds come back louder than soft ones; else the peak is 1.
         settings: what the decoder's sound depends on beside the weights, by name.
     """
@@ -75,7 +75,7 @@ TASKS = tuple(_CODECS)
 
 
 def create(trained: TrainedModel, **settings: float | None) -> Codec:
-    """Makes a trained model an encoder and decoder.
+    """Returns the codec of a trained model.
 
     Args:
         trained: of the WaveNet or of the spectral autoencoder.
@@ -95,6 +95,7 @@ def create(trained: TrainedModel, **settings: float | None) -> Codec:
     for name in given:
         if name not in _CODECS[task].__dataclass_fields__:
             raise UserError(
-                f"{name} is no setting of {trained.folder}, which is a {task} model: leave it out."
+                f"{name} is not a setting of {trained.folder}, which is a {task} model: "
+                "leave it out."
             )
     return _CODECS[task](trained, **given)

@@ -1,4 +1,4 @@
-"""Embeddings of sounds: keeping, blending and stretching them."""
+"""Embeddings of sounds: storing, blending and stretching them."""
 
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ _SMALLEST_SINE = 1e-6
 
 
 class EncodedSound(NamedTuple):
-    """A sound as the encoder sees it.
+    """A sound's embedding.
 
     Attributes:
         embedding: float32 `[frames, embedding_size]`.
-        hop_length: samples that a frame stands for.
+        hop_length: samples per frame.
         num_samples: of the sound, at 16 kHz; the last frame may reach beyond it.
         source: the file's name.
         fingerprint: of the model that encoded it, or empty.
@@ -42,7 +42,7 @@ class EncodedSound(NamedTuple):
 
 
 def save(path: Path, sound: EncodedSound) -> None:
-    """Writes an `.npz` file, whole or not at all.
+    """Writes an `.npz` file, completely or not at all.
 
     Raises:
         UserError: the file cannot be written.
@@ -59,7 +59,7 @@ def load(path: Path, codec: Codec) -> EncodedSound:
         codec: that will decode it.
 
     Returns:
-        The sound, of the length that the file tells, or of whole frames where it tells none.
+        The sound, of the length that the file gives, or of all its frames if it gives none.
 
     Raises:
         UserError: the file is missing or damaged, its fields contradict each other, or its
@@ -115,7 +115,7 @@ def load(path: Path, codec: Codec) -> EncodedSound:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """Returns the arrays of a file, whole.
+    """Returns the arrays of a file.
 
     Raises:
         UserError: it is not there, or damaged.
@@ -138,11 +138,11 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path} is not an embedding that can be read ({reason}).") from error
 
 
-def _whole_number(path: Path, fields: Mapping[str, np.ndarray], name: str, otherwise: int) -> int:
-    """Returns a field, or what stands for it where the file has none."""
+def _whole_number(path: Path, fields: Mapping[str, np.ndarray], name: str, default: int) -> int:
+    """Returns a field, or the default where the file has none."""
     value = fields.get(name)
     if value is None:
-        return otherwise
+        return default
     if value.shape or value.dtype.kind not in "iuf" or not float(value).is_integer():
         raise UserError(f"{path} is not an embedding: its {name} must be a whole number.")
     return int(value)
@@ -159,8 +159,8 @@ def blend(
         kind: see `interpolate`; `spherical` is for two sounds and weights with the sum 1.
 
     Raises:
-        UserError: the numbers of sounds and weights differ, a weight is not finite, or they are
-            not for this kind.
+        UserError: the numbers of sounds and weights differ, a weight is not finite, or they do
+            not suit this kind.
     """
     if kind == "spherical":
         shares = all(0 <= weight <= 1 for weight in weights) and abs(sum(weights) - 1) <= 1e-6
@@ -173,7 +173,7 @@ def blend(
     if len(sounds) != len(weights):
         raise UserError(f"--blend has {len(weights)} weights for {len(sounds)} inputs.")
     if not np.isfinite(np.float32(weights)).all():
-        raise UserError("--blend has a weight that is no finite number.")
+        raise UserError("--blend has a weight that is not a finite number.")
     frames = min(len(sound.embedding) for sound in sounds)
     pairs = zip(sounds, weights, strict=True)
     pitches = {sound.pitch for sound in sounds}
@@ -205,7 +205,7 @@ def interpolate(
         ValueError: the weight is not from 0 to 1, or there is no such kind.
     """
     if kind not in INTERPOLATIONS:
-        raise ValueError(f"kind={kind!r} is none of {', '.join(INTERPOLATIONS)}")
+        raise ValueError(f"kind={kind!r} is not one of {', '.join(INTERPOLATIONS)}")
     if not 0 <= weight <= 1:
         raise ValueError(f"weight={weight} is not from 0 to 1")
     point = blend([first, second], [1 - weight, weight])
@@ -217,9 +217,9 @@ def interpolate(
 
 
 def _on_arc(
-    first: np.ndarray, second: np.ndarray, weight: float, otherwise: np.ndarray
+    first: np.ndarray, second: np.ndarray, weight: float, fallback: np.ndarray
 ) -> np.ndarray:
-    """Interpolates float32 `[frames, channels]` spherically; `otherwise` is for lack of an arc."""
+    """Interpolates float32 `[frames, channels]` spherically, or takes `fallback` without an arc."""
     ends = [first.astype(np.float64), second.astype(np.float64)]
     norms = [np.linalg.norm(end, axis=1, keepdims=True) for end in ends]
     nothing = (norms[0] == 0) | (norms[1] == 0)
@@ -231,7 +231,7 @@ def _on_arc(
     has_arc = ~nothing & (sine > _SMALLEST_SINE)
     turned = np.sin((1 - weight) * angle) * start + np.sin(weight * angle) * stop
     turned *= ((1 - weight) * norms[0] + weight * norms[1]) / np.where(has_arc, sine, 1)
-    return np.where(has_arc, turned, otherwise).astype(np.float32)
+    return np.where(has_arc, turned, fallback).astype(np.float32)
 
 
 def stretch(sound: EncodedSound, factor: float) -> EncodedSound:
@@ -250,7 +250,7 @@ def stretch(sound: EncodedSound, factor: float) -> EncodedSound:
         return sound
     num_samples = max(1, round(sound.num_samples * factor))
     num_frames = -(-num_samples // sound.hop_length)
-    # Frames stand for their middles.
+    # A frame's place is its middle.
     places = (np.arange(num_frames) + 0.5) / factor - 0.5
     known = np.arange(len(sound.embedding))
     channels = [np.interp(places, known, channel) for channel in sound.embedding.T]

@@ -19,8 +19,8 @@ from wavenet_ae.system import processes
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.results import Record, digest
 
-_HEARD_SECONDS = 10  # pyin takes a fifth of a sound's length
-_RECORDED_TOGETHER = 64  # the record is written anew each time
+_TRACKED_SECONDS = 10  # pyin takes a fifth of a sound's length
+_FILES_PER_RECORD = 64  # the record is rewritten after so many
 
 
 def encode_sound(codec: Codec, audio: np.ndarray, *, source: str, pitch: int = -1) -> EncodedSound:
@@ -48,7 +48,7 @@ def encode_file(codec: Codec, path: Path, pitch: int | None = None) -> EncodedSo
     Args:
         codec: the model.
         path: of the file.
-        pitch: MIDI; None for what `find_pitch` finds, which listens where the model wants one.
+        pitch: MIDI; None to use `find_pitch`, which tracks it if the model needs one.
 
     Raises:
         UserError: the file cannot be read.
@@ -57,12 +57,12 @@ def encode_file(codec: Codec, path: Path, pitch: int | None = None) -> EncodedSo
     if pitch is not None:
         report_other_pitch(path.name, pitch, pitch_in_name(path))
     else:
-        pitch = find_pitch(path, audio, listen=codec.num_pitches > 0)
+        pitch = find_pitch(path, audio, track=codec.num_pitches > 0)
     return encode_sound(codec, audio, source=path.name, pitch=pitch)
 
 
 def report_other_pitch(name: str, pitch: int, own: int) -> None:
-    """Says that a sound is played at another pitch than its own, if that is known.
+    """Reports that a sound is played at another pitch than its own, if that is known.
 
     Args:
         name: the sound's.
@@ -73,28 +73,28 @@ def report_other_pitch(name: str, pitch: int, own: int) -> None:
         tqdm.write(f"{name}: --pitch={pitch} instead of its own, {_spell(own)}", file=sys.stderr)
 
 
-def find_pitch(path: Path, audio: np.ndarray, *, listen: bool = True) -> int:
-    """Returns the MIDI pitch of a note: as its file's name tells, else as it is heard, else -1.
+def find_pitch(path: Path, audio: np.ndarray, *, track: bool = True) -> int:
+    """Returns the MIDI pitch of a note: from its file's name, else from the pitch tracker, else -1.
 
-    What it is, and how it is known, is said on standard error.
+    The pitch and where it is from are reported on standard error.
 
     Args:
         path: of the file.
-        audio: float32 `[samples]` at 16 kHz; of a long sound the beginning is listened to.
-        listen: whether to.
+        audio: float32 `[samples]` at 16 kHz; of a long sound the beginning is tracked.
+        track: whether to track the pitch if the name does not give it.
     """
     pitch = pitch_in_name(path)
     if pitch >= 0:
-        tqdm.write(f"{path.name}: its name tells {_spell(pitch)}", file=sys.stderr)
-    if pitch >= 0 or not listen:
+        tqdm.write(f"{path.name}: its name gives {_spell(pitch)}", file=sys.stderr)
+    if pitch >= 0 or not track:
         return pitch
     try:
-        heard = pitch_tracker.track(audio[: _HEARD_SECONDS * files.SAMPLE_RATE_HZ])
+        found = pitch_tracker.track(audio[: _TRACKED_SECONDS * files.SAMPLE_RATE_HZ])
     except PitchError as error:
         tqdm.write(f"{path.name} {error}", file=sys.stderr)
         return -1
-    tqdm.write(f"{path.name}: heard {_spell(heard.midi)}", file=sys.stderr)
-    return heard.midi
+    tqdm.write(f"{path.name}: detected {_spell(found.midi)}", file=sys.stderr)
+    return found.midi
 
 
 def _spell(pitch: int) -> str:
@@ -102,7 +102,7 @@ def _spell(pitch: int) -> str:
 
 
 def pitch_in_name(path: Path) -> int:
-    """Returns the MIDI pitch that a file's name tells if it surely is as NSynth's, else -1."""
+    """Returns the MIDI pitch in a file's name if the name has NSynth's form, else -1."""
     try:
         name = nsynth.parse_note_name(path.stem)
     except ValueError:
@@ -111,31 +111,31 @@ def pitch_in_name(path: Path) -> int:
 
 
 def encode_files(codec: Codec, sources: Iterable[files.Source], output: Path) -> int:
-    """Writes one `.npz` file a sound; what cannot be read is named, and the others go on.
+    """Writes one `.npz` file per sound; unreadable files are reported, the others are processed.
 
-    A sound whose embedding by this model the folder already holds is left alone, and no other
-    file is replaced.
+    A sound whose embedding by this model is in the folder already is skipped, and no other file
+    is replaced.
 
     Returns:
         The number of files refused.
 
     Raises:
-        UserError: files of these names are there that are something else.
+        UserError: other files of these names exist.
     """
     sources = list(sources)
     record = Record(output, "encoded", embeddings.SUFFIX)
     there = [s for s in sources if os.path.lexists(output / f"{s.stem}{embeddings.SUFFIX}")]
     made_from = {source.stem: _digest(codec, source.path) for source in there}
     record.check(made_from)
-    done = {stem for stem, whole in made_from.items() if record.holds(stem, whole)}
+    done = {stem for stem, source in made_from.items() if record.holds(stem, source)}
     if done:
         processes.say(f"{len(done)} of {len(sources)} embeddings are in {output} already")
     todo, refused = [source for source in sources if source.stem not in done], 0
     if not todo:
         return refused
     with processes.progress(total=len(todo), unit="file", desc="encoding") as bar:
-        for first in range(0, len(todo), _RECORDED_TOGETHER):
-            group = todo[first : first + _RECORDED_TOGETHER]
+        for first in range(0, len(todo), _FILES_PER_RECORD):
+            group = todo[first : first + _FILES_PER_RECORD]
             with record.writing({source.stem: _digest(codec, source.path) for source in group}):
                 for source in group:
                     refused += not _encode(codec, source, output)
@@ -145,7 +145,7 @@ def encode_files(codec: Codec, sources: Iterable[files.Source], output: Path) ->
 
 
 def _encode(codec: Codec, source: files.Source, output: Path) -> bool:
-    """Writes an embedding, or names the file that has none and returns False."""
+    """Writes an embedding; if that fails, reports the file and returns False."""
     try:
         sound = encode_file(codec, source.path)
         embeddings.save(output / f"{source.stem}{embeddings.SUFFIX}", sound)
@@ -156,8 +156,8 @@ def _encode(codec: Codec, source: files.Source, output: Path) -> bool:
 
 
 def _digest(codec: Codec, path: Path) -> str:
-    """Returns what stands for all that a file's embedding is made from; its name may tell it."""
+    """Returns a digest of all that a file's embedding depends on: its name may give the pitch."""
     try:
         return digest(codec.trained.fingerprint, path.name, path.read_bytes())
-    except OSError:  # `encode_file` names it
+    except OSError:  # `encode_file` reports it
         return digest("")

@@ -39,13 +39,13 @@ class Job(NamedTuple):
 def read_sounds(
     codec: Codec, sources: Sequence[files.Source], pitch: int | None
 ) -> tuple[list[Job], int]:
-    """Reads embeddings and encodes sound files; what cannot be read is named, the others go on.
+    """Reads embeddings and encodes sound files; unreadable files are reported and left out.
 
     Args:
         codec: the model.
         sources: sound files and `.npz` embeddings.
-        pitch: MIDI, for a model that is conditioned on pitch; None takes what the file is called
-            or what is heard.
+        pitch: MIDI, for a model that is conditioned on pitch; None takes it from the file's name
+            or the pitch tracker.
 
     Returns:
         The sounds, and the number of files refused.
@@ -87,7 +87,7 @@ def check_pitch(codec: Codec, sound: EncodedSound) -> None:
 def blend_jobs(
     codec: Codec, jobs: Sequence[Job], weights: Sequence[str], interpolation: str
 ) -> Job:
-    """Makes one sound to generate of several, by a weighted mean of their embeddings.
+    """Returns one sound to generate from several, by a weighted mean of their embeddings.
 
     Its pitch is that of the sound with the largest weight, the first of equals.
 
@@ -121,15 +121,15 @@ def blend_jobs(
 
 
 def sounds_in(folder: Path) -> Record:
-    """Returns the record of a folder's WAV files; it is called as it has always been."""
+    """Returns the record of a folder's WAV files, with the name that older versions gave it."""
     return Record(folder, "generated", _SUFFIX)
 
 
 def save_sounds(folder: Path, sounds: Mapping[str, np.ndarray]) -> None:
-    """Writes sounds that lie beside generated ones, and replaces none but such sounds.
+    """Writes sounds beside generated ones; only such sounds are replaced.
 
     Args:
-        folder: made if it is not there.
+        folder: created if needed.
         sounds: float `[samples]` at 16 kHz, by name, which is the file's without suffix.
 
     Raises:
@@ -141,10 +141,10 @@ def save_sounds(folder: Path, sounds: Mapping[str, np.ndarray]) -> None:
 
 
 def check_names(folder: Path, names: Iterable[str]) -> None:
-    """Finds out before the work whether sounds of these names may be written.
+    """Checks in advance that sounds of these names may be written.
 
     Raises:
-        UserError: one of them is there and was not generated.
+        UserError: one of them exists and was not generated.
     """
     sounds_in(folder).check(dict.fromkeys(names, ""), replace=True)
 
@@ -159,9 +159,9 @@ def generate_files(
     num_sounds: int | None = None,
     replace: bool = True,
 ) -> None:
-    """Writes one WAV file a sound, of exactly the sound's length.
+    """Writes one WAV file per sound, of exactly the sound's length.
 
-    A sound that the folder already holds, from the same embedding and settings, is left alone;
+    A sound that is in the folder already, from the same embedding and settings, is skipped;
     a file that was not generated is never replaced.
 
     Args:
@@ -170,8 +170,8 @@ def generate_files(
         output: the folder.
         seed: with a sound's name it makes the sound's random key.
         batch_size: sounds generated together.
-        num_sounds: of which these jobs are a share; None where they are all. Batches have as many
-            rows as these need, so that a sound's rounding does not depend on the share.
+        num_sounds: in all processes; None if these jobs are all. It determines the rows of a batch,
+            so that a sound's rounding does not depend on how sounds are shared out.
         replace: sounds of these names that were generated from other embeddings or settings.
 
     Raises:
@@ -188,7 +188,7 @@ def generate_files(
         processes.say(f"{len(jobs) - len(todo)} of {len(jobs)} sounds are in {output} already")
     if not todo:
         return
-    # Sounds of like lengths share a batch, which lasts as long as its longest.
+    # Sounds of similar lengths share a batch, which takes as long as its longest.
     todo.sort(key=lambda job: job.sound.num_samples)
     total = sum(job.sound.num_samples for job in todo)
     num_rows = min(batch_size, num_sounds or len(jobs))
@@ -231,7 +231,7 @@ def _generate_batch(
         for chunk in codec.generate(embedding, keys, pitch):
             if not np.isfinite(chunk).all():
                 raise UserError(
-                    f"{codec.trained.folder} decodes {batch[0].name} or one beside it to NaN or "
+                    f"{codec.trained.folder} decodes {batch[0].name} or another sound to NaN or "
                     "infinity: look at the embeddings, or name an earlier checkpoint."
                 )
             for row, writer in enumerate(writers):

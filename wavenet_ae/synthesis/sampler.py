@@ -26,8 +26,8 @@ from wavenet_ae.training import sharding
 CHUNK_FRAMES = 8
 # Where float32 weights of a decoder are small enough to stay in a processor's caches.
 CACHED_BYTES = 2**25
-# A core generates so many sounds sooner one after the other than together: on two cores, ten
-# sounds of the demo's model took 0.55 of the time, 16 of a quarter of the paper's width 1.5 times.
+# A core generates so many sounds faster one by one than as a batch: on two cores, ten sounds of
+# the demo's model took 0.55 of the time, 16 of a quarter of the paper's width 1.5 times.
 FEW_SOUNDS = 6
 
 _compilation = threading.Lock()
@@ -46,7 +46,7 @@ class Weights(NamedTuple):
 
 
 class SamplerState(NamedTuple):
-    """What generation remembers between two samples.
+    """The state of generation between two samples.
 
     Attributes:
         decoder: the decoder's ring buffers, and how many samples there have been.
@@ -58,15 +58,15 @@ class SamplerState(NamedTuple):
 
 
 def note_keys(seed: int, indices: np.ndarray) -> jax.Array:
-    """Returns one random key a sound: `[batch]`, from a seed and the sounds' numbers."""
+    """Returns one random key per sound: `[batch]`, from a seed and the sounds' numbers."""
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
 
 
 def prepare(model: WaveNetAutoencoder, params: Any) -> Weights:
     """Returns the weights as `next_logits` reads them; once for many samples.
 
-    Made within the program that loops over the samples, they may stay in a chip's own memory: what
-    comes from outside, a TPU would read anew for each sample.
+    Call it inside the program that loops over samples: the weights may then stay in on-chip memory,
+    while a TPU would read the program's inputs again for each sample.
     """
 
     def as_read(path: Any, leaf: jax.Array) -> jax.Array:
@@ -81,13 +81,13 @@ def prepare(model: WaveNetAutoencoder, params: Any) -> Weights:
 def initial_state(
     model: WaveNetAutoencoder, params: Any, batch_size: int, mesh: Mesh | None = None
 ) -> SamplerState:
-    """Returns the state before the first sample: silence has gone before.
+    """Returns the state before the first sample, as after silence.
 
     Args:
         model: the autoencoder.
         params: its parameters.
         batch_size: sounds.
-        mesh: that will generate them: the state then lies as generation leaves it.
+        mesh: that will generate them: the state gets the sharding that generation returns.
     """
     decoder = model.apply(
         {"params": params}, batch_size, method=lambda m, size: m.decoder.initial_state(size)
@@ -97,7 +97,7 @@ def initial_state(
 
 
 def state_sharding(state: SamplerState, mesh: Mesh) -> SamplerState:
-    """Returns how a state lies on the devices: each holds its own sounds."""
+    """Returns the shardings of a state: each device holds its own sounds."""
     # Ring buffers have time and channels first.
     buffers = NamedSharding(mesh, PartitionSpec(None, None, sharding.DATA_AXIS))
     decoder = DecoderState([buffers] * len(state.decoder.buffers), sharding.replicated(mesh))
@@ -149,20 +149,24 @@ def sample_categorical(logits: jax.Array, uniform: jax.Array, temperature: jax.A
     blocks = weights.reshape(-1, num_blocks, width)
     sums = blocks.sum(axis=-1)
     target = jnp.where(is_random, uniform, 0.0) * sums.sum(axis=-1)
-    block, before = _first_index_reaching(sums, target)
+    block, before = _first_index_above(sums, target)
     is_chosen = jnp.arange(num_blocks) == block[:, None]
     chosen = jnp.where(is_chosen[..., None], blocks, 0.0).sum(axis=1)
-    # Rounding must not make it negative: then the first class would be in, whatever its weight.
-    place, _ = _first_index_reaching(chosen, jnp.maximum(target - before, 0.0))
+    # Rounding must not make it negative: the first class would be drawn, whatever its weight.
+    place, _ = _first_index_above(chosen, jnp.maximum(target - before, 0.0))
     return (block * width + place).astype(jnp.int32)
 
 
-def _first_index_reaching(weights: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Returns the first place where the sum of `[batch, places]` is above `[batch]` targets.
+def _first_index_above(weights: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns the first index where the cumulative sum is above a target.
+
+    Args:
+        weights: `[batch, classes]`.
+        target: `[batch]`.
 
     Returns:
-        The place, and the sum of the weights before it. Where rounding has left the whole sum
-        below the target, the place is the last one that has a weight.
+        The index, and the sum of the weights before it. If rounding has left the total below the
+        target, the index is the last one that has a weight.
     """
     cumulative = jnp.cumsum(weights, axis=-1)
     is_before = (cumulative <= target[:, None]) & (cumulative < cumulative[:, -1:])
@@ -191,7 +195,7 @@ def generate_samples(
         keys: `[batch]`, one a sound.
         temperature: float32 scalar, see `sample_categorical`.
         per_frame: samples of each frame, a divisor of the hop: fewer than the hop for one frame,
-            which then comes again. By default all.
+            which is then given again. By default all.
 
     Returns:
         The new state and int32 mu-law codes `[batch, num_frames * per_frame]`.
@@ -212,7 +216,7 @@ def generate_samples(
         return SamplerState(decoder, mu_law.to_unit_range(codes)), codes
 
     def one_frame(state, frame):
-        # A sound's randomness depends on its own key and its place in time alone.
+        # A sound's randomness depends only on its own key and its place in time.
         time = state.decoder.time
         frame_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, time // hop)
         uniform = jax.vmap(lambda key: jax.random.uniform(key, (hop,)), out_axes=1)(frame_keys)
@@ -241,8 +245,8 @@ def generate(
         model: the autoencoder.
         params: its parameters.
         embedding: float32 `[batch, num_frames, embedding_size]`.
-        keys: `[batch]`, from `note_keys`. A sound's randomness depends on its key and place in
-            time alone, its probabilities on its own past and embedding; the number of sounds (and
+        keys: `[batch]`, from `note_keys`. A sound's randomness depends only on its key and place
+            in time, its probabilities on its own past and embedding; the number of sounds (and
             of cores, which share them) can change them by rounding only, since products with
             another number of columns may sum in another order, and a draw can then fall on the
             other side of a class's edge.
@@ -276,25 +280,25 @@ def generate(
         return
     pool = ThreadPoolExecutor(num_threads)
     try:
-        # A part begins its next chunk at once: no core waits for the others' last.
-        ahead = [pool.submit(next, part, None) for part in chunks]
-        while (first := ahead[0].result()) is not None:
-            together = [first]
+        # Each part starts its next chunk at once: no core waits for the others' last.
+        futures = [pool.submit(next, part, None) for part in chunks]
+        while (first := futures[0].result()) is not None:
+            audio = [first]
             for number, part in enumerate(chunks):
                 if number:
-                    together.append(ahead[number].result())
-                ahead[number] = pool.submit(next, part, None)
-            yield np.concatenate(together)
+                    audio.append(futures[number].result())
+                futures[number] = pool.submit(next, part, None)
+            yield np.concatenate(audio)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _split(params: Any, batch_size: int, mesh: Mesh) -> tuple[int, list[np.ndarray]]:
-    """Returns how a CPU generates its sounds: in how many threads, and which rows together.
+    """Returns in how many threads to generate, and which rows as one batch.
 
-    A small model's products are too short to be shared by cores: each core does better with
-    sounds of its own, and few of them one after the other, since a single one needs no products
-    of matrices. Of a large model, all cores together read the weights once for all sounds.
+    On a CPU, a small model's products are too short to be shared by cores: each core is faster
+    with its own sounds, and with a few one by one, since a single one needs no products of
+    matrices. With a large model, all cores share one batch, which reads the weights once.
     """
     rows = np.arange(batch_size)
     size = 4 * sum(leaf.size for leaf in jax.tree.leaves(params["decoder"]))
@@ -315,7 +319,7 @@ def _generate_batch(
     chunk_frames: int,
     mesh: Mesh,
 ) -> Iterator[np.ndarray]:
-    """Does what `generate` says, as one program on the devices."""
+    """Generates sounds as `generate` does, as one program on the devices."""
     batch, num_frames, _ = embedding.shape
     rows = sharding.padded_rows(batch, mesh)
     split = sharding.batch_sharded(mesh)

@@ -15,7 +15,7 @@ from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.trained import TrainedModel
 
-# Notes that a device encodes or decodes at a time: a bounded memory.
+# Notes that a device encodes or decodes at a time, to bound the memory.
 _ROWS_PER_DEVICE = 16
 
 
@@ -23,7 +23,7 @@ _ROWS_PER_DEVICE = 16
 class SpectralCodec:
     """See `Codec`; runs on the devices of this process.
 
-    The model sees a note of 4 s as a whole: a shorter sound is followed by silence, a longer one
+    The model reads notes of 4 s: a shorter sound is followed by silence, a longer one
     is cut into notes, each with a vector of its own and, once decoded, a level of its own where the
     representation has none.
 
@@ -140,8 +140,8 @@ class SpectralCodec:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _encode(model: SpectralAutoencoder, variables: Any, audio: jax.Array) -> jax.Array:
-    seen = representations.from_audio(audio, model.representation)
-    return model.apply(variables, seen, method="encode")
+    features = representations.from_audio(audio, model.representation)
+    return model.apply(variables, features, method="encode")
 
 
 @functools.partial(jax.jit, static_argnums=0)

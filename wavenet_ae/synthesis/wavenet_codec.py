@@ -16,8 +16,8 @@ from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.trained import TrainedModel
 
-# Longer sounds are encoded in windows of so many frames: a bounded memory, and one program for all.
-# Shorter ones are filled up to a power of two, so that a few programs serve all lengths.
+# Longer sounds are encoded in windows of so many frames, to bound the memory, with one program.
+# Shorter ones are padded to a power of two, so that a few programs serve all lengths.
 _WINDOW_FRAMES = 256
 
 

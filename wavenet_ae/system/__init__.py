@@ -1,1 +1,1 @@
-"""What every room needs and no library has: atomic files, locks, workers, processes, errors."""
+"""Utilities: atomic files, locks, worker pools, cooperating processes, settings and errors."""

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import contextlib
 import os
@@ -11,14 +11,14 @@ from wavenet_ae.system.errors import write_error
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary path in the same folder, which takes the name of `path` at the end.
+    """Yields a temporary path in the same folder, which is renamed to `path` at the end.
 
-    If the block raises, the temporary file goes away and an older file stays. The folders are made.
+    If the block raises, the temporary file is deleted and an older file stays. Folders are created.
 
     Raises:
-        UserError: the system refuses; the message names the file.
+        UserError: the file cannot be written; the message names it.
     """
-    # Its length does not depend on the name's, which may be as long as a name can be.
+    # Not derived from the name, which may have the maximum length already.
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,13 +22,13 @@ def lock(file: int | IO, *, wait: bool = False) -> None:
 
 @contextlib.contextmanager
 def exclusive_lock(folder: Path) -> Iterator[None]:
-    """Makes the folder and keeps others out, whose work would look like leftovers.
+    """Creates the folder if needed, and locks it against other processes.
 
-    The folder itself is locked, so that no file of the lock is left in it.
+    The folder itself is locked, so that no lock file is left in it.
 
     Raises:
-        OSError: there is no such folder, and none can be made.
-        UserError: another process is writing there.
+        OSError: the folder does not exist and cannot be created.
+        UserError: another process is writing to it.
     """
     with contextlib.suppress(FileExistsError):
         folder.mkdir(parents=True)
@@ -37,7 +37,9 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
         try:
             lock(descriptor)
         except BlockingIOError:
-            raise UserError(f"another process is writing {folder}: wait for its end.") from None
+            raise UserError(
+                f"another process is writing to {folder}: wait until it has ended."
+            ) from None
         yield
     finally:
         os.close(descriptor)

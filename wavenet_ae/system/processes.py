@@ -1,6 +1,6 @@
-"""Several processes that do one work; `command_line.define_distributed` connects them.
+"""Processes that cooperate on one job; `command_line.define_distributed` connects them.
 
-A process is known by `jax.process_index()`. With a single one nothing here waits.
+A process is identified by `jax.process_index()`. A single process never waits here.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from tqdm import tqdm
 from wavenet_ae.system.errors import UserError
 
 # Network file systems show a new file to other machines after a while.
-_PATIENCE_S = 60.0
-# A process that waits for the others to begin says so, and gives up in the end.
-_QUIET_S, _CONNECTED_S = 2.0, 300
+_VISIBLE_TIMEOUT_S = 60.0
+# After these a process reports that it waits for the others to connect, and gives up.
+_REPORT_WAITING_S, _CONNECT_TIMEOUT_S = 2.0, 300
 
 
 def connect(
@@ -30,58 +30,58 @@ def connect(
     process_id: int | None,
     shutdown_timeout_s: int,
 ) -> None:
-    """Meets the other processes, and says meanwhile what it waits for.
+    """Connects this process to the others; reports what it waits for.
 
     Args:
-        coordinator_address: HOST:PORT of the first process; None, here and below, to find it out.
+        coordinator_address: HOST:PORT of the first process; None, here and below, to detect it.
         num_processes: how many there are.
         process_id: which one this is.
-        shutdown_timeout_s: for how long one that is done waits for the others.
+        shutdown_timeout_s: how long a finished process waits for the others.
 
     Raises:
         UserError: an argument is wrong, or the others cannot be reached.
-        TimeoutError: they did not come.
+        TimeoutError: they did not connect in time.
     """
     if coordinator_address is not None:
         match = re.fullmatch(r".+:(\d{1,5})", coordinator_address)
         if match is None or not 0 < int(match[1]) < 2**16:
             raise UserError(
                 f"--coordinator_address={coordinator_address} must be HOST:PORT of the first "
-                "process, as localhost:9876."
+                "process, such as localhost:9876."
             )
     failures: list[Exception] = []
 
-    def meet() -> None:
+    def initialize() -> None:
         try:
             jax.distributed.initialize(
                 coordinator_address,
                 num_processes,
                 process_id,
-                # Longer than is waited here, since JAX would abort the process.
-                initialization_timeout=2 * _CONNECTED_S,
+                # Longer than the wait below, since JAX would abort the process.
+                initialization_timeout=2 * _CONNECT_TIMEOUT_S,
                 shutdown_timeout_seconds=shutdown_timeout_s,
             )
-            # The first meeting waits for half a minute alone: before any work, when all are here.
+            # The first barrier times out after half a minute: pass it now, while all are here.
             multihost_utils.sync_global_devices("connected")
         except Exception as error:
             failures.append(error)
 
-    # Its handler of SIGTERM would take the place of ours; `training.interruption` agrees on a stop.
+    # Its SIGTERM handler would replace ours; `training.interruption` agrees on a stop.
     jax.config.update("jax_enable_preemption_service", False)
-    # JAX waits where no signal is heard; the main thread hears them.
-    thread = threading.Thread(target=meet, daemon=True)
+    # JAX ignores signals while it waits; the main thread receives them.
+    thread = threading.Thread(target=initialize, daemon=True)
     thread.start()
-    thread.join(_QUIET_S)
+    thread.join(_REPORT_WAITING_S)
     if thread.is_alive():
         who = "this process" if process_id is None else f"process {process_id}"
         others = "the others" if num_processes is None else f"{num_processes - 1} other(s)"
         where = f" at {coordinator_address}" if coordinator_address else ""
         print(f"{who} waits for {others}{where}", file=sys.stderr, flush=True)
-        thread.join(_CONNECTED_S)
+        thread.join(_CONNECT_TIMEOUT_S)
         if thread.is_alive():
             raise TimeoutError(
-                f"{who} has waited {_CONNECTED_S} s for {others}{where}: start all of them within "
-                "that time, with the same --coordinator_address and --num_processes."
+                f"{who} has waited {_CONNECT_TIMEOUT_S} s for {others}{where}: start all of them "
+                "within that time, with the same --coordinator_address and --num_processes."
             )
     if failures:
         if not isinstance(failures[0], RuntimeError | TypeError | ValueError):
@@ -93,23 +93,23 @@ def connect(
 
 
 def own_share(items: Sequence[Any]) -> Sequence[Any]:
-    """Returns what this process does of a list: process p of n the items p, p + n, ..."""
+    """Returns this process's items of a list: items p, p + n, ... for process p of n."""
     return items[jax.process_index() :: jax.process_count()]
 
 
 def say(sentence: str) -> None:
-    """Prints a sentence, with the process's number where there are several."""
+    """Prints a sentence, with the process's number if there are several."""
     print(sentence if jax.process_count() == 1 else f"process {jax.process_index()}: {sentence}")
 
 
 def print_once(sentence: str) -> None:
-    """Prints on standard error what all processes have to say."""
+    """Prints a sentence on standard error, in process 0 only."""
     if jax.process_index() == 0:
         print(sentence, file=sys.stderr, flush=True)
 
 
 def progress(*args: Any, **settings: Any) -> tqdm:
-    """Returns a bar of tqdm, which the first process alone shows."""
+    """Returns a progress bar (tqdm), which only process 0 shows."""
     return tqdm(*args, disable=jax.process_index() > 0, **settings)
 
 
@@ -124,10 +124,10 @@ def gather_texts(text: str) -> list[str]:
     return [row[:size].tobytes().decode() for row, size in zip(rows, sizes, strict=True)]
 
 
-def wait_until(seen: Callable[[], bool]) -> bool:
-    """Looks for what another process wrote, until it shows here; tells whether it did in time."""
-    until = time.monotonic() + _PATIENCE_S
-    while not seen():
+def wait_until(is_visible: Callable[[], bool]) -> bool:
+    """Waits until something that another process wrote is visible here; returns whether it is."""
+    until = time.monotonic() + _VISIBLE_TIMEOUT_S
+    while not is_visible():
         if time.monotonic() > until:
             return False
         time.sleep(0.5)
@@ -136,18 +136,18 @@ def wait_until(seen: Callable[[], bool]) -> bool:
 
 @contextlib.contextmanager
 def barrier() -> Iterator[None]:
-    """At the block's end the processes wait for each other; where one fails, all do.
+    """Waits for all processes at the end of the block; if one fails in it, all do.
 
-    What can go wrong early belongs in a block of its own, so that nobody works on in vain.
+    Put early checks in a block of their own, so that no process continues in vain.
 
     Raises:
         UserError: another process raised an exception in its block.
-        jax.errors.JaxRuntimeError: another process is gone.
+        jax.errors.JaxRuntimeError: another process has died.
     """
     try:
         yield
     except BaseException as error:  # an interruption, too: the others would wait in vain
-        with contextlib.suppress(jax.errors.JaxRuntimeError):  # its own mistake is the one to tell
+        with contextlib.suppress(jax.errors.JaxRuntimeError):  # report our own error instead
             gather_texts(str(error) if isinstance(error, UserError) else f"{type(error).__name__}.")
         raise
     for index, message in enumerate(gather_texts("")):
@@ -156,10 +156,10 @@ def barrier() -> Iterator[None]:
 
 
 def require_same(what: Mapping[str, Any], remedy: str) -> None:
-    """Raises a UserError that names the first thing that is not the same in all processes.
+    """Raises a UserError that names the first value that differs between processes.
 
     Args:
-        what: names and values, which are compared as they print.
+        what: names and values, compared by their `repr`.
         remedy: the end of the sentence.
     """
     lines = [f"{name}={value!r}" for name, value in sorted(what.items())]

@@ -1,4 +1,4 @@
-"""Which files of a folder this package wrote, and from what: no others are replaced."""
+"""Records of which files this package wrote, and from what: no others are replaced."""
 
 import contextlib
 import hashlib
@@ -13,32 +13,31 @@ import jax
 from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError
 
-# Digests of what a file was made from and of what it held when it was written. The second is not
-# there while the file is written.
+# Digests of a file's sources and of its content. The second is missing while the file is written.
 _LINE = re.compile(r"[0-9a-f]*( [0-9a-f]{16})?")
 _MOST_NAMES = 3
 
 
 def digest(*parts: str | bytes) -> str:
-    """Returns 16 hexadecimal digits that stand for these parts together."""
-    whole = hashlib.sha256()
+    """Returns a digest of these parts, 16 hexadecimal digits."""
+    combined = hashlib.sha256()
     for part in parts:
-        whole.update(part.encode() if isinstance(part, str) else part)
-    return whole.hexdigest()[:16]
+        combined.update(part.encode() if isinstance(part, str) else part)
+    return combined.hexdigest()[:16]
 
 
 class Record:
-    """What a folder's files of a kind were made from, a line each, in a JSON file beside them.
+    """A JSON file that records what each file of one kind in its folder was made from.
 
-    Every process that writes there has a record of its own, so that none loses another's lines.
+    Every process that writes there has its own record, so that none loses another's lines.
 
     Args:
-        folder: that need not be there yet.
-        kind: the record is `KIND.json`, or `KIND-PROCESS.json` of all processes but the first.
-        suffix: of the files, which their names in the record lack.
+        folder: which need not exist yet.
+        kind: the record is `KIND.json`, or `KIND-PROCESS.json` for all processes but the first.
+        suffix: of the files; the record has their names without it.
 
     Raises:
-        UserError: a file is in the record's place.
+        UserError: another file has the record's name.
     """
 
     def __init__(self, folder: Path, kind: str = "written", suffix: str = ""):
@@ -50,32 +49,32 @@ class Record:
         own = _read(self._path)
         if own is None:
             raise UserError(
-                f"{self._path} is no record of what this tool wrote there, for which its place is: "
+                f"{self._path} has the name of this tool's record of its files, and is not one: "
                 "move it away, or write to another folder."
             )
         self._own = own
 
     def holds(self, name: str, made_from: str) -> bool:
-        """Tells whether a file is there, made from what has this digest, as it was written."""
+        """Returns whether a file was made from what has this digest, and is unchanged since."""
         lines = self._lines(name)
         return bool(lines) and f"{made_from} {self._content(name)}" in lines
 
     def check(self, made_from: Mapping[str, str], *, replace: bool = False) -> None:
-        """Finds out whether files may be written.
+        """Checks that files may be written.
 
         Args:
-            made_from: digests by the files' names without suffix.
-            replace: also those that this package made from something else.
+            made_from: digests of their sources, by the files' names without suffix.
+            replace: allow files that this package made from something else.
 
         Raises:
-            UserError: some files of these names are there that may not be replaced.
+            UserError: files of these names exist that may not be replaced.
         """
         foreign, others = [], []
         for name, wanted in made_from.items():
             if not os.path.lexists(self._file(name)):
                 continue
             content = self._content(name)
-            # What was cut short may hold anything.
+            # A file whose writing was interrupted may hold anything.
             known = [line for line in self._lines(name) if line.partition(" ")[2] in ("", content)]
             if not known or not content:
                 foreign.append(name)
@@ -117,7 +116,7 @@ class Record:
         return [lines[name] for lines in (self._own, *self._others) if name in lines]
 
     def _content(self, name: str) -> str:
-        """Returns the digest of what a file holds, or nothing where it is none."""
+        """Returns the digest of a file's content, or an empty string if it cannot be read."""
         try:
             return digest(self._file(name).read_bytes())
         except OSError:
@@ -134,7 +133,7 @@ class Record:
 
 
 def _read(path: Path) -> dict[str, str] | None:
-    """Returns a record's lines; none where there is no file, None where it is no record."""
+    """Returns a record's lines: empty without a file, None if it is not a record."""
     if not os.path.lexists(path):
         return {}
     try:
@@ -145,7 +144,7 @@ def _read(path: Path) -> dict[str, str] | None:
 
 
 def check(folder: Path, names: Iterable[str], tool: str) -> None:
-    """Finds out before the work whether `replacing` will refuse these files.
+    """Checks in advance whether `replacing` will refuse these files.
 
     Raises:
         UserError: it will.
@@ -155,14 +154,14 @@ def check(folder: Path, names: Iterable[str], tool: str) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path, tool: str) -> Iterator[Path]:
-    """Gives a temporary path as `atomic_file.replacing` does, for a file with a line in a record.
+    """Yields a temporary path as `atomic_file.replacing` does, and records the file.
 
     Args:
         path: of the file.
-        tool: a word that no other tool has: it replaces its own earlier files alone.
+        tool: a word that identifies the tool, which replaces only its own earlier files.
 
     Raises:
-        UserError: another file is there, or the system refuses.
+        UserError: another file is there, or the file cannot be written.
     """
     with (
         Record(path.parent).writing({path.name: digest(tool)}),

@@ -1,4 +1,4 @@
-"""What the settings of a configuration may be: described once each, and all checked alike."""
+"""Rules that say what each setting of a configuration may be, and the check of them."""
 
 import dataclasses
 import difflib
@@ -20,9 +20,9 @@ class Rule:
     """What a setting may be.
 
     Attributes:
-        wanted: that in words, which follow `must be`.
-        allows: tells of a value whether it is that.
-        required: whether the setting must be there.
+        wanted: the rule in words, which follow `must be`.
+        allows: returns whether a value follows the rule.
+        required: whether the setting must be given.
     """
 
     wanted: str
@@ -30,12 +30,12 @@ class Rule:
     required: bool = True
 
 
-# By the names of the settings; a mapping stands for a group of them.
+# By the names of the settings; a nested mapping is a group of them.
 Rules = Mapping[str, Union[Rule, "Rules"]]
 
 
 def check(settings: Any, rules: Rules, name: str = "config") -> None:
-    """Checks that the settings are those of the rules, and each what its rule wants.
+    """Checks that the settings are those of the rules, and that each follows its rule.
 
     Args:
         settings: from a file, JSON or the command line, of whatever types.
@@ -51,7 +51,7 @@ def check(settings: Any, rules: Rules, name: str = "config") -> None:
         if key not in rules:
             near = difflib.get_close_matches(str(key), rules, n=1, cutoff=0.75)
             choice = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(rules))}."
-            raise UserError(f"{name}.{key} is no setting of this configuration: {choice}")
+            raise UserError(f"{name}.{key} is not a setting of this configuration: {choice}")
     for key, rule in rules.items():
         if isinstance(rule, Mapping):
             check(settings.get(key), rule, f"{name}.{key}")
@@ -74,8 +74,8 @@ def local_path(name: str, path: object) -> Path:
         path: as the user gave it.
 
     Raises:
-        UserError: it is empty, of a user who has no home, or a URL, of which a folder `gs:` would
-            become.
+        UserError: it is empty, a URL (which would become a folder `gs:`), or of a user without a
+            home folder.
     """
     text = str(path)
     if not text:
@@ -94,7 +94,7 @@ def local_path(name: str, path: object) -> Path:
 
 
 def _is_number(value: Any) -> bool:
-    # Not-a-number and infinity are none; True and False would pass for 1 and 0.
+    # NaN and infinity do not count; True and False would pass for 1 and 0.
     return (
         isinstance(value, int | float)
         and type(value) is not bool
@@ -110,24 +110,24 @@ def _is_local_path(value: Any) -> bool:
 
 
 def whole(least: int, most: int = _LARGEST_COUNT) -> Rule:
-    """Returns the rule of a whole number in a range."""
+    """Returns the rule for a whole number in a range."""
     bounds = f", {least} or larger" if most == _LARGEST_COUNT else f" from {least} to {most}"
     return Rule(f"a whole number{bounds}", lambda x: type(x) is int and least <= x <= most)
 
 
 def number(wanted: str, allows: Callable[[float], bool]) -> Rule:
-    """Returns the rule of a finite number, as `number("0 or more", lambda x: x >= 0)`."""
+    """Returns the rule for a finite number: `number("0 or more", lambda x: x >= 0)`."""
     return Rule(wanted, lambda x: _is_number(x) and allows(x))
 
 
 def choice(*names: str) -> Rule:
-    """Returns the rule of one of these texts."""
+    """Returns the rule for one of these texts."""
     *others, last = names
     return Rule(f"{', '.join(others)} or {last}", lambda x: isinstance(x, str) and x in names)
 
 
 def several(rule: Rule, least: int = 0) -> Rule:
-    """Returns the rule of a list whose values all follow one rule."""
+    """Returns the rule for a list whose values all follow one rule."""
     return Rule(
         f"a list of {least} or more values, each of which is {rule.wanted}",
         lambda x: (
@@ -140,14 +140,14 @@ def several(rule: Rule, least: int = 0) -> Rule:
 
 
 def or_none(rule: Rule) -> Rule:
-    """Returns the rule of what follows another rule or is None."""
+    """Returns the same rule, with None allowed too."""
     return dataclasses.replace(
         rule, wanted=f"{rule.wanted}, or None", allows=lambda x: x is None or rule.allows(x)
     )
 
 
 def optional(rule: Rule) -> Rule:
-    """Returns the rule of a setting that may be missing."""
+    """Returns the same rule for a setting that may be missing."""
     return dataclasses.replace(rule, required=False)
 
 
@@ -159,7 +159,7 @@ SEED = whole(0, LARGEST_SEED)
 TRUTH = Rule("True or False", lambda x: isinstance(x, bool))
 TEXT = Rule("a text", lambda x: isinstance(x, str) and x != "")
 DATASET_NAME = Rule(
-    "a dataset's name, as nsynth_json/by_note",
+    "a dataset's name, such as nsynth_json/by_note",
     lambda x: isinstance(x, str) and re.fullmatch(r"[\w-]+(/[\w-]+)?(:[\d.]+)?", x) is not None,
 )
 LOCAL_PATH = Rule("a path on this machine, not a URL", _is_local_path)

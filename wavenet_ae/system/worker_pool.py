@@ -1,4 +1,4 @@
-"""Work on many files by processes of this machine."""
+"""Runs many jobs in worker processes of this machine."""
 
 import os
 import signal
@@ -26,20 +26,20 @@ def run(
     processes: int,
     done: Callable[[Job, Result], object],
 ) -> None:
-    """Calls a function for each job in processes.
+    """Calls a function for each job in worker processes.
 
-    On an error or an interruption the jobs that run come to their end and the others are left.
+    On an error or an interruption, running jobs are finished and the others are dropped.
 
     Args:
-        function: of a module's top level; raises what should end the whole.
+        function: of a module's top level; an exception ends all work.
         jobs: its arguments.
-        processes: at the most.
-        done: called here for each job that is done, in the order in which they come.
+        processes: how many at most.
+        done: called in this process for each finished job, in the order of completion.
 
     Raises:
         MachineError: a process was killed.
     """
-    # Spawned, for a fork would inherit the threads of whoever called this.
+    # Spawned, since a fork would inherit the caller's threads.
     executor = ProcessPoolExecutor(
         min(processes, len(jobs)), get_context("spawn"), initializer=_start_worker
     )
@@ -49,21 +49,21 @@ def run(
             done(futures.pop(future), future.result())
     except BrokenProcessPool as error:
         raise MachineError(
-            "a worker process was killed, perhaps for want of memory: run the same command "
-            "again, it goes on where it stopped, or try fewer --processes."
+            "a worker process was killed, perhaps for lack of memory: run the same command "
+            "again, which resumes, or try fewer --processes."
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:
-    # An interruption from the keyboard reaches all processes; the parent's business alone.
+    # Ctrl-C reaches all processes; only the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
 
 
 def end_with_parent() -> None:
-    """Has this worker end as soon as the process that started it is gone."""
+    """Ends this worker as soon as the process that started it is gone."""
 
     def watch() -> None:
         parent_process().join()

@@ -16,7 +16,7 @@ Variables = Any  # a pytree of arrays
 
 
 class Task(Protocol):
-    """What the training loop, the tools and evaluation read of a model: all that a new task needs.
+    """All that the training loop, the tools and evaluation need of a task.
 
     A dataclass whose fields are `model` and the task's own settings of the configuration. Its
     batches are as `nsynth.batch_arrays` describes them.
@@ -26,7 +26,7 @@ class Task(Protocol):
         rules: of `config.model` and of the task's own settings, by name.
         metrics: the names of what `loss` returns, `loss` first.
         model: a Linen module with the fields `dtype`, `matmul_precision` and `platform`, and
-            `arithmetic` that they come to.
+            `arithmetic`, which follows from them.
         crop_samples: length of the training crops, or None for whole notes.
     """
 
@@ -61,7 +61,7 @@ class Task(Protocol):
             model_state: of the model.
             batch: global.
             train: whether the model learns from it.
-            key: of this step, in training: for what is drawn at random; None in evaluation.
+            key: random key of this training step; None in evaluation.
 
         Returns:
             `metrics` by name, float32 `[batch]`, and the new model state.
@@ -69,7 +69,7 @@ class Task(Protocol):
         ...
 
     def trivial_baselines(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
-        """Returns scores of knowing nothing, from training batches, to print beside the loss."""
+        """Returns scores of trivial baselines on training batches, to log beside the loss."""
         ...
 
 
@@ -95,7 +95,7 @@ def create(config: Mapping[str, Any], platform: str | None = None) -> Task:
 
     Args:
         config: `task`, `model` (the model's fields by name), and the task's own settings.
-        platform: of the devices that will compute it; by default JAX's own.
+        platform: of the devices that will compute it; by default JAX's.
 
     Raises:
         UserError: an unknown task or field, or a value that the model cannot have.

@@ -25,16 +25,16 @@ _NUM_LABELS = {
 _MODEL_RULES = SPECTRAL_LAYERS | {
     name: exactly(number, "as many as NSynth's notes have") for name, number in _NUM_LABELS.items()
 }
-_EXCLUSIVE = ("pitch", "family", "source")
+_CATEGORICAL = ("pitch", "family", "source")
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassifierTask:
-    """The unweighted sum of four cross-entropies, as the authors' code has it.
+    """The unweighted sum of four cross-entropies, as in the authors' code.
 
     Attributes:
         model: the classifier.
-        crop_samples: None, since it sees whole notes.
+        crop_samples: None, since it reads whole notes.
     """
 
     model_class: ClassVar[type] = Classifier
@@ -53,11 +53,11 @@ class ClassifierTask:
 
     @property
     def num_pitches(self) -> int:
-        """0: it is conditioned on none, but tells them apart."""
+        """0: it predicts the pitch, and is not conditioned on it."""
         return 0
 
     def init(self, key: jax.Array) -> tuple[Any, Any]:
-        """Returns new parameters, and moving statistics that no batch has moved."""
+        """Returns new parameters, and initial moving statistics."""
         spectrogram = jnp.zeros((1, *representations.NETWORK_SHAPE, 1))
         return split_variables(self.model.init(key, spectrogram))
 
@@ -77,29 +77,29 @@ class ClassifierTask:
             model_state: moving statistics.
             batch: `audio` float32 `[batch, samples]`, whole notes; `pitch`, `family` and
                 `source` `[batch]`; `qualities` `[batch, 10]`.
-            train: normalise by the batch, and move the statistics.
+            train: normalise by the batch, and update the statistics.
             key: not used; nothing here is drawn at random.
 
         Returns:
-            float32 `[batch]` arrays: `loss` in nats, and the shares of right answers
+            float32 `[batch]` arrays: `loss` in nats, and the accuracies
             `pitch_accuracy`, `quality_accuracy` (of the ten), `family_accuracy`,
-            `source_accuracy`, and `no_quality_accuracy` of saying of every quality that the note
-            has it not; and the moving statistics.
+            `source_accuracy`, and `no_quality_accuracy` of always answering that the note
+            has no quality; and the moving statistics.
         """
-        seen = representations.from_audio(batch["audio"], "log_magnitude")
-        logits, model_state = apply(self.model, params, model_state, train, seen)
+        features = representations.from_audio(batch["audio"], "log_magnitude")
+        logits, model_state = apply(self.model, params, model_state, train, features)
         cross_entropy = optax.softmax_cross_entropy_with_integer_labels
-        loss = sum(cross_entropy(getattr(logits, name), batch[name]) for name in _EXCLUSIVE)
+        loss = sum(cross_entropy(getattr(logits, name), batch[name]) for name in _CATEGORICAL)
         qualities = batch["qualities"].astype(jnp.float32)
         loss += optax.sigmoid_binary_cross_entropy(logits.qualities, qualities).mean(axis=1)
         metrics = {"loss": loss, **accuracies(logits, batch)}
-        # Of the same notes: how rare qualities are differs from split to split.
+        # On the same notes: qualities are not equally frequent in all splits.
         return metrics | {"no_quality_accuracy": 1 - qualities.mean(axis=1)}, model_state
 
     def trivial_baselines(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
-        """Returns accuracies of always naming what is most frequent in these batches."""
-        labels = [{name: batch[name] for name in _EXCLUSIVE} for batch in batches]
-        joined = {name: np.concatenate([some[name] for some in labels]) for name in _EXCLUSIVE}
+        """Returns accuracies of always naming the most frequent label of these batches."""
+        labels = [{name: batch[name] for name in _CATEGORICAL} for batch in batches]
+        joined = {name: np.concatenate([some[name] for some in labels]) for name in _CATEGORICAL}
         return {
             f"most_frequent_{name}_accuracy": float(np.bincount(values).max() / len(values))
             for name, values in joined.items()
@@ -115,11 +115,11 @@ def accuracies(logits: Logits, labels: Mapping[str, jax.Array]) -> dict[str, jax
 
     Returns:
         float32 `[batch]` arrays `pitch_accuracy`, `family_accuracy` and `source_accuracy`, 0 or 1,
-        and `quality_accuracy`, the share of the ten qualities that are answered right.
+        and `quality_accuracy`, the fraction of the ten qualities that are right.
     """
     right = {
         f"{name}_accuracy": getattr(logits, name).argmax(axis=-1) == labels[name]
-        for name in _EXCLUSIVE
+        for name in _CATEGORICAL
     }
     right["quality_accuracy"] = (logits.qualities > 0) == labels["qualities"]
     return {

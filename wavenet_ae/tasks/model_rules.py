@@ -3,7 +3,7 @@
 from wavenet_ae.data import nsynth
 from wavenet_ae.system.settings import BELOW_ONE, Rule, choice, or_none, whole
 
-# Beyond these XLA ends the process, or a compilation does not end.
+# Beyond these XLA aborts the process, or compilation does not end.
 SIZE, LAYERS = whole(1, 2**16), whole(1, 1024)
 NUM_PITCHES = Rule(
     "a whole number: 0, or 128 for MIDI",
@@ -24,5 +24,5 @@ SPECTRAL_LAYERS = {
 
 
 def exactly(number: int, why: str) -> Rule:
-    """Returns the rule of a number that the data or the sound has."""
+    """Returns the rule for a number that the data determine."""
     return Rule(f"{number}, {why}", lambda x: type(x) is int and x == number)

@@ -1,4 +1,4 @@
-"""The task of the spectral autoencoder: give a note's spectrogram back."""
+"""The task of the spectral autoencoder: reconstruct a note's spectrogram."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -28,12 +28,12 @@ _MODEL_RULES = {
 class SpectralTask:
     """Engel et al. 2017, section 2.2: the squared error, weighted over frequency.
 
-    Batch normalisation goes over what is computed at once: the whole batch on all devices, or,
-    with accumulation, each of its parts.
+    Batch normalisation is over what is computed at once: the batch on all devices, or, with
+    accumulation, each microbatch.
 
     Attributes:
         model: the autoencoder.
-        crop_samples: None, since it sees whole notes.
+        crop_samples: None, since it reads whole notes.
     """
 
     model_class: ClassVar[type] = SpectralAutoencoder
@@ -49,7 +49,7 @@ class SpectralTask:
         return self.model.num_pitches
 
     def init(self, key: jax.Array) -> tuple[Any, Any]:
-        """Returns new parameters, and moving statistics that no batch has moved."""
+        """Returns new parameters, and initial moving statistics."""
         channels = representations.NUM_CHANNELS[self.model.representation]
         spectrogram = jnp.zeros((1, *representations.NETWORK_SHAPE, channels))
         return split_variables(self.model.init(key, spectrogram, jnp.zeros(1, jnp.int32)))
@@ -69,7 +69,7 @@ class SpectralTask:
             params: of the model.
             model_state: moving statistics.
             batch: `audio` float32 `[batch, samples]`, whole notes; `pitch` `[batch]`.
-            train: normalise by the batch, and move the statistics.
+            train: normalise by the batch, and update the statistics.
             key: not used; nothing here is drawn at random.
 
         Returns:
@@ -86,10 +86,10 @@ class SpectralTask:
         """Returns `mean_spectrogram_loss`: the loss of always answering these batches' mean."""
         total, squares, count = 0.0, 0.0, 0
         for batch in batches:
-            seen = representations.from_audio(batch["audio"], self.model.representation)
-            seen = np.asarray(seen, np.float64)
-            total, squares = total + seen.sum(axis=0), squares + np.square(seen).sum(axis=0)
-            count += len(seen)
+            features = representations.from_audio(batch["audio"], self.model.representation)
+            features = np.asarray(features, np.float64)
+            total, squares = total + features.sum(axis=0), squares + np.square(features).sum(axis=0)
+            count += len(features)
         variance = squares / count - np.square(total / count)
         weighted = variance * frequency_weights()[:, None, None]
         return {"mean_spectrogram_loss": float(weighted.mean(axis=(0, 1)).sum())}

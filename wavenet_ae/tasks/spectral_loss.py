@@ -26,7 +26,7 @@ def frequency_weights(
     bins_hz = np.arange(num_bins) * (sample_rate_hz / 2 / num_bins)
     num_sloping = int(np.sum(bins_hz < flat_from_hz))
     weights = np.ones(num_bins, np.float32)
-    # As the authors have it, the line reaches 1 at the last bin below the flat part.
+    # As in the authors' code, the line reaches 1 at the last bin below the flat part.
     weights[:num_sloping] = np.linspace(peak, 1.0, num_sloping)
     return weights
 

@@ -96,7 +96,7 @@ class WaveNetTask:
             decoder_inputs = mu_law.to_unit_range(mu_law.add(codes, batch["decoder_input_noise"]))
         signal = mu_law.to_unit_range(codes)
         logits = self.model.apply({"params": params}, signal, batch["pitch"], decoder_inputs)
-        # Inside the model classes come first: so no array of logits is transposed.
+        # In the model classes come first, so this transposes no array.
         logits = jnp.moveaxis(logits, -1, 0)
         nats = optax.softmax_cross_entropy_with_integer_labels(
             logits, mu_law.to_labels(codes), axis=0
@@ -107,8 +107,8 @@ class WaveNetTask:
     def trivial_baselines(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
         """Returns bits a sample of two predictors without a model.
 
-        `uniform_bits_per_sample` finds all codes equally probable;
-        `histogram_bits_per_sample` knows how often each occurs in these batches.
+        `uniform_bits_per_sample` is for equally probable codes; `histogram_bits_per_sample` is
+        the unigram entropy of the codes in these batches.
         """
         counts = np.zeros(mu_law.NUM_CLASSES)
         for batch in batches:

@@ -1,4 +1,4 @@
-"""The batches of a run, and its scores on those of validation."""
+"""The training batches of a run, and its scores on the validation split."""
 
 import contextlib
 import itertools
@@ -44,14 +44,14 @@ def training_batches(
 def trivial_baselines(
     config: Mapping[str, Any], task: tasks.Task, notes: Sequence[Any]
 ) -> dict[str, float]:
-    """Returns what stands beside the loss, from batches as validation's: the same everywhere."""
+    """Returns trivial baselines on training notes without augmentation: the same everywhere."""
     batches = input_pipeline.training_batches(
         notes,
         seed=config["seed"],
         batch_size=config["batch_size"],
         crop_samples=task.crop_samples,
     )
-    # A small split is not read again and again.
+    # A small split is read only once.
     epoch = math.ceil(len(notes) / config["batch_size"])
     with contextlib.closing(batches):
         scores = task.trivial_baselines(itertools.islice(batches, min(epoch, _BASELINE_BATCHES)))
@@ -65,9 +65,9 @@ def make_evaluate(
     notes: Sequence[Any],
     stop: StopRequest,
 ) -> Callable[[TrainState], dict[str, float] | None]:
-    """Returns a function that scores the averaged weights, or returns None where `stop` is made.
+    """Returns a function that scores the averaged weights, or returns None if a stop is requested.
 
-    The function raises a UserError where the loss is not finite.
+    The function raises a UserError if the loss is not finite.
     """
     eval_step = make_eval_step(task, mesh)
 

@@ -27,14 +27,14 @@ from wavenet_ae.training.progress import Progress
 from wavenet_ae.training.state import TrainState
 
 FOLDER = "checkpoints"
-# Kept apart from the rest, so that evaluation and synthesis read no optimiser state.
+# In separate folders, so that evaluation and synthesis read no optimiser state.
 _WEIGHTS, _TRAIN_STATE = "trained", "training"
 _CHECKSUMS = "checksums"
 _VALID_LOSS = "valid/loss"
-# For which the processes wait for each other while one of them writes its part.
-_SAVING_S = 300
-# Orbax looks for files that it has written by patterns that begin with the folder's path. Of the
-# second kind TensorStore takes no path at all.
+# How long processes wait for each other while they write.
+_SAVE_TIMEOUT_S = 300
+# Orbax finds the files that it has written by glob patterns that begin with the folder's path.
+# TensorStore refuses any path with the second kind.
 _NOT_TO_WRITE = re.compile(r"[][*?]")
 _NOT_TO_READ = re.compile(r"\\|\*\*|[\ud800-\udfff]")
 
@@ -47,7 +47,7 @@ class Checkpoints(contextlib.AbstractContextManager):
     Args:
         workdir: the run's folder.
         mesh: all devices of all processes, which save together.
-        every_minutes: how often to save, beside what is due by steps; None for by steps alone.
+        every_minutes: how often to save in addition to saves by step; None for never.
         keep_last: how many of the newest to keep; the one with the best `valid/loss` is kept too.
 
     Raises:
@@ -75,7 +75,7 @@ class Checkpoints(contextlib.AbstractContextManager):
             keep_checkpoints_without_metrics=False,
         )
         context = ocp.Context()
-        context.asynchronous.timeout_secs = _SAVING_S
+        context.asynchronous.timeout_secs = _SAVE_TIMEOUT_S
         self._checkpointer = ocp.training.Checkpointer(
             self._folder,
             context=context,
@@ -87,7 +87,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         if kind and not issubclass(kind, UserError) and jax.process_count() > 1:
             return  # another process may be gone, and closing would wait for it
         try:
-            # What went wrong first is what the user should read.
+            # The first error is the one to report.
             with contextlib.suppress(Exception) if kind else self._raising_machine_errors():
                 self._checkpointer.close()
         finally:
@@ -99,19 +99,19 @@ class Checkpoints(contextlib.AbstractContextManager):
         return min(losses, default=float("inf"))
 
     def timed_save_due(self) -> bool:
-        """Tells whether the last checkpoint is older than `every_minutes` in any process.
+        """Returns whether the last checkpoint is older than `every_minutes` in any process.
 
         All processes call it after every step.
         """
         return self._agreement.any_process(time.monotonic() - self._saved_at > self._every_s)
 
     def save(self, state: TrainState, progress: Progress, valid_loss: float | None = None) -> None:
-        """Saves in the background; of a step that is there already, only the loss is added.
+        """Saves in the background; if the step is saved already, only adds the loss.
 
         Args:
             state: to save.
-            progress: where it stands, its metrics on the host.
-            valid_loss: by which the best checkpoint is known.
+            progress: of the run, with its metrics on the host.
+            valid_loss: by which the best checkpoint is chosen.
         """
         self._saved_at = time.monotonic()
         self._agreement.restart()
@@ -132,7 +132,7 @@ class Checkpoints(contextlib.AbstractContextManager):
             )
 
     def _add_metrics(self, step: int, metrics: dict[str, float]) -> None:
-        """Gives a checkpoint the metrics that its evaluation was interrupted before."""
+        """Adds the metrics of an interrupted evaluation to its checkpoint."""
         self._checkpointer.wait()
         if jax.process_index() == 0:
             with atomic_file.replacing(_metrics_file(self._folder / str(step))) as temporary:
@@ -153,7 +153,7 @@ class Checkpoints(contextlib.AbstractContextManager):
             reason = known[0] if known else error.strerror or error
             raise MachineError(
                 f"a checkpoint cannot be written to {self._folder} ({reason}): the earlier ones "
-                "are there, and the same command goes on from the last once this is mended."
+                "are kept: correct this, and the same command resumes from the last."
             ) from error
 
 
@@ -162,12 +162,12 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 
 def _is_no_background_error(record: logging.LogRecord) -> bool:
-    """Drops the stack traces of Orbax's threads, whose errors come up in the caller again."""
+    """Drops the stack traces of Orbax's threads, whose errors are raised again in the caller."""
     return not (record.exc_info and "orbax" in record.pathname)
 
 
 def _trees(state: TrainState) -> dict[str, Any]:
-    """Returns a state as the trees that a checkpoint keeps apart, by name."""
+    """Returns a state's trees by their folders in a checkpoint."""
     return {
         _WEIGHTS: {"params": state.ema_params, "model_state": state.model_state},
         _TRAIN_STATE: {"step": state.step, "params": state.params, "opt_state": state.opt_state},
@@ -190,21 +190,20 @@ def _checksums(trees: Mapping[str, Any]) -> dict[str, int]:
 
 
 def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | None:
-    """Reads the newest checkpoint that is whole.
+    """Reads the newest complete checkpoint.
 
-    Damaged ones that are newer take the ending `.damaged`, so that their place is free; nothing
-    is deleted. All processes must call it.
+    Newer ones are damaged: they are renamed to end in `.damaged`, and nothing is deleted. All
+    processes must call it.
 
     Args:
         workdir: the run's folder.
         state: of the right shapes and shardings; its values are not read.
 
     Returns:
-        The state and where it stands, or None where there is no checkpoint.
+        The state and its progress, or None if there is no checkpoint.
 
     Raises:
-        UserError: no checkpoint is whole, or there are weights alone, without the state of
-            training.
+        UserError: no checkpoint is complete, or there are only weights, without a training state.
         MachineError: a checkpoint cannot be read now, damaged or not.
     """
     # Process 0's: on network storage the others may not see the newest one yet.
@@ -216,12 +215,12 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | N
         for folder in folders:
             if not processes.wait_until(folder.exists):
                 raise UserError(
-                    f"{folder} does not show in this process: all need a --workdir on storage that "
-                    "they share."
+                    f"{folder} is not visible in this process: all need a --workdir on shared "
+                    "storage."
                 )
         if not any((folder / _TRAIN_STATE).exists() for folder in folders):
             raise UserError(
-                f"{workdir} holds imported weights alone, with no state of training to go on from: "
+                f"{workdir} holds only imported weights, without a training state to resume: "
                 f"train in another --workdir, with --config.init_from={workdir}."
             )
     abstract = jax.tree.map(
@@ -239,12 +238,13 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | N
         restored_state, progress = restored
         return older_layouts.as_today(restored_state, abstract), progress
     raise UserError(
-        f"no checkpoint of {workdir} is whole: restore one from a copy, or use another --workdir."
+        f"no checkpoint of {workdir} is complete: restore one from a copy, or use another "
+        "--workdir."
     )
 
 
 def _read(folder: Path, abstract: TrainState) -> tuple[TrainState, Progress]:
-    """Reads a whole checkpoint; the state is in the layout of the version that saved it."""
+    """Reads a complete checkpoint; the state is in the layout of the version that saved it."""
     loaded, progress = _load(folder, _trees(abstract)), _read_progress(folder)
     if not _metrics_readable(folder):
         raise ValueError("its metrics cannot be read")
@@ -258,11 +258,11 @@ def _read(folder: Path, abstract: TrainState) -> tuple[TrainState, Progress]:
 def _read_progress(folder: Path) -> Progress:
     metadata = ocp.checkpointables_metadata(folder).custom_metadata
     if metadata.get("step") != int(folder.name):  # Orbax has none where its file is damaged
-        raise ValueError("it does not tell its step")
+        raise ValueError("its step is missing")
     progress = Progress(**{name: x for name, x in metadata.items() if name != _CHECKSUMS})
     if "owes_evaluation" not in metadata:  # of an older version: the loop asks what is due
         progress.owes_evaluation = bool(progress.pending)
-    if _metrics_file(folder).exists():  # it has been made up for
+    if _metrics_file(folder).exists():  # the owed evaluation was done on resumption
         progress.owes_evaluation, progress.pending = False, []
     return progress
 
@@ -281,7 +281,7 @@ def _load(folder: Path, abstract: dict[str, Any]) -> dict[str, Any]:
 def _attempt(
     read: Callable[[Path, Any], _Read], folder: Path, abstract: Any
 ) -> tuple[_Read | None, str]:
-    """Returns what `read` finds in a checkpoint and no text, or nothing and what is wrong with it.
+    """Returns what `read` returns and an empty text, or None and what is damaged.
 
     Raises:
         MachineError: it cannot be read now, which does not mean that it is damaged.
@@ -290,20 +290,20 @@ def _attempt(
         try:
             with _reading_alone():
                 return read(folder, abstract), ""
-        except Exception as error:  # whatever Orbax makes of a damaged file
+        except Exception as error:  # damaged files make Orbax raise almost anything
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
             machine = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
-        gc.collect()  # reads that were under way say so when they go
+        gc.collect()  # reads under way warn when they are collected
     if machine or "RESOURCE_EXHAUSTED" in reason:
         raise MachineError(
-            f"the checkpoint {folder} cannot be read ({reason}): start again once this is mended."
+            f"the checkpoint {folder} cannot be read ({reason}): correct this and start again."
         )
     return None, reason
 
 
 @contextlib.contextmanager
 def _reading_alone() -> Iterator[None]:
-    """Lets every process read for itself: it waits for no other, which may have failed."""
+    """Lets every process read independently: it does not wait for others, which may have failed."""
     context, index = ocp.Context(), jax.process_index()
     context.multiprocessing.primary_host = index
     context.multiprocessing.active_processes = {index}
@@ -317,7 +317,7 @@ def _metrics_file(folder: Path) -> Path:
 
 
 def _metrics_readable(folder: Path) -> bool:
-    """Tells whether Orbax, which reads those of all checkpoints, can read these."""
+    """Returns whether Orbax, which reads those of all checkpoints, can read these."""
     path = _metrics_file(folder)
     try:
         return not path.exists() or isinstance(json.loads(path.read_text()), dict)
@@ -327,7 +327,7 @@ def _metrics_readable(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _orbax_silenced() -> Iterator[None]:
-    """Swallows what Orbax says of reads that fail, and of those that were under way then."""
+    """Silences Orbax's messages on failed reads, and on those under way at the time."""
     before = sys.unraisablehook
     sys.unraisablehook = lambda unraisable: None
     loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
@@ -360,11 +360,11 @@ def _quarantine(folders: list[Path]) -> None:
 
 
 def check_path(folder: Path, *, writing: bool) -> None:
-    """Raises a UserError where a folder's checkpoints suffer from what it is called.
+    """Raises a UserError if checkpoints cannot be in a folder of this name.
 
     Args:
         folder: of a run.
-        writing: not only reading.
+        writing: whether to write there, not only to read.
     """
     path = str(folder.absolute())
     if found := _NOT_TO_READ.search(path) or (writing and _NOT_TO_WRITE.search(path)):
@@ -375,7 +375,7 @@ def check_path(folder: Path, *, writing: bool) -> None:
 
 
 def has_checkpoint(workdir: Path) -> bool:
-    """Tells whether there is a checkpoint, without making its folder as Orbax would."""
+    """Returns whether there is a checkpoint, without creating its folder as Orbax would."""
     return bool(_steps(workdir))
 
 
@@ -418,7 +418,7 @@ def load_weights(
 
 
 def save_weights(workdir: Path, params: Any, model_state: Any, step: int) -> None:
-    """Writes a checkpoint of averaged weights alone, to evaluate and generate with."""
+    """Writes a checkpoint of only averaged weights, for evaluation and generation."""
     trees = {_WEIGHTS: {"params": params, "model_state": model_state}}
     ocp.save_checkpointables(
         (workdir / FOLDER).absolute() / str(step),

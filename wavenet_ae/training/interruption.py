@@ -1,4 +1,4 @@
-"""Ending a run in good order when it is asked to stop."""
+"""Stopping a run cleanly when it receives a signal."""
 
 import contextlib
 import signal
@@ -17,7 +17,7 @@ class StopRequest(contextlib.AbstractContextManager):
 
     Attributes:
         received: the signal, or None.
-        agreed: whether `is_made` has answered that a process was asked to stop.
+        agreed: whether `is_made` has returned that a process was asked to stop.
     """
 
     def __init__(self, mesh: Mesh):
@@ -37,7 +37,7 @@ class StopRequest(contextlib.AbstractContextManager):
             signal.signal(number, handler)
 
     def is_made(self) -> bool:
-        """Tells whether to stop now: the same in all processes, which call it at the same time."""
+        """Returns whether to stop now: the same in all processes, which call it equally often."""
         self.agreed = self._agreement.any_process(self.received is not None)
         return self.agreed
 
@@ -47,7 +47,7 @@ class StopRequest(contextlib.AbstractContextManager):
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Leaves the block as soon as the signal comes: for work that need not be finished."""
+        """Leaves the block as soon as the signal arrives: for work that need not be finished."""
         self._interruptible = True
         try:
             yield

@@ -39,11 +39,11 @@ class _Run(NamedTuple):
 
 
 def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summarize) -> None:
-    """Trains until `num_steps`, resuming from the newest whole checkpoint of the workdir.
+    """Trains until `num_steps`, resuming from the newest complete checkpoint of the workdir.
 
     Args:
         config: a resolved configuration; `experiments/configs/` documents the settings.
-        workdir: the run's folder, made if it is not there.
+        workdir: the run's folder, created if needed.
         summarize: makes sounds and pictures for TensorBoard every `summarize_every_steps`.
 
     Raises:
@@ -88,14 +88,14 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
         if progress.owes_evaluation:
             _finish_step(run, state, progress)
         while progress.step < config["num_steps"] and not stop.agreed and not stop.is_made():
-            with jax.transfer_guard("disallow"):  # any other between host and device is a defect
+            with jax.transfer_guard("disallow"):  # another between host and device is a defect
                 state, metrics = profiler.run(progress.step + 1, train_step, state, batch)
                 batch = sharding.to_global(next(batches), mesh)
             progress.advance(metrics)
             _finish_step(run, state, progress)
         if stop.agreed:
             _save(run, state, progress)
-    if stop.agreed:  # and what was saved in the background has been written
+    if stop.agreed:  # and the background save has finished
         raise Stopped(
             f"{stop.reason()}: {workdir} is saved at step {progress.step}; the same command "
             "resumes there"
@@ -112,7 +112,7 @@ def _compile(step: Callable[..., Any], state: TrainState, batch: Batch) -> Calla
 def _finish_step(run: _Run, state: TrainState, progress: Progress) -> None:
     """Logs, evaluates, saves and summarises what is due after the last step.
 
-    A line of training metrics alone is written after the next step has been dispatched; what needs
+    A line of only training metrics is written after the next step has been dispatched; what needs
     the state comes at once, since the next step donates it.
     """
     due = due_after(progress.step, run.config)
@@ -124,7 +124,7 @@ def _finish_step(run: _Run, state: TrainState, progress: Progress) -> None:
         progress.owed_line = progress.step
     valid = {}
     if due.evaluate:
-        progress.fetch(run.config["max_skipped_steps"])  # what is broken need not be evaluated
+        progress.fetch(run.config["max_skipped_steps"])  # broken weights need not be evaluated
         with run.log.clock_stopped():
             valid = run.evaluate(state)
         progress.owes_evaluation = valid is None

@@ -1,4 +1,4 @@
-"""What a run tells: `metrics.jsonl`, `timing.jsonl`, TensorBoard events and the progress bar."""
+"""The output of a run: `metrics.jsonl`, `timing.jsonl`, TensorBoard events and the progress bar."""
 
 import contextlib
 import json
@@ -99,7 +99,7 @@ class MetricsLog(contextlib.AbstractContextManager):
             for file in (METRICS_FILE, TIMING_FILE)
         )
         with _writing(workdir / "events"):
-            # In this thread: tensorboardX's own would not tell of a full disk, and block later.
+            # In this thread: tensorboardX's own would not report a full disk, and block later.
             self._board = EventsWriter(str(workdir / "events"))
             started = SessionLog(status=SessionLog.START)
             self._board.write_event(Event(step=first_step + 1, session_log=started))
@@ -109,7 +109,7 @@ class MetricsLog(contextlib.AbstractContextManager):
         if not self._active:
             return
         for file in (self._metrics, self._timing, self._board):
-            # Every line has been written, or its failure told.
+            # Every line has been written, or its failure reported.
             with contextlib.suppress(OSError):
                 file.close()
 
@@ -119,7 +119,7 @@ class MetricsLog(contextlib.AbstractContextManager):
 
     @contextlib.contextmanager
     def clock_stopped(self) -> Iterator[None]:
-        """Leaves what is not training out of the speed."""
+        """Excludes the time of the block from the speed."""
         stopped = time.monotonic()
         yield
         self._timed_since += time.monotonic() - stopped
@@ -142,7 +142,7 @@ class MetricsLog(contextlib.AbstractContextManager):
         self._timed_step, self._timed_since = step, now
 
     def write_summaries(self, step: int, summaries: MediaSummaries) -> None:
-        """Writes sounds and pictures to TensorBoard; for the first process alone."""
+        """Writes sounds and pictures to TensorBoard; for process 0 only."""
         for name, audio in summaries.audio.items():
             clipped = np.clip(audio, -1.0, 1.0)[:, None]
             self._add_event(step, summary.audio(name, clipped, summaries.sample_rate_hz))
@@ -157,7 +157,7 @@ class MetricsLog(contextlib.AbstractContextManager):
 
 
 def _append_after(workdir: Path, file: str, step: int) -> IO[str]:
-    """Drops the lines after a step, and opens the file to write on."""
+    """Drops the lines after a step, and opens the file for appending."""
     kept = [line for line in read_metrics(workdir, file) if line["step"] <= step]
     with atomic_file.replacing(workdir / file) as temporary:
         temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
@@ -168,7 +168,7 @@ def _append(file: IO[str], line: Mapping[str, float]) -> None:
     with _writing(Path(file.name)):
         file.write(json.dumps(line, allow_nan=False) + "\n")
         file.flush()
-        os.fsync(file.fileno())  # a mounted bucket keeps what was synced alone
+        os.fsync(file.fileno())  # a mounted bucket keeps only what was synced
 
 
 @contextlib.contextmanager
@@ -177,5 +177,5 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise MachineError(
-            f"{write_error(path, error)} The same command goes on from the last checkpoint."
+            f"{write_error(path, error)} The same command resumes from the last checkpoint."
         ) from error

@@ -1,7 +1,7 @@
-"""What older versions of this package saved, in today's layout.
+"""Converts what older versions of this package saved to today's layout.
 
 The convolutions of the WaveNet autoencoder had kernels `[width, in, out]`; they are matrices now.
-Configurations lacked what later versions can do, and had other names for some settings.
+Configurations lacked newer settings, and had other names for some.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import jax
 
 from wavenet_ae.models.layers import matrix_of_kernel
 
-# What runs did before there was a setting for it.
+# The values that correspond to runs from before these settings.
 _WITHOUT_SETTING = MappingProxyType(
     {
         "max_skipped_steps": 0,

@@ -17,7 +17,7 @@ class Profiler(contextlib.AbstractContextManager):
 
     Args:
         workdir: the run's folder.
-        num_steps: how many to trace, from the third of this start on; 0 for none.
+        num_steps: how many to trace, from the third step after this start; 0 for none.
     """
 
     def __init__(self, workdir: Path, num_steps: int):
@@ -30,7 +30,7 @@ class Profiler(contextlib.AbstractContextManager):
         self._stop()
 
     def run(self, number: int, step: Callable[..., Any], *arguments: Any) -> Any:
-        """Runs one step, whose work the trace shows under its number, and returns its results."""
+        """Runs one step, which the trace shows by its number, and returns its results."""
         if self._traced and self._done == self._traced.start:
             jax.profiler.start_trace(self._workdir)
             self._running = True

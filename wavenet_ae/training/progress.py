@@ -1,4 +1,4 @@
-"""Where a training stands, and what is due after a step."""
+"""The progress of a training, and what is due after a step."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from wavenet_ae.system.errors import UserError
 
 
 class Due(NamedTuple):
-    """What a step's number asks for.
+    """What is due after a step.
 
     Attributes:
         log: a line of the log.
@@ -27,7 +27,7 @@ class Due(NamedTuple):
 
 
 def due_after(step: int, config: Mapping[str, Any]) -> Due:
-    """Returns what is due after a step; all is after the last."""
+    """Returns what is due after a step; everything is after the last."""
     last = step == config["num_steps"]
 
     def every(name: str) -> bool:
@@ -44,17 +44,17 @@ def due_after(step: int, config: Mapping[str, Any]) -> Due:
 
 @dataclasses.dataclass
 class Progress:
-    """Where a run stands: what a checkpoint keeps of it beside the training state.
+    """The progress of a run, which a checkpoint keeps beside the training state.
 
     Attributes:
         step: updates done; it is also the position in the data, whose order depends on the seed
-            and the step alone.
-        pending: metrics of the last steps, as far as no line of the log has them: scalars on the
-            device, and after `fetch` on the host; empty where a step was skipped.
+            and the step only.
+        pending: metrics of the last steps that are not in the log yet: scalars on the device, and
+            after `fetch` on the host; empty where a step was skipped.
         skipped: steps of the whole run that were skipped.
         owes_evaluation: a stop interrupted the evaluation after this step.
-        owed_line: the step whose line of the log waits for the next one to be dispatched, so that
-            the device need not wait for the host; None where none does.
+        owed_line: the step whose log line is to be written once the next step is dispatched, so
+            that the device need not wait for the host; or None.
     """
 
     step: int = 0
@@ -64,7 +64,7 @@ class Progress:
     owed_line: int | None = None
 
     def advance(self, metrics: dict[str, jax.Array]) -> None:
-        """Counts a step, whose metrics may still be computed."""
+        """Counts a step, whose metrics may not be computed yet."""
         self.step += 1
         self.pending.append(metrics)
 
@@ -108,7 +108,7 @@ class Progress:
         """Returns the means over the pending steps up to this one that were not skipped.
 
         Args:
-            step: of the line; its steps are pending no longer.
+            step: of the line; its steps are no longer pending.
             most_skipped: as in `fetch`; above 0, `train/skipped` is in the line.
 
         Raises:

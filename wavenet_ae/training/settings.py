@@ -1,4 +1,4 @@
-"""The settings that all trainings share, checked."""
+"""Checks the settings that all trainings share."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -77,16 +77,18 @@ def check_training(config: Mapping[str, Any]) -> None:
     """Checks every setting of a training, and their combinations, before anything is done.
 
     Raises:
-        UserError: a setting is unknown, missing or wrong, or two do not fit together.
+        UserError: a setting is unknown, missing or wrong, or two contradict each other.
     """
     if "task" not in config:
-        raise UserError("the --config is of no training: take one of experiments/configs.")
+        raise UserError(
+            "the --config does not configure a training: take one of experiments/configs."
+        )
     check(config, {**tasks.rules_of(config), **_RULES})
     learning_rate_schedule(config["optimizer"])
     noise = config["dataset"]["decoder_input_noise"]
     if noise and config["task"] != "wavenet":
         raise UserError(
-            f"config.dataset.decoder_input_noise={noise} must be 0 for other models than the "
+            f"config.dataset.decoder_input_noise={noise} must be 0 for models other than the "
             "WaveNet."
         )
     skip_above_grad_norm = config["optimizer"]["skip_above_grad_norm"]

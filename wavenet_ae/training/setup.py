@@ -1,4 +1,4 @@
-"""What comes before the first step: checks, and the state to start from."""
+"""Everything before the first step: checks, and the state to start from."""
 
 import hashlib
 import importlib.metadata
@@ -29,7 +29,7 @@ _COMPARED_NOTES = 16
 def check(
     config: Mapping[str, Any], mesh: Mesh
 ) -> tuple[dict[str, Any], tasks.Task, dict[str, Sequence[Any]]]:
-    """Checks all that a training reads before it leaves anything behind.
+    """Checks all that a training reads, before anything is written.
 
     Args:
         config: resolved.
@@ -62,9 +62,9 @@ def check(
 def _identity(config: Mapping[str, Any], notes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Returns what must be the same in all processes: settings, versions, some of the notes."""
     what = {f"config.{name}": value for name, value in workdirs.flatten(config).items()}
-    # Every machine may have a copy of its own.
+    # Every machine may have its own copy.
     del what["config.dataset.data_dir"], what["config.dataset.num_workers"]
-    # Another Grain or NumPy may shuffle and crop otherwise.
+    # Other versions of Grain or NumPy may shuffle and crop differently.
     what |= {name: importlib.metadata.version(name) for name in ("jax", "grain", "numpy")}
     what |= {"wavenet_ae": wavenet_ae.__version__, "wavenet_ae's code": _code_digest()}
     for split, of_split in notes.items():
@@ -89,7 +89,7 @@ def restore_or_init(
     """Returns the newest checkpoint's state, another run's weights in a new one, or a new one.
 
     Raises:
-        UserError: no checkpoint is whole, or the other run has another model.
+        UserError: no checkpoint is complete, or the other run has another model.
     """
     state = init_state(config, task, mesh)
     restored = checkpoint.restore(workdir, state)
@@ -101,11 +101,11 @@ def restore_or_init(
         return state, progress
     if config["init_from"] is not None:
         with processes.barrier():
-            state = _start_from(config["init_from"], config, state)
+            state = _init_from(config["init_from"], config, state)
     return state, Progress()
 
 
-def _start_from(source: str, config: Mapping[str, Any], state: TrainState) -> TrainState:
+def _init_from(source: str, config: Mapping[str, Any], state: TrainState) -> TrainState:
     """Puts the weights of another run or an export into a new state."""
     theirs = trained.load_trained(trained.find(source, config["task"]))
     workdirs.check_same_model(

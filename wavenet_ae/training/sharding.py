@@ -20,7 +20,7 @@ def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Returns the sharding of what every device holds whole."""
+    """Returns the sharding of what every device holds completely."""
     return NamedSharding(mesh, PartitionSpec())
 
 
@@ -51,9 +51,9 @@ def check_batch_size(batch_size: int, mesh: Mesh, accumulation_steps: int = 1) -
 
 
 def to_global(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
-    """Assembles the global batch of which this process holds its rows `[local, ...]`."""
+    """Assembles the global batch from the rows `[local, ...]` of each process."""
     sharding = batch_sharded(mesh)
-    # This transfer is meant; between several processes JAX takes it for one that is not.
+    # This transfer is intended; with several processes JAX takes it for an implicit one.
     with jax.transfer_guard("allow"):
         return {
             key: jax.make_array_from_process_local_data(sharding, value)

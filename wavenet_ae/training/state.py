@@ -1,4 +1,4 @@
-"""The training state: parameters, their moving average and the optimiser's moments."""
+"""The training state: parameters, their EMA and the optimiser's moments."""
 
 import itertools
 from collections.abc import Mapping
@@ -104,7 +104,7 @@ def _matrices(params: Any) -> Any:
 
 
 def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformation:
-    """Adam in the form that the authors' TensorFlow has.
+    """Adam in the form of the authors' TensorFlow.
 
     The bias correction comes after epsilon (Kingma & Ba 2015, end of section 2), so that epsilon
     weighs up to 1 / sqrt(1 - b2) times more in the first steps than in `optax.scale_by_adam`:

@@ -24,7 +24,7 @@ def init_state(config: Mapping[str, Any], task: Task, mesh: Mesh) -> TrainState:
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             params=params,
-            # A copy: the step donates all of the state, and one buffer cannot be given twice.
+            # A copy: the step donates all of the state, and one buffer cannot be donated twice.
             ema_params=jax.tree.map(jnp.copy, params),
             model_state=model_state,
             opt_state=make_optimizer(config["optimizer"]).init(params),
@@ -39,9 +39,9 @@ def make_train_step(
     """Compiles one update.
 
     Args:
-        config: `optimizer`, `ema_decay`, `accumulation_steps`: parts in which a batch is
-            worked through, for a smaller memory (a single CPU takes an example at a time where
-            the model has no statistics of batches); `max_skipped_steps`: if above 0, a gradient
+        config: `optimizer`, `ema_decay`, `accumulation_steps`: microbatches in which a
+            batch is computed, to save memory (a single CPU computes one example at a time if the
+            model has no batch statistics); `max_skipped_steps`: if above 0, a gradient
             that is not finite, or whose norm is above `optimizer.skip_above_grad_norm`, changes
             nothing but the number of the step.
         task: with the model and the loss.
@@ -63,28 +63,28 @@ def make_train_step(
     gradient = jax.grad(mean_loss, has_aux=True)
 
     def accumulated_gradient(params, model_state, batch, key):
-        parts = config["accumulation_steps"]
+        num_microbatches = config["accumulation_steps"]
         if is_one_cpu and not jax.tree.leaves(model_state):
             # Example by example, since then activations stay in a processor's caches.
-            parts = len(batch["audio"])
-        if parts == 1:
+            num_microbatches = len(batch["audio"])
+        if num_microbatches == 1:
             return gradient(params, model_state, batch, key)
-        # Strided parts: each holds rows of every device, so none has to move.
+        # Strided: each microbatch holds rows of every device, so none has to move.
         split = jax.tree.map(
-            lambda x: x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1), batch
+            lambda x: x.reshape(-1, num_microbatches, *x.shape[1:]).swapaxes(0, 1), batch
         )
 
-        def one_part(carry, part):
+        def one_microbatch(carry, microbatch):
             total, model_state = carry
-            grads, (metrics, model_state) = gradient(params, model_state, *part)
+            grads, (metrics, model_state) = gradient(params, model_state, *microbatch)
             return (jax.tree.map(jnp.add, total, grads), model_state), metrics
 
         zeros = jax.tree.map(jnp.zeros_like, params)
         (total, model_state), metrics = jax.lax.scan(
-            one_part, (zeros, model_state), (split, jax.random.split(key, parts))
+            one_microbatch, (zeros, model_state), (split, jax.random.split(key, num_microbatches))
         )
         return (
-            jax.tree.map(lambda x: x / parts, total),
+            jax.tree.map(lambda x: x / num_microbatches, total),
             (jax.tree.map(jnp.mean, metrics), model_state),
         )
 
@@ -104,12 +104,14 @@ def make_train_step(
         }
         metrics |= norms
         if config["max_skipped_steps"] > 0:
-            fit = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norms["gradient_norm"])
+            accept_update = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norms["gradient_norm"])
             if (largest := config["optimizer"]["skip_above_grad_norm"]) is not None:
-                fit &= norms["gradient_norm"] <= largest
-            kept = jax.tree.map(lambda new, old: jnp.where(fit, new, old), new_state, state)
+                accept_update &= norms["gradient_norm"] <= largest
+            kept = jax.tree.map(
+                lambda new, old: jnp.where(accept_update, new, old), new_state, state
+            )
             new_state = kept.replace(step=step)
-            metrics["skipped"] = 1 - fit.astype(jnp.int32)
+            metrics["skipped"] = 1 - accept_update.astype(jnp.int32)
         return new_state, metrics
 
     replicated, split = sharding.replicated(mesh), sharding.batch_sharded(mesh)

@@ -71,7 +71,7 @@ class TrainedModel(NamedTuple):
 
     @property
     def num_parameters(self) -> int:
-        """The number of parameters; moving statistics are none."""
+        """The number of parameters, without moving statistics."""
         return sum(leaf.size for leaf in jax.tree.leaves(self.params))
 
     def setting(self, name: str) -> Any:
@@ -81,7 +81,7 @@ class TrainedModel(NamedTuple):
         return self.config[name]
 
     def describe(self) -> dict[str, Any]:
-        """Returns what results say of the model that they were made with."""
+        """Returns how results describe the model that they were made with."""
         return {
             "folder": str(self.folder),
             "task": self.config["task"],
@@ -102,13 +102,13 @@ def read_config(workdir: Path) -> dict[str, Any]:
     """
     if workdir.is_file():
         folder = workdir.parent if workdir.name in (CONFIG_FILE, WEIGHTS_FILE) else "its folder"
-        raise UserError(f"{workdir} is a file: name {folder}, which holds all of the model.")
+        raise UserError(f"{workdir} is a file: name {folder}, which holds the complete model.")
     path = workdir / CONFIG_FILE
     try:
         config = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise UserError(
-            f"{workdir} is no run of training (there is no {CONFIG_FILE} in it): name a folder "
+            f"{workdir} is not a training run (there is no {CONFIG_FILE} in it): name a folder "
             "that experiments/train.py, wavenet-ae import-magenta or wavenet-ae export wrote."
         ) from error
     except (OSError, RecursionError, ValueError) as error:
@@ -123,7 +123,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
             missing = names and value is None
             what = f"lacks {'.'.join(names)}" if missing else "is of another form"
             raise UserError(
-                f"{path} {what}: restore it from a copy, or name a folder of this package's."
+                f"{path} {what}: restore it from a copy, or name a folder that this package wrote."
             )
     return config
 
@@ -132,24 +132,24 @@ def create_task(folder: Path, config: Mapping[str, Any]) -> tuple[tasks.Task, An
     """Returns the task of a folder's configuration, and its parameters' and model state's shapes.
 
     Raises:
-        UserError: the configuration is of no model.
+        UserError: the configuration does not describe a model.
     """
     path = folder / CONFIG_FILE
     try:
         task = tasks.create(config)
         return task, *jax.eval_shape(task.init, jax.random.key(0))
-    except Exception as error:  # whatever Flax and JAX make of values that no model can have
+    except Exception as error:  # impossible values make Flax and JAX raise almost anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path} is of no model that this version has: {reason}") from error
+        raise UserError(f"{path} does not describe a model of this version: {reason}") from error
 
 
 def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns all settings of the model but those of its computation and its beginning."""
+    """Returns the settings of the model, except those of its computation and initialisation."""
     model = tasks.create(config).model
-    passing = ("batch_norm_decay", "dtype", "matmul_precision", "name", "output_init", "parent")
-    passing += ("platform", "rematerialize")
+    left_out = ("batch_norm_decay", "dtype", "matmul_precision", "name", "output_init", "parent")
+    left_out += ("platform", "rematerialize")
     names = [field.name for field in dataclasses.fields(model)]
-    return {name: getattr(model, name) for name in names if name not in passing}
+    return {name: getattr(model, name) for name in names if name not in left_out}
 
 
 def find(source: str | Path, task: str | None = None) -> Path:
@@ -170,7 +170,7 @@ def load_trained(source: str | Path, task: str | None = None) -> TrainedModel:
         source: a run, of which the newest checkpoint is taken; one of a run's checkpoints
             (`RUN/checkpoints/STEP`); an exported folder; or `pretrained` for the weights that come
             with the package (see `pretrained.find`); or a URL (see `remote`).
-        task: `wavenet`, `spectral` or `classifier` where it must be a model of this one.
+        task: `wavenet`, `spectral` or `classifier` if it must be a model of this one.
 
     Raises:
         UserError: the folder holds no run, or no weights yet, or weights of another model.
@@ -180,8 +180,8 @@ def load_trained(source: str | Path, task: str | None = None) -> TrainedModel:
         folder, step = folder.parent.parent, int(folder.name)
     config = read_config(folder)
     if task not in (None, config["task"]):
-        raise UserError(f"{folder} is a model of {config['task']}: name one of {task}.")
-    made, params, model_state = create_task(folder, config)
+        raise UserError(f"{folder} is a {config['task']} model: name a {task} model.")
+    model_task, params, model_state = create_task(folder, config)
     if (folder / WEIGHTS_FILE).exists():
         params, model_state, step = _read_safetensors(folder, params, model_state)
     elif checkpoint.has_checkpoint(folder):
@@ -189,27 +189,27 @@ def load_trained(source: str | Path, task: str | None = None) -> TrainedModel:
     else:
         raise UserError(f"the run {folder} has no checkpoint yet: let it train for longer.")
     fingerprint = _fingerprint(config, params, model_state)
-    return TrainedModel(folder, config, made, params, model_state, step, fingerprint)
+    return TrainedModel(folder, config, model_task, params, model_state, step, fingerprint)
 
 
 def save_imported(
     workdir: Path, config: Mapping[str, Any], params: Any, model_state: Any, step: int
 ) -> TrainedModel:
-    """Makes a workdir of weights from elsewhere, whole or not at all.
+    """Creates a workdir of weights from elsewhere, completely or not at all.
 
     Args:
-        workdir: must not be there yet.
-        config: resolved, of a model that these are the parameters of.
+        workdir: must not exist yet.
+        config: resolved, of the model.
         params: its parameters.
         model_state: moving statistics, or an empty dict.
         step: updates done.
 
     Raises:
-        UserError: the folder is there already, or cannot be written or hold checkpoints.
+        UserError: the folder exists already, or cannot be written or hold checkpoints.
     """
     checkpoint.check_path(workdir, writing=True)
     if workdir.exists():
-        raise UserError(f"{workdir} is there already: name a new --workdir.")
+        raise UserError(f"{workdir} exists already: name a new --workdir.")
     temporary = workdir.with_name(f".{workdir.name}.tmp")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -253,12 +253,12 @@ def export(trained: TrainedModel, output: Path, dtype: DTypeLike = np.float32) -
         fingerprint=_fingerprint(trained.config, rounded["params"], rounded["model_state"]),
     )
     about = {"step": trained.step, "sha256": _checksum(tensors, trained.step)}
-    # One entry alone: safetensors writes several in no fixed order.
+    # A single entry: safetensors writes several in no fixed order.
     metadata = {_METADATA: json.dumps(about)}
     contents = {
         WEIGHTS_FILE: safetensors.numpy.save(tensors, metadata),
         _CARD_FILE: _model_card(trained, tensors, np.dtype(dtype).name).encode(),
-        # The last: without it the folder is no model.
+        # Last: without it the folder is not a model.
         CONFIG_FILE: _to_json(trained.config).encode(),
     }
     _check_free(output, contents)
@@ -268,14 +268,14 @@ def export(trained: TrainedModel, output: Path, dtype: DTypeLike = np.float32) -
 
 
 def _check_free(output: Path, contents: Mapping[str, bytes]) -> None:
-    """Raises a UserError where an export would replace what is not the same."""
+    """Raises a UserError if an export would replace a file with another content."""
     if checkpoint.has_checkpoint(output):
-        raise UserError(f"{output} is a run of training: use another --output.")
+        raise UserError(f"{output} is a training run: use another --output.")
     for name, content in contents.items():
         path = output / name
         if os.path.lexists(path) and not (path.is_file() and _is_same(path, content)):
             raise UserError(
-                f"{path} is there, and not what this export would write: use another --output, or "
+                f"{path} exists, and is not what this export would write: use another --output, or "
                 "move it away."
             )
 
@@ -291,7 +291,7 @@ def _is_same(path: Path, content: bytes) -> bool:
 
 
 def _checksum(tensors: Mapping[str, np.ndarray], step: int) -> str:
-    """Returns what stands for weights as they are stored; safetensors itself notices no damage."""
+    """Returns a checksum of stored weights; safetensors itself does not detect damage."""
     digest = hashlib.sha256(str(step).encode())
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
@@ -300,7 +300,7 @@ def _checksum(tensors: Mapping[str, np.ndarray], step: int) -> str:
 
 
 def _without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the configuration as it makes sense elsewhere."""
+    """Returns the configuration without the paths of this machine."""
     dataset = {**config["dataset"], "data_dir": _DATA_DIR}
     return {**config, "dataset": dataset, "init_from": None}
 
@@ -312,7 +312,7 @@ def _read_safetensors(folder: Path, params: Any, model_state: Any) -> tuple[Any,
         with safetensors.safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = file.metadata() or {}
-        # Older exports have the step alone.
+        # Older exports have only the step.
         about = json.loads(metadata.get(_METADATA, "{}")) or {"step": metadata.get("step", 0)}
         step = int(about["step"])
         if "sha256" in about and about["sha256"] != _checksum(tensors, step):
@@ -334,7 +334,7 @@ def _fingerprint(config: Mapping[str, Any], params: Any, model_state: Any) -> st
     digest = hashlib.sha256(json.dumps(architecture(config), sort_keys=True).encode())
     for name, leaf in named_leaves({"params": params, "model_state": model_state}):
         digest.update(name.encode())
-        # Matrices as the kernels that they were in older versions, whose fingerprints hold.
+        # Matrices as the kernels of older versions, whose fingerprints stay valid.
         is_matrix = name.endswith(".kernel") and leaf.ndim == 2
         digest.update(np.asarray(leaf.T if is_matrix else leaf).tobytes())
     return digest.hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The folder of a run: whose it is, and whether the run fits what it holds."""
+"""The folder of a run: its lock, and whether the run is compatible with its content."""
 
 import contextlib
 import json
@@ -21,10 +21,10 @@ _LOCK_FILE = ".lock"
 
 @contextlib.contextmanager
 def locked(workdir: Path) -> Iterator[None]:
-    """Makes the folder, and keeps other runs out of it until the block ends or the process dies.
+    """Creates and locks the folder until the block ends or the process dies.
 
     Raises:
-        UserError: the folder cannot be made or hold checkpoints, another run is in it, or it is
+        UserError: the folder cannot be created or hold checkpoints, another run uses it, or it is
             not the same folder for all processes of this one.
     """
     with contextlib.ExitStack() as stack:
@@ -44,7 +44,7 @@ def _held_lock(workdir: Path) -> Iterator[str]:
         workdir.mkdir(parents=True, exist_ok=True)
         file = path.open("ab+", buffering=0)
     except OSError as error:
-        raise UserError(f"the workdir {workdir} cannot be made: {error.strerror}.") from error
+        raise UserError(f"the workdir {workdir} cannot be created: {error.strerror}.") from error
     with file:
         try:
             locks.lock(file)
@@ -56,7 +56,9 @@ def _held_lock(workdir: Path) -> Iterator[str]:
                 "--workdir."
             ) from error
         except OSError:
-            processes.print_once(f"{workdir} cannot be locked: let no second run use it")
+            processes.print_once(
+                f"{workdir} cannot be locked: make sure that no second run uses it"
+            )
         token = f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(8)}"
         try:
             file.truncate(0)
@@ -67,15 +69,15 @@ def _held_lock(workdir: Path) -> Iterator[str]:
 
 
 def _check_shared(workdir: Path, token: str) -> None:
-    def seen() -> bool:
+    def is_visible() -> bool:
         with contextlib.suppress(OSError):
             return (workdir / _LOCK_FILE).read_text().strip() == token
         return False
 
-    if not processes.wait_until(seen):
+    if not processes.wait_until(is_visible):
         raise UserError(
             f"{workdir} is not the folder that process 0 uses: all processes need a --workdir on "
-            "storage that they share."
+            "shared storage."
         )
 
 
@@ -100,7 +102,7 @@ def check_same_model(
 
 
 def check_config_compatible(config: Mapping[str, Any], workdir: Path) -> None:
-    """Refuses another model's run in the folder, and tells what else has changed in the settings.
+    """Refuses another model's run in the folder, and reports other changes of settings.
 
     Raises:
         UserError: the folder holds a run of another model or with another optimizer, an export, or
@@ -120,7 +122,7 @@ def check_config_compatible(config: Mapping[str, Any], workdir: Path) -> None:
             )
         return
     saved = trained.read_config(workdir)
-    trained.create_task(workdir, saved)  # or else a sentence
+    trained.create_task(workdir, saved)  # which raises a UserError
     check_same_model(saved, config, f"{workdir} holds a run with", "use another --workdir.")
     before, now = (flatten(c) for c in (saved, config))
     names = [settings["optimizer.name"] for settings in (before, now)]

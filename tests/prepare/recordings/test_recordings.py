@@ -487,7 +487,7 @@ def test_two_imports_do_not_disturb_each_other(folder, output):
     before = contents(output)
     other = os.open(output, os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_EX)
-    with pytest.raises(UserError, match=f"another process is writing {output}: wait"):
+    with pytest.raises(UserError, match=f"another process is writing to {output}: wait"):
         import_notes(folder, output, sound=SoundOptions(trim_db=30), overwrite=True)
     assert contents(output) == before
     os.close(other)

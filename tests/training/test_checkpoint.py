@@ -124,6 +124,14 @@ def test_no_flipped_bit_of_an_array_goes_unnoticed(tmp_path):
     assert len(set(found)) == 2
 
 
+def test_a_process_that_was_paused_while_it_saved_goes_on(empty, tmp_path, monkeypatch):
+    """As by `kill -STOP`: the time in which several processes must have saved is over."""
+    monkeypatch.setattr(checkpoint, "_SAVE_TIMEOUT_S", 0)
+    with Checkpoints(tmp_path, sharding.data_mesh()) as checkpoints:
+        checkpoints.save(empty, Progress(2, []))
+    assert restore(tmp_path, empty)[1].step == 2
+
+
 def test_damaged_metrics_of_an_older_one_are_no_hindrance(two_checkpoints, empty, tmp_path):
     workdir = Path(shutil.copytree(two_checkpoints, tmp_path / "copy"))
     (workdir / "checkpoints" / "2" / "metrics" / "metrics").write_text("{")

@@ -31,8 +31,8 @@ FOLDER = "checkpoints"
 _WEIGHTS, _TRAIN_STATE = "trained", "training"
 _CHECKSUMS = "checksums"
 _VALID_LOSS = "valid/loss"
-# How long processes wait for each other while they write.
-_SAVE_TIMEOUT_S = 300
+# How long processes wait for each other while they write. One that is alone may be paused.
+_SAVE_TIMEOUT_S, _WEEK_S = 300, 7 * 24 * 3600
 # Orbax finds the files that it has written by glob patterns that begin with the folder's path.
 # TensorStore refuses any path with the second kind.
 _NOT_TO_WRITE = re.compile(r"[][*?]")
@@ -75,7 +75,7 @@ class Checkpoints(contextlib.AbstractContextManager):
             keep_checkpoints_without_metrics=False,
         )
         context = ocp.Context()
-        context.asynchronous.timeout_secs = _SAVE_TIMEOUT_S
+        context.asynchronous.timeout_secs = _SAVE_TIMEOUT_S if jax.process_count() > 1 else _WEEK_S
         self._checkpointer = ocp.training.Checkpointer(
             self._folder,
             context=context,

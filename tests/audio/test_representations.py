@@ -48,7 +48,7 @@ def test_shorter_notes_are_followed_by_zeros():
         (lambda: representations.from_audio(np.zeros((1, 512)), "mel"), "'mel' is unknown"),
         (
             lambda: representations.from_audio(np.zeros((1, 65_536)), "log_magnitude"),
-            "sees 256 frames, the notes have 257",
+            "reads 256 frames, the notes have 257",
         ),
         (
             lambda: representations.to_audio(

@@ -141,7 +141,7 @@ def test_a_damaged_configuration_is_named_or_of_a_model(exported, tmp_path):
         (["dataset"], "here", "is of another form"),
         (["model"], [1], "is of another form"),
         (["task"], "diffusion", "does not describe a model of this version: .*'diffusion' must be"),
-        (["model", "encoder_channels"], "4", "describe a model of .*encoder_channels='4' must be"),
+        (["model", "encoder_channels"], "4", "does not describe .*encoder_channels='4' must be"),
         (["model", "num_pitches"], [0], "does not describe a model .*num_pitches"),
         (["crop_samples"], "256", "does not describe a model"),
     ],

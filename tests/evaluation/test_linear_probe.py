@@ -440,7 +440,7 @@ def test_models_of_different_data_and_known_instruments_are_told(runs, data_dir,
         ({"l2_penalties": []}, "config.l2_penalties=.* each of which is a number above 0"),
         ({"l2_penalties": [0.1, 0.0]}, "config.l2_penalties=.* must be"),
         ({"l2_penalties": [float("nan")]}, "config.l2_penalties=.* must be"),
-        ({"num_test_note": 2}, "config.num_test_note is no .*: did you mean num_test_notes?"),
+        ({"num_test_note": 2}, "config.num_test_note is not a .*: did you mean num_test_notes?"),
         ({"l2_penalties": ["strong"]}, "config.l2_penalties=.* must be"),
         (
             {"labels": ["pitch", "colour"]},

@@ -9,7 +9,7 @@ from wavenet_ae.audio import first_call, spectral
 from wavenet_ae.benchmarks.griffin_lim import LIBROSAS_SEED
 
 # What numba compiles goes into one cache of all tests.
-istft, griffinlim = first_call.alone(librosa.istft), first_call.alone(librosa.griffinlim)
+istft, griffinlim = first_call.exclusive(librosa.istft), first_call.exclusive(librosa.griffinlim)
 LIBROSA = {"n_fft": 1024, "hop_length": 256, "pad_mode": "constant"}
 
 

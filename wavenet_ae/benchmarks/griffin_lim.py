@@ -96,7 +96,7 @@ def measure(
     }
 
 
-@first_call.alone
+@first_call.exclusive
 def _by_librosa(magnitude: np.ndarray, iterations: int, seed: int) -> np.ndarray:
     """Returns the sounds of magnitudes, float32 `[notes, samples]`."""
     return np.stack(

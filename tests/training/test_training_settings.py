@@ -80,7 +80,7 @@ def test_every_field_of_a_model_has_a_rule(task):
         ("dataset.name", "nsynth_json/**", r"name='nsynth_json/\*\*' must be a dataset's name"),
         ("num_steps", 0, r"num_steps=0 must be"),
         ("num_step", 4, r"config\.num_step is not a setting of .*: did you mean num_steps\?"),
-        ("init_from", "gs://bucket/run", r"init_from='gs://bucket/run' must be a path on this"),
+        ("init_from", "", r"init_from='' must be the path or the URL of a model"),
         ("dataset.data_dir", "s3://bucket/d", r"data_dir='s3://bucket/d' must be a path on this"),
         ("dataset.num_workers", 10**6, r"num_workers=1000000 must be a whole number from 0 to"),
         ("dataset.gain_db", NAN, r"gain_db=nan must be between 0 and 96 dB"),

@@ -103,6 +103,8 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
 
 
 def _compile(step: Callable[..., Any], state: TrainState, batch: Batch) -> Callable[..., Any]:
+    # A JAX without support for the accelerator would train on the CPU, and nobody would notice.
+    processes.print_once(f"devices: {jax.device_count()} x {jax.devices()[0].device_kind}")
     started = time.monotonic()
     compiled = step.lower(state, batch).compile()
     processes.print_once(f"compiled the training step in {time.monotonic() - started:.0f} s")

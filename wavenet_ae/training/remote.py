@@ -146,8 +146,9 @@ def _list(system: Any, root: str, step: str | None) -> dict[str, Mapping[str, An
                 files[name] = system.info(f"{root}/{name}")
             except FileNotFoundError as error:
                 # A server that cannot be reached is a missing file to fsspec, too.
-                if not isinstance(error.__cause__, FileNotFoundError | None):
-                    raise error.__cause__ from error
+                cause = error.__cause__
+                if cause is not None and getattr(cause, "status", None) != 404:
+                    raise cause from error
         if EXPORT[1] in files:
             return files
     try:

@@ -51,8 +51,6 @@ def check(
         notes = {split: input_pipeline.open_split(*where, split) for split in ("train", "valid")}
         identity = _identity(config, notes) if jax.process_count() > 1 else {}
     processes.require_same(identity, "start all with the same command, code and data.")
-    # A JAX without support for the accelerator would train on the CPU, and nobody would notice.
-    processes.print_once(f"devices: {mesh.size} x {mesh.devices.flat[0].device_kind}")
     computation = task.model.arithmetic.describe(task.model.dtype)
     if computation != task.model.dtype:
         processes.print_once(f"config.model.dtype={computation}")

@@ -277,7 +277,7 @@ def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path)
             ["--checkpoint={run}", "--input={sounds}/tone.wav", "--temperature=-1"],
             "temperature",
         ),
-        ("generate", ["--checkpoint={run}"], "no input is given"),
+        ("generate", ["--checkpoint={run}"], "no input is given: name one"),
         (
             "generate",
             ["--checkpoint={run}", "--input={sounds}/tone.wav", "--temperature=nan"],

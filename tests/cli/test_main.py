@@ -53,7 +53,7 @@ print(*(name for name in {HEAVY} if name in sys.modules), file=sys.stderr)
         (["generat"], "wavenet-ae has no tool 'generat': did you mean generate?"),
         (["build_dataset"], "did you mean build-dataset?"),
         (["xyz"], "wavenet-ae has no tool 'xyz': wavenet-ae --help lists the tools."),
-        (["encode", "--output=x"], "no input is given: give a path, or --input=PATH."),
+        (["encode", "--output=x"], "no input is given: name one, or give --input=..."),
         (["encode", "no_such.wav", "--output=x"], "no_such.wav"),
         (["export", "one", "two", "--output=x"], "unexpected argument 'two': --checkpoint is one"),
         (["prepare-nsynth", "here", "--data_dir=x"], "unexpected argument 'here'"),
@@ -63,6 +63,25 @@ print(*(name for name in {HEAVY} if name in sys.modules), file=sys.stderr)
 )
 def test_a_mistake_is_one_line(arguments, reason):
     entry_points.assert_refused(wavenet_ae(*arguments), reason)
+
+
+@pytest.mark.parametrize("arguments", [("help", "encode"), ("encode", "-h"), ("encode", "-help")])
+def test_other_ways_to_ask_for_help(arguments):
+    result = wavenet_ae(*arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "wavenet-ae encode flute.wav" in result.stdout
+
+
+def test_help_into_a_pipe_that_closes_is_silent():
+    command = f"{sys.executable} -m wavenet_ae generate --help | head -n 1"
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=entry_points.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_the_version():

@@ -1,5 +1,6 @@
 import functools
 import http.server
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_an_export_is_fetched_once_and_again_when_it_changes(bucket, monkeypatch
     assert opened == []
     bucket.pipe("/bucket/export/README.md", b"another")
     assert (remote.fetch(url) / "README.md").read_text() == "another"
-    assert [path for path, *mode in opened if "rb" in mode] == ["/bucket/export/README.md"]
+    assert model.folder.exists()  # which another process may be reading
 
 
 def test_of_a_run_the_newest_complete_checkpoint_is_taken_and_no_state_of_training(
@@ -133,22 +134,24 @@ def test_an_interrupted_transfer_is_resumed(bucket, monkeypatch):
     assert read[:3] == [0, size // 3, 2 * (size // 3)]
     assert read[3] == 2 * (size // 3)
     assert (folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
-    assert not list(folder.glob(".*.part"))
+    assert not list(folder.parent.rglob("*.part"))
 
 
-def test_a_transfer_that_ends_early_is_no_file(bucket, monkeypatch):
-    monkeypatch.setattr(remote, "_version", lambda info: "the same")
+def test_a_transfer_that_ends_early_is_no_model(bucket, monkeypatch):
     plain_info = type(bucket).info
-    monkeypatch.setattr(
-        type(bucket), "info", lambda *a, **k: plain_info(*a, **k) | {"size": 10_000_000}
-    )
+
+    def longer(self, path, **kwargs):
+        info = plain_info(self, path, **kwargs)
+        return info | {"size": 10_000_000} if path.endswith("safetensors") else info
+
+    monkeypatch.setattr(type(bucket), "info", longer)
     with pytest.raises(UserError, match="bytes instead of 10000000"):
+        remote.fetch("memory://bucket/export")
+    with pytest.raises(UserError, match="bytes instead of 10000000"):  # not half a copy
         remote.fetch("memory://bucket/export")
 
 
-def test_without_the_network_the_cache_serves_and_a_named_folder_does_not(
-    bucket, monkeypatch, capsys, tmp_path
-):
+def test_without_the_network_the_cache_serves(bucket, monkeypatch, capsys, tmp_path):
     folder = remote.fetch("memory://bucket/export")
 
     def no_network(*_, **__):
@@ -158,14 +161,38 @@ def test_without_the_network_the_cache_serves_and_a_named_folder_does_not(
     assert remote.fetch("memory://bucket/export") == folder
     assert "cannot be reached (no route to host): using the copy" in capsys.readouterr().out
     with pytest.raises(UserError, match="no route to host"):
-        remote.fetch("memory://bucket/export", tmp_path / "new")
+        remote.fetch("memory://bucket/run")
+
+
+def test_names_that_lead_out_of_the_folder_are_refused(bucket, tmp_path, cache):
+    bucket.pipe("/bucket/run/checkpoints/4/../../../../pwned", b"x")
+    with pytest.raises(UserError, match="it lists a file"):
+        remote.fetch("memory://bucket/run")
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_a_damaged_copy_is_fetched_again(bucket):
+    weights = load_trained("memory://bucket/export").folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(UserError, match="fetch it again"):
+        load_trained("memory://bucket/export")
+    assert_same_model(load_trained("memory://bucket/export"), load_trained(EXPORT))
+
+
+def test_a_folder_named_checkpoints_may_hold_models(bucket):
+    bucket.put(str(EXPORT), "/bucket/checkpoints/paper", recursive=True)
+    assert_same_model(load_trained("memory://bucket/checkpoints/paper"), load_trained(EXPORT))
 
 
 def test_a_folder_with_other_files_is_left_alone(bucket, tmp_path):
-    (tmp_path / "mine.txt").touch()
-    with pytest.raises(UserError, match="holds other files: name a new folder"):
-        remote.fetch("memory://bucket/export", tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/config.json").touch()
+    with pytest.raises(UserError, match="mine is there already: name a new folder"):
+        remote.pull("memory://bucket/export", tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["config.json"]
+    (tmp_path / "empty").mkdir()
+    remote.pull("memory://bucket/export", tmp_path / "empty")
+    assert_same_model(load_trained(tmp_path / "empty"), load_trained(EXPORT))
 
 
 def test_an_export_on_a_web_server(tmp_path):
@@ -178,8 +205,16 @@ def test_an_export_on_a_web_server(tmp_path):
         model = load_trained(f"http://localhost:{server.server_port}/export")
         with pytest.raises(UserError, match="holds no model"):
             remote.fetch(f"http://localhost:{server.server_port}/other")
+        # Another of the same size, an instant later; and this server sends no parts of files.
+        weights = tmp_path / "site/export/model.safetensors"
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+        os.utime(weights, (2e9, 2e9))
+        changed = load_trained(f"http://localhost:{server.server_port}/export")
         server.shutdown()
     assert_same_model(model, load_trained(EXPORT))
+    assert changed.fingerprint != model.fingerprint
 
 
 def pull(source, output, **environment):
@@ -198,11 +233,14 @@ def test_a_repository_of_the_hub(tmp_path):
         for url, reason in {
             "hf://owner/other": "is not there, or is private",
             "hf://owner/name@none": "has no revision none",
+            "hf://owner/na--me": "cannot be fetched",
         }.items():
             code, _, stderr = pull(url, tmp_path / "no", **hub)
             assert code == 1
             assert reason in stderr.splitlines()[-1]
-    code, _, stderr = pull("hf://owner/name", tmp_path / "no", **hub)  # and no server any more
+    # Without a server: what is in the hub's cache serves, and no more.
+    assert pull("hf://owner/name", tmp_path / "again", **hub)[0] == 0
+    code, _, stderr = pull("hf://owner/name", tmp_path / "no", HF_ENDPOINT=address)
     assert (code, "check the network" in stderr) == (1, True), stderr
 
 

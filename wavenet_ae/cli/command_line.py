@@ -101,7 +101,7 @@ def _assign_arguments(arguments: list[str]) -> None:
             raise UserError(f"unexpected argument {argument!r}: --{name} is {flag.value} already.")
         flag.parse(argument)
     if required and not flag.value:
-        raise UserError(f"no input is given: give a path, or --{name}=PATH.")
+        raise UserError(f"no input is given: name one, or give --{name}=...")
 
 
 def help_text(tool: types.ModuleType) -> str:

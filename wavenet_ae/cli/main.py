@@ -2,7 +2,7 @@
 
 import difflib
 import importlib
-import signal
+import os
 import sys
 
 TOOLS = {
@@ -23,15 +23,16 @@ TOOLS = {
 
 def main() -> None:
     """Runs the tool that the first argument names, and exits with its code."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for `wavenet-ae --help | head`
     name, *arguments = sys.argv[1:] or ["--help"]
+    if name == "help" and arguments[:1] and arguments[0] in TOOLS:
+        name, *arguments = arguments[0], "--help"
     if name in ("-h", "--help", "help"):
-        print(_overview())
+        _print(_overview())
         return
     if name == "--version":
         import wavenet_ae
 
-        print(f"wavenet_ae {wavenet_ae.__version__}")
+        _print(f"wavenet_ae {wavenet_ae.__version__}")
         return
     if name not in TOOLS:
         near = difflib.get_close_matches(name.replace("_", "-"), TOOLS, n=1)
@@ -42,10 +43,19 @@ def main() -> None:
 
     sys.argv = [f"wavenet-ae {name}", *arguments]
     tool = importlib.import_module(f"wavenet_ae.cli.{name.replace('-', '_')}")
-    if {"-h", "--help"} & set(arguments):
-        print(command_line.help_text(tool))
+    if {"-h", "-help", "--help"} & set(arguments):
+        _print(command_line.help_text(tool))
         return
     command_line.run(tool.main)
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except (
+        BrokenPipeError
+    ):  # of `wavenet-ae --help | head`; Python would flush once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _overview() -> str:

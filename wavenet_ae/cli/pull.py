@@ -27,5 +27,6 @@ def main() -> None:
         raise UserError(f"{_SOURCE.value} is not a URL: a folder on this machine needs no pull.")
     from wavenet_ae.training import remote, trained
 
-    model = trained.load_trained(remote.fetch(_SOURCE.value, _OUTPUT.value))
+    trained.load_trained(_SOURCE.value)  # a damaged model is not kept
+    model = trained.load_trained(remote.pull(_SOURCE.value, _OUTPUT.value))
     print(f"{_OUTPUT.value}: {model.config['task']}, step {model.step}, {model.fingerprint}")

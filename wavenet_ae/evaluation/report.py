@@ -62,7 +62,7 @@ class _Sounds(NamedTuple):
 
 
 def write_report(
-    checkpoints: Sequence[Path],
+    checkpoints: Sequence[Path | str],
     output: Path,
     *,
     inputs: Sequence[Path] = (),
@@ -79,7 +79,7 @@ def write_report(
     Sounds that an earlier call generated from the same weights and settings are reused.
 
     Args:
-        checkpoints: a run's folder, or `pretrained`, or both, each once: a part of the page each,
+        checkpoints: a run (its folder or URL), or `pretrained`, or both: a part of the page each,
             in this order. A run shows its loss and notes of its dataset, the pretrained model the
             notes that come with the package.
         output: a folder, for `report.html` and the WAV files in `audio`; those of the pretrained
@@ -102,7 +102,8 @@ def write_report(
     """
     if not 0 < seconds < math.inf:
         raise UserError(f"--seconds={seconds} must be a number above 0.")
-    are_pretrained = [pretrained.contains(find(folder, "wavenet")) for folder in checkpoints]
+    checkpoints = [find(checkpoint, "wavenet") for checkpoint in checkpoints]
+    are_pretrained = [pretrained.contains(folder) for folder in checkpoints]
     if not checkpoints or len(set(are_pretrained)) < len(are_pretrained):
         raise UserError("--checkpoint takes one run, or pretrained, or one of each.")
     if inputs and not any(are_pretrained):

@@ -1,49 +1,60 @@
-"""Models by URL: fetched to this machine, into a cache or a folder that the user names.
+"""Models by URL, fetched into a cache on this machine.
 
 `hf://OWNER/NAME[@REVISION]` is a repository of the Hugging Face hub; `https://...` the folder of an
 export; `gs://...`, and what else fsspec has a file system for, the folder of an export or a run.
 """
 
+import contextlib
 import hashlib
-import json
+import logging
 import os
 import re
-from collections.abc import Mapping
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tqdm import tqdm
 
-from wavenet_ae.system import atomic_file, locks
-from wavenet_ae.system.errors import SHORTAGES, UserError, write_error
+from wavenet_ae.system import locks
+from wavenet_ae.system.errors import UserError, write_error
 
 EXPORT = ("config.json", "model.safetensors", "README.md")
 _RUN = ("config.json", "metrics.jsonl")
 _CHECKPOINT = re.compile(r"checkpoints/(\d+)/")
-_RECORD = ".fetched.json"
+_HUB = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[\w./-]+))?")
 _CHUNK_BYTES = 2**22
-_HUB = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[\w./-]+))?/?")
+_KEPT_VERSIONS = 2  # another process may still read the one before
+# What file systems of fsspec say of a file that changes when it does.
+_MARKS = ("etag", "ETag", "md5Hash", "Content-MD5", "mtime", "updated", "LastModified")
+_MARKS += ("Last-Modified", "created")
 
 
 def cache_folder() -> Path:
     """Returns where fetched models are kept: `WAVENET_AE_CACHE`, or below `~/.cache`."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("WAVENET_AE_CACHE") or Path(home, "wavenet_ae"))
+    if named := os.environ.get("WAVENET_AE_CACHE"):
+        return Path(named)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "wavenet_ae")
+    except RuntimeError as error:
+        raise UserError("there is no home folder for fetched models: set WAVENET_AE_CACHE.") from (
+            error
+        )
 
 
-def fetch(url: str, folder: Path | None = None) -> Path:
-    """Fetches a model, unless it is here already and has not changed.
+def fetch(url: str) -> Path:
+    """Fetches a model, unless this version of it is in the cache.
 
     Of a run it takes the newest complete checkpoint's averaged weights, or those of the checkpoint
-    that the URL names. An interrupted call is resumed by the next. Where the network fails, what
-    the cache holds is used.
+    that the URL names. An interrupted call is resumed by the next. Where the network fails, the
+    newest version in the cache is used.
 
     Args:
         url: of the model's folder.
-        folder: to write; None for one in the cache.
 
     Returns:
-        The folder, which `trained.load_trained` reads.
+        The folder, which `trained.load_trained` reads. Nothing changes in it later.
 
     Raises:
         UserError: there is no such model, or it cannot be fetched.
@@ -51,58 +62,120 @@ def fetch(url: str, folder: Path | None = None) -> Path:
     """
     url = url.rstrip("/")
     if url.startswith("hf://"):
-        return _fetch_from_hub(url, folder)
-    if folder is not None:
-        return _fetch_by_fsspec(url, folder, may_be_old=False)
-    target = cache_folder() / hashlib.sha256(url.encode()).hexdigest()[:16]
+        return _fetch_from_hub(url)
+    folder = cache_folder() / hashlib.sha256(url.encode()).hexdigest()[:16]
     try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        with target.with_suffix(".lock").open("a") as lock:
-            locks.lock(lock, wait=True)  # for another process that fetches the same
-            return _fetch_by_fsspec(url, target, may_be_old=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder / ".lock"):
+            return _fetch_version(url, folder)
     except OSError as error:
-        raise write_error(target, error) from error
+        raise write_error(folder, error) from error
 
 
-def _fetch_by_fsspec(url: str, target: Path, *, may_be_old: bool) -> Path:
-    root, _, step = url.partition("/checkpoints/")
+def pull(url: str, output: Path) -> Path:
+    """Fetches a model and copies it into a new folder, complete or not at all.
+
+    Raises:
+        UserError: as `fetch`; or the folder holds files, or cannot be written.
+    """
+
+    def refuse_if_in_use() -> None:
+        if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+            raise UserError(f"{output} is there already: name a new folder.")
+
+    refuse_if_in_use()
+    fetched = fetch(url)
+    temporary = output.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(fetched, temporary)
+        refuse_if_in_use()
+        temporary.replace(output)
+    except OSError as error:
+        raise write_error(output, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return output
+
+
+def forget(folder: Path) -> None:
+    """Deletes a fetched model that cannot be read, so that it is fetched again."""
+    if cache_folder() in folder.parents:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Keeps out other processes that fetch the same, where the file system has locks."""
+    with path.open("a") as file:
+        with contextlib.suppress(OSError):
+            locks.lock(file, wait=True)
+        yield
+
+
+def _fetch_version(url: str, folder: Path) -> Path:
+    named = re.fullmatch(r"(?P<root>.+)/checkpoints/(?P<step>\d+)", url)
+    root, step = (named["root"], int(named["step"])) if named else (url, None)
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs stack traces of what it raises
     try:
         import fsspec
 
         system, path = fsspec.url_to_fs(root)
-        files = _list(system, path, step or None)
-        if files is None:
-            raise UserError(
-                f"{url} holds no model: name the folder of an export (with {EXPORT[1]}), or of a "
-                "run that has a complete checkpoint."
-            )
-        _download_all(system, path, files, target)
-    except UserError:
-        raise
+        files = _list(system, path, step)
     except ImportError as error:  # fsspec names the package
-        extra = ": pip install 'wavenet_ae[gcs]'" if root.startswith("gs://") else ""
+        extra = ": pip install -e '.[gcs]'" if url.startswith("gs://") else ""
         raise UserError(f"{url} cannot be read ({error}){extra}.") from error
-    except OSError as error:
-        if error.errno in SHORTAGES:
-            raise write_error(target, error) from error
-        return _cached(url, target, error, may_be_old)
     except Exception as error:  # each file system has exceptions of its own
-        return _cached(url, target, error, may_be_old)
+        return _cached(url, folder, error)
+    if files is None:
+        raise UserError(
+            f"{url} holds no model: name the folder of an export (with {EXPORT[1]}), or of a run "
+            "that has a complete checkpoint."
+        )
+    target = folder / _version(files)
+    if not target.exists():
+        partial = folder / f".{target.name}"
+        for stale in folder.glob(".*/"):
+            if stale != partial:
+                shutil.rmtree(stale, ignore_errors=True)
+        with tqdm(unit="B", unit_scale=True, desc="fetching") as bar:
+            bar.total = sum(info.get("size") or 0 for info in files.values())
+            for name, info in files.items():
+                try:
+                    _download(system, f"{path}/{name}", partial / name, info.get("size"), bar)
+                except OSError as error:
+                    if str(getattr(error, "filename", None) or "").startswith(str(folder)):
+                        raise  # it is this machine's disk
+                    return _cached(url, folder, error)
+                except Exception as error:
+                    return _cached(url, folder, error)
+        partial.rename(target)
+    for old in _versions(folder)[_KEPT_VERSIONS:]:
+        if old != target:
+            shutil.rmtree(old, ignore_errors=True)
     return target
 
 
-def _cached(url: str, target: Path, error: Exception, may_be_old: bool) -> Path:
+def _versions(folder: Path) -> list[Path]:
+    """Lists complete versions, the newest first."""
+    complete = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return sorted(complete, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def _cached(url: str, folder: Path, error: Exception) -> Path:
     """Returns what was fetched before, or raises what stopped it now."""
+    if isinstance(error, AttributeError | NameError | TypeError):
+        raise error  # a defect
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    if may_be_old and (target / EXPORT[0]).exists():
-        tqdm.write(f"{url} cannot be reached ({reason}): using the copy in {target}")
-        return target
+    if versions := _versions(folder):
+        tqdm.write(f"{url} cannot be reached ({reason}): using the copy in {versions[0]}")
+        return versions[0]
     raise UserError(
         f"{url} cannot be fetched ({reason}): check the address, the network and your permission."
     ) from error
 
 
-def _fetch_from_hub(url: str, folder: Path | None) -> Path:
+def _fetch_from_hub(url: str) -> Path:
     match = _HUB.fullmatch(url)
     if match is None:
         raise UserError(f"{url} is not of the form hf://OWNER/NAME or hf://OWNER/NAME@REVISION.")
@@ -111,10 +184,7 @@ def _fetch_from_hub(url: str, folder: Path | None) -> Path:
 
     try:
         path = huggingface_hub.snapshot_download(
-            match["repository"],
-            revision=match["revision"],
-            allow_patterns=list(EXPORT),
-            local_dir=folder,
+            match["repository"], revision=match["revision"], allow_patterns=list(EXPORT)
         )
     except errors.RepositoryNotFoundError as error:
         raise UserError(
@@ -127,9 +197,9 @@ def _fetch_from_hub(url: str, folder: Path | None) -> Path:
         raise UserError(
             f"{url} cannot be fetched, and is not in the cache: check the network."
         ) from error
-    except OSError as error:
-        if error.errno in SHORTAGES:
-            raise write_error(folder or "the cache of the Hugging Face hub", error) from error
+    except Exception as error:  # of its HTTP library, too
+        if isinstance(error, OSError) and error.errno is not None and error.filename:
+            raise write_error(error.filename, error) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise UserError(f"{url} cannot be fetched ({reason}).") from error
     if not Path(path, EXPORT[1]).exists():
@@ -137,97 +207,90 @@ def _fetch_from_hub(url: str, folder: Path | None) -> Path:
     return Path(path)
 
 
-def _list(system: Any, root: str, step: str | None) -> dict[str, Mapping[str, Any]] | None:
+def _list(system: Any, root: str, step: int | None) -> dict[str, Mapping[str, Any]] | None:
     """Returns what fsspec says of each file to fetch, by its path in the folder, or None."""
     if step is None:
-        files = {}
-        for name in EXPORT:
-            try:
-                files[name] = system.info(f"{root}/{name}")
-            except FileNotFoundError as error:
-                # A server that cannot be reached is a missing file to fsspec, too.
-                cause = error.__cause__
-                if cause is not None and getattr(cause, "status", None) != 404:
-                    raise cause from error
-        if EXPORT[1] in files:
+        found = {name: _info(system, f"{root}/{name}") for name in EXPORT}
+        files = {name: info for name, info in found.items() if info is not None}
+        if {*EXPORT[:2]} <= set(files):
             return files
+    if "http" in system.protocol:  # which has no listings
+        return None
     try:
-        found = system.find(root, detail=True)
-    except (NotImplementedError, FileNotFoundError):
+        listed = system.find(root, detail=True)
+    except FileNotFoundError:
         return None
     start = len(system._strip_protocol(root).rstrip("/")) + 1
-    files = {name[start:]: info for name, info in found.items()}
+    files = {name[start:]: info for name, info in listed.items()}
     complete = {
         int(match[1])
         for name in files
         if (match := _CHECKPOINT.match(name)) and name.endswith("/_CHECKPOINT_METADATA")
     }
-    if step is not None:
-        complete &= {int(step)} if step.isdecimal() else set()
-    if not complete or "config.json" not in files:
+    wanted = max(complete, default=None) if step is None else step
+    if wanted not in complete or "config.json" not in files:
         return None
-    newest = f"checkpoints/{max(complete)}/"
-    return {
+    newest = f"checkpoints/{wanted}/"
+    files = {
         name: info
         for name, info in files.items()
         if name in _RUN or (name.startswith(newest) and not name.startswith(f"{newest}training/"))
     }
+    if odd := [name for name in files if {"", ".", ".."} & set(re.split(r"[/\\]", name))]:
+        raise OSError(f"it lists a file {odd[0]!r}")  # which would lie outside the folder
+    return files
 
 
-def _download_all(
-    system: Any, root: str, files: Mapping[str, Mapping[str, Any]], target: Path
-) -> None:
-    """Brings the folder up to date, and removes what an earlier call fetched and is gone."""
-    record = target / _RECORD
-    if not record.exists():
-        if target.exists() and any(target.iterdir()):
-            raise UserError(f"{target} holds other files: name a new folder.")
-        _write_record(record, {})
-    known = json.loads(record.read_text())
-    versions = {name: _version(info) for name, info in files.items()}
-    wanted = {n for n, v in versions.items() if known.get(n) != v or not (target / n).exists()}
-    sizes = {name: files[name]["size"] for name in wanted}
-    with tqdm(
-        total=sum(sizes.values()), unit="B", unit_scale=True, desc="fetching", disable=not wanted
-    ) as bar:
-        for name in sorted(wanted):
-            _download(system, f"{root}/{name}", target / name, versions[name], sizes[name], bar)
-            known[name] = versions[name]
-            _write_record(record, known)
-    for name in set(known) - set(files):
-        (target / name).unlink(missing_ok=True)
-    for folder in sorted((path for path in target.rglob("*") if path.is_dir()), reverse=True):
-        if not any(folder.iterdir()):
-            folder.rmdir()
-    _write_record(record, versions)
+def _info(system: Any, path: str) -> Mapping[str, Any] | None:
+    """Returns what fsspec says of a file, or None where there is none."""
+    try:
+        return system.info(path)
+    except FileNotFoundError as error:
+        # A server that cannot be reached is a missing file to fsspec, too.
+        cause = error.__cause__
+        if cause is not None and getattr(cause, "status", None) not in (404, 410):
+            raise cause from error
+        return None
 
 
-def _write_record(record: Path, versions: Mapping[str, str]) -> None:
-    with atomic_file.replacing(record) as temporary:
-        temporary.write_text(json.dumps(versions))
+def _version(files: Mapping[str, Mapping[str, Any]]) -> str:
+    """Returns what changes when one of the files does."""
+    told = {n: [str(info[m]) for m in _MARKS if info.get(m)] for n, info in files.items()}
+    if not all(told.values()):
+        # Of another content, too, files of one kind of model have the same size.
+        told["always"] = [uuid.uuid4().hex]
+    sizes = {name: info.get("size") for name, info in files.items()}
+    return hashlib.sha256(repr((told, sizes)).encode()).hexdigest()[:16]
 
 
-def _version(info: Mapping[str, Any]) -> str:
-    """Returns what changes when the file does."""
-    marks = ("size", "etag", "ETag", "md5Hash", "mtime", "updated", "LastModified", "created")
-    return hashlib.sha256(repr([str(info.get(mark)) for mark in marks]).encode()).hexdigest()[:16]
-
-
-def _download(system: Any, source: str, target: Path, version: str, size: int, bar: tqdm) -> None:
+def _download(system: Any, source: str, target: Path, size: int | None, bar: tqdm) -> None:
     """Fetches a file, from where an earlier call was interrupted."""
+    if target.exists():
+        bar.update(size or 0)
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{version}.part")
-    with system.open(source, "rb") as reader, part.open("ab") as writer:
+    part = target.with_name(f"{target.name}.part")
+    if part.exists() and size is not None and 0 < part.stat().st_size < size:
         try:
-            reader.seek(writer.tell())
-        except (OSError, ValueError):  # a server that sends files from their beginning only
-            writer.truncate(0)
-        bar.update(writer.tell())
-        while chunk := reader.read(_CHUNK_BYTES):
-            writer.write(chunk)
-            bar.update(len(chunk))
-        written = writer.tell()
-    if written != size:
+            _append(system.open(source, "rb"), part, bar)
+        except Exception:  # a server that sends files from their beginning only
+            part.unlink()
+    if not part.exists() or part.stat().st_size != size:
+        part.unlink(missing_ok=True)
+        # Of web servers as a stream, since not all send parts of a file.
+        streamed = {"block_size": 0} if "http" in system.protocol else {}
+        _append(system.open(source, "rb", **streamed), part, bar)
+    if size is not None and (written := part.stat().st_size) != size:
         part.unlink()
         raise OSError(f"{PurePosixPath(source).name} has {written} bytes instead of {size}")
     part.rename(target)
+
+
+def _append(reader: Any, part: Path, bar: tqdm) -> None:
+    with reader, part.open("ab") as writer:
+        if writer.tell():
+            reader.seek(writer.tell())
+            bar.update(writer.tell())
+        while chunk := reader.read(_CHUNK_BYTES):
+            writer.write(chunk)
+            bar.update(len(chunk))

@@ -99,16 +99,26 @@ def restore_or_init(
         return state, progress
     if config["init_from"] is not None:
         with processes.barrier():
-            state = _init_from(config["init_from"], config, state)
+            theirs = trained.load_trained(trained.find(config["init_from"], config["task"]))
+            workdirs.check_same_model(
+                theirs.config,
+                config,
+                f"config.init_from={config['init_from']} has",
+                "choose the same.",
+            )
+        processes.require_same(  # each has fetched it for itself, perhaps another version
+            {"weights of config.init_from": theirs.fingerprint},
+            "name a checkpoint that does not change.",
+        )
+        processes.print_once(
+            f"starting from the weights of {config['init_from']}, step {theirs.step}"
+        )
+        state = _init_from(theirs, state)
     return state, Progress()
 
 
-def _init_from(source: str, config: Mapping[str, Any], state: TrainState) -> TrainState:
+def _init_from(theirs: trained.TrainedModel, state: TrainState) -> TrainState:
     """Puts the weights of another run or an export into a new state."""
-    theirs = trained.load_trained(trained.find(source, config["task"]))
-    workdirs.check_same_model(
-        theirs.config, config, f"config.init_from={source} has", "choose the same."
-    )
     weights = {"params": theirs.params, "model_state": theirs.model_state}
     weights["ema_params"] = theirs.params
 
@@ -120,5 +130,4 @@ def _init_from(source: str, config: Mapping[str, Any], state: TrainState) -> Tra
             old.shape, old.sharding, lambda index: np.array(array[index])
         )
 
-    processes.print_once(f"starting from the weights of {source}, step {theirs.step}")
     return state.replace(**jax.tree.map(place, weights, {k: getattr(state, k) for k in weights}))

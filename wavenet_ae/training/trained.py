@@ -175,7 +175,17 @@ def load_trained(source: str | Path, task: str | None = None) -> TrainedModel:
     Raises:
         UserError: the folder holds no run, or no weights yet, or weights of another model.
     """
-    folder, step = find(source, task), None
+    folder = find(source, task)
+    try:
+        return _load(folder, task)
+    except UserError:
+        if is_url(source):
+            remote.forget(folder)
+        raise
+
+
+def _load(folder: Path, task: str | None) -> TrainedModel:
+    step = None
     if folder.parent.name == checkpoint.FOLDER and folder.name.isdigit():
         folder, step = folder.parent.parent, int(folder.name)
     config = read_config(folder)

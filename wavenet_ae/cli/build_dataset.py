@@ -1,5 +1,7 @@
 """Builds a TFDS dataset from notes in NSynth's json/wav layout.
 
+Usage: wavenet-ae build-dataset FOLDER... --data_dir=FOLDER
+
 A folder of notes holds examples.json and audio/*.wav, as a rendered SoundFont does:
 
     wavenet-ae build-dataset notes --data_dir=datasets --split=by_note
@@ -19,9 +21,7 @@ from absl import flags
 from wavenet_ae.cli.command_line import define_path, take_arguments
 
 _NOTES = take_arguments(
-    define_path(
-        "notes", "A folder of notes, or an archive of one; can be repeated.", multiple=True
-    ),
+    define_path("notes", "A folder of notes, or an archive of one.", multiple=True),
     required=True,
 )
 _DATA_DIR = flags.DEFINE_string(

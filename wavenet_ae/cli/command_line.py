@@ -203,8 +203,10 @@ def define_distributed(*, independent: bool = False) -> None:
         "variables JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.",
     )
     flags.DEFINE_string("coordinator_address", None, "HOST:PORT of the first process.")
-    flags.DEFINE_integer("num_processes", None, "How many there are.", lower_bound=1)
-    flags.DEFINE_integer("process_id", None, "Which one this is, from 0.", lower_bound=0)
+    flags.DEFINE_integer("num_processes", None, "How many processes there are.", lower_bound=1)
+    flags.DEFINE_integer(
+        "process_id", None, "Which of the processes this is, from 0.", lower_bound=0
+    )
 
 
 def _connect() -> None:

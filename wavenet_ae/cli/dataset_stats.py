@@ -1,5 +1,7 @@
 """Counts what a dataset holds, and reports what to know before training on it.
 
+Usage: wavenet-ae dataset-stats [FOLDER] --output=FOLDER
+
     wavenet-ae dataset-stats --dataset=nsynth_json/by_note --data_dir=datasets --output=DIR
     wavenet-ae dataset-stats notes --output=DIR
 

@@ -1,5 +1,7 @@
 """Encodes sounds: one .npz file per sound, with its embedding [frames, channels].
 
+Usage: wavenet-ae encode SOUND... --output=FOLDER
+
     wavenet-ae encode flute.wav --output=embeddings
     wavenet-ae encode my_sounds --checkpoint=runs/demo/run --output=embeddings
 
@@ -16,7 +18,7 @@ _CHECKPOINT = define_path(
     urls=True,
 )
 _INPUT = take_arguments(
-    define_path("input", "A sound file, or a folder of them; can be repeated.", multiple=True),
+    define_path("input", "A sound file, or a folder of them.", multiple=True),
     required=True,
 )
 _OUTPUT = define_path("output", "The folder to write.", required=True)

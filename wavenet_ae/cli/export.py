@@ -1,8 +1,10 @@
 """Exports a run's EMA weights: safetensors, config.json and a model card.
 
+Usage: wavenet-ae export RUN --output=FOLDER
+
     wavenet-ae export runs/demo/run --output=exported
 
-The folder has the layout of the Hugging Face hub, and every --checkpoint accepts it.
+The folder has the Hugging Face Hub's layout, and every --checkpoint accepts it.
 """
 
 from absl import flags
@@ -14,7 +16,10 @@ _CHECKPOINT = take_arguments(
 )
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _DTYPE = flags.DEFINE_enum(
-    "dtype", "float32", ("float32", "bfloat16"), "Of the kernels: bfloat16 takes half the space."
+    "dtype",
+    "float32",
+    ("float32", "bfloat16"),
+    "Type of the kernels: bfloat16 takes half the space.",
 )
 
 

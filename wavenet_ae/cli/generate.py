@@ -1,14 +1,17 @@
 """Generates sounds from sounds or embeddings: reconstructions, blends, longer and shorter ones.
 
+Usage: wavenet-ae generate SOUND... --output=FOLDER
+
     wavenet-ae generate flute.wav --output=out
     wavenet-ae generate flute.wav bass.wav --blend=0.5,0.5 --output=out
     wavenet-ae generate my_sounds --checkpoint=runs/demo/run --stretch=2 --output=out
 
-The WAV files (16 kHz, 16 bits, mono) are exactly as long as the sounds they come from; n frames
-without a sound's length give n hops. An interrupted call is resumed by the same command; files in
-the folder that were made with other settings, or by other programs, are not replaced. With
---distributed several processes share the sounds, and the files are those of one process; each exits
-with the code of its own share, when all have ended.
+The WAV files (16 kHz, 16 bits, mono) are exactly as long as the sounds they come from, except with
+--stretch, and with --blend, which is as long as the shortest input; n frames without a sound's
+length give n hops. An interrupted call is resumed by the same command; files in the folder that
+were made with other settings, or by other programs, are not replaced. With --distributed several
+processes share the sounds, and the files are those of one process; each exits with the code of its
+own share, when all have ended.
 """
 
 from absl import flags
@@ -30,7 +33,7 @@ _CHECKPOINT = define_path(
 _INPUT = take_arguments(
     define_path(
         "input",
-        "A sound file, an .npz that wavenet-ae encode wrote, or a folder of them; can be repeated.",
+        "A sound file, an .npz that wavenet-ae encode wrote, or a folder of them.",
         multiple=True,
     ),
     required=True,
@@ -43,7 +46,7 @@ _INTERPOLATION = flags.DEFINE_enum(
     "interpolation",
     "linear",
     ["linear", "spherical"],
-    "Of --blend: a weighted sum, or, for two inputs, along the arc between their vectors.",
+    "For --blend: a weighted sum, or, for two inputs, along the arc between their vectors.",
 )
 _STRETCH = flags.DEFINE_float("stretch", 1.0, "Factor of the length, at the same pitch.")
 _PITCH = flags.DEFINE_integer(
@@ -55,13 +58,13 @@ _PITCH = flags.DEFINE_integer(
 _TEMPERATURE = flags.DEFINE_float(
     "temperature",
     None,
-    "Of the WaveNet: 1, the default, draws from its distribution; less is cleaner and duller.",
+    "For the WaveNet: 1, the default, draws from its distribution; less is cleaner and duller.",
     lower_bound=0.0,
 )
 _GRIFFIN_LIM_ITERATIONS = flags.DEFINE_integer(
     "griffin_lim_iterations",
     None,
-    "Of the spectral autoencoder, from magnitudes to sound; default: 1000, as the authors.",
+    "For the spectral autoencoder, from magnitudes to sound; default: 1000, as the authors.",
     lower_bound=0,
 )
 _GRIFFIN_LIM_MOMENTUM = flags.DEFINE_float(
@@ -72,7 +75,7 @@ _GRIFFIN_LIM_MOMENTUM = flags.DEFINE_float(
     upper_bound=1.0,
 )
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "Of the random draws.", lower_bound=0, upper_bound=LARGEST_SEED
+    "seed", 0, "Seed of the random draws.", lower_bound=0, upper_bound=LARGEST_SEED
 )
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 16, "Sounds that a process generates together.", lower_bound=1

@@ -1,9 +1,11 @@
 """Turns a TensorFlow checkpoint of the authors' WaveNet or baseline into a workdir.
 
+Usage: wavenet-ae import-magenta CHECKPOINT --workdir=FOLDER
+
     wavenet-ae import-magenta wavenet-ckpt/model.ckpt-200000 --workdir=runs/magenta
 
 The other tools take that workdir as --checkpoint, and training starts from it by
---config.init_from=runs/magenta. Needs TensorFlow: pip install 'wavenet_ae[nsynth]'.
+--config.init_from=runs/magenta. Needs TensorFlow: pip install -e '.[nsynth]'.
 """
 
 from absl import flags

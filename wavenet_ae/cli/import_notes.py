@@ -1,5 +1,7 @@
 """Imports recordings, one note a file, into NSynth's json/wav layout.
 
+Usage: wavenet-ae import-notes FOLDER --output=FOLDER
+
     wavenet-ae import-notes recordings --output=notes
     wavenet-ae import-notes recordings --labels=labels.csv --pitch_tracker=pyin --output=notes
 

@@ -1,5 +1,7 @@
 """Writes a page of sounds between two notes: mixed, and decoded from blends of their embeddings.
 
+Usage: wavenet-ae interpolate [SOUND SOUND] --output=FOLDER
+
     wavenet-ae interpolate flute.wav bass.wav --output=between
     wavenet-ae interpolate --wavenet=runs/demo/run --spectral=runs/baseline --output=between
 
@@ -34,9 +36,9 @@ _CLASSIFIER = define_path(
 _OUTPUT = define_path("output", "The folder to write.", required=True)
 _INPUT = take_arguments(define_path("input", "The two sounds to interpolate.", multiple=True))
 _PAIR = flags.DEFINE_multi_string(
-    "pair", [], "Two sound files with a comma between them; repeated, for several pairs on a page."
+    "pair", [], "Two sound files with a comma between them, for one or several pairs on a page."
 )
-_SPLIT = flags.DEFINE_string("split", "test", "Without --pair: of the dataset.")
+_SPLIT = flags.DEFINE_string("split", "test", "Without --pair: the split of the dataset.")
 _DATASET = flags.DEFINE_string(
     "dataset", None, "Without --pair: its name; default: the one that the run was trained from."
 )
@@ -53,7 +55,7 @@ _INTERPOLATION = flags.DEFINE_enum(
     "interpolation",
     "linear",
     ["linear", "spherical"],
-    "Of the embeddings: a weighted sum, or along the arc between their vectors.",
+    "For the embeddings: a weighted sum, or along the arc between their vectors.",
 )
 _PITCH = flags.DEFINE_integer(
     "pitch", None, "MIDI pitch for models that are conditioned on it; default: the sounds' own."
@@ -73,7 +75,7 @@ _GRIFFIN_LIM_MOMENTUM = flags.DEFINE_float(
     upper_bound=1.0,
 )
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "Of the random draws.", lower_bound=0, upper_bound=LARGEST_SEED
+    "seed", 0, "Seed of the random draws.", lower_bound=0, upper_bound=LARGEST_SEED
 )
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Sounds generated together.", lower_bound=1)
 

@@ -1,5 +1,7 @@
 """Builds NSynth as TFDS has it, `nsynth/full` or `nsynth/gansynth_subset`, as array_record.
 
+Usage: wavenet-ae prepare-nsynth --data_dir=FOLDER
+
     wavenet-ae prepare-nsynth --dataset=nsynth/full --data_dir=datasets
 
 downloads 78 GB, unpacks and builds them with TFDS's own builder and Apache Beam; an interrupted

@@ -1,9 +1,11 @@
 """Fetches a model into a folder, to use it without a network.
 
+Usage: wavenet-ae pull URL --output=FOLDER
+
     wavenet-ae pull hf://OWNER/NAME --output=model
     wavenet-ae pull gs://BUCKET/runs/paper --output=model
 
-SOURCE is a repository of the Hugging Face hub (hf://OWNER/NAME[@REVISION]; HF_TOKEN for a private
+URL names a repository of the Hugging Face Hub (hf://OWNER/NAME[@REVISION]; HF_TOKEN for a private
 one), the https:// URL of an export's folder, or the folder of an export or a run in a bucket: of a
 run the newest complete checkpoint's averaged weights, or those of RUN/checkpoints/STEP. What has
 been fetched is read once to check it. An interrupted call is resumed by the same command.

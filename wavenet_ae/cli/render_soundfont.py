@@ -1,5 +1,7 @@
 """Renders a SoundFont into NSynth's json/wav layout, with FluidSynth.
 
+Usage: wavenet-ae render-soundfont SOUNDFONT --output=FOLDER
+
     wavenet-ae render-soundfont /usr/share/sounds/sf3/FluidR3Mono_GM.sf3 --output=notes
     wavenet-ae render-soundfont piano.sf2 --instruments=0 --pitches=48:72:1 --output=notes
 

@@ -1,5 +1,7 @@
 """Writes a page to listen to: a run's loss, and notes as its model reconstructs and blends them.
 
+Usage: wavenet-ae report [SOUND...] --output=FOLDER
+
     wavenet-ae report flute.wav --output=report
     wavenet-ae report --checkpoint=runs/demo/run --output=report
 
@@ -19,14 +21,14 @@ from wavenet_ae.data import nsynth
 
 _CHECKPOINT = define_path(
     "checkpoint",
-    "A run's --workdir, or pretrained (the default); one of each by repeating the flag.",
+    "A run's --workdir, or pretrained (the default), or one of each.",
     multiple=True,
     urls=True,
 )
 _INPUT = take_arguments(
     define_path(
         "input",
-        "A sound for the pretrained model, or a folder of them; can be repeated.",
+        "A sound for the pretrained model, or a folder of them.",
         multiple=True,
     )
 )
@@ -38,7 +40,9 @@ _PITCH = flags.DEFINE_integer(
     upper_bound=127,
 )
 _OUTPUT = define_path("output", "The folder to write.", required=True)
-_SPLIT = flags.DEFINE_string("split", "test", "Of the run's dataset, to take the notes from.")
+_SPLIT = flags.DEFINE_string(
+    "split", "test", "The split of the run's dataset to take the notes from."
+)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "TFDS's folder of datasets; default: the one that the run was trained from."
 )
@@ -46,7 +50,7 @@ _NUM_NOTES = flags.DEFINE_integer(
     "num_notes", 4, "How many to show.", lower_bound=1, upper_bound=100
 )
 _SECONDS = flags.DEFINE_float(
-    "seconds", nsynth.NOTE_SECONDS, "Of every note; less makes a quicker report."
+    "seconds", nsynth.NOTE_SECONDS, "Length of every note; less makes a quicker report."
 )
 _TEMPERATURE = flags.DEFINE_float(
     "temperature",
@@ -55,7 +59,7 @@ _TEMPERATURE = flags.DEFINE_float(
     lower_bound=0.0,
 )
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "Of the random draws.", lower_bound=0, upper_bound=LARGEST_SEED
+    "seed", 0, "Seed of the random draws.", lower_bound=0, upper_bound=LARGEST_SEED
 )
 
 

@@ -11,6 +11,8 @@ import pytest
 import soundfile
 from conftest import DUMMY_NOTES
 
+from wavenet_ae.cli.main import TOOLS
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "launch/README.md", *ROOT.glob("docs/*.md")]
@@ -23,8 +25,9 @@ OTHERS = re.compile(
 
 def commands(page):
     """Yields the commands of a page as lists of words."""
-    for block in re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL):
-        variables = dict(re.findall(r'^(?:export )?([A-Z]+)="?([^"\n]*)"?$', block, re.MULTILINE))
+    text = page.read_text()
+    variables = dict(re.findall(r'^(?:export )?([A-Z]+)="?([^"\n]*)"?$', text, re.MULTILINE))
+    for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
             for name, value in variables.items():
                 line = line.replace(f"${name}", value)
@@ -34,10 +37,8 @@ def commands(page):
             if "--" in words:  # `run -- COMMAND`
                 at = words.index("--")
                 words, following = words[:at], words[at + 1 :]
-                if not (
-                    following[0].startswith("-") or following[0].isupper()
-                ):  # flags, a placeholder
-                    yield following
+                if not (following[0].startswith("-") or following[0].isupper()):
+                    yield following  # and not flags, or a placeholder
             if words:
                 yield words
 
@@ -67,6 +68,8 @@ def _parse(tool, arguments, results):
 
     from absl import flags
 
+    from wavenet_ae.cli import command_line
+
     if tool.endswith("/benchmark.py") and not any(a.startswith("--config=") for a in arguments):
         arguments = ["--config=experiments/configs/wavenet_ae.py", *arguments]  # its default
     sys.argv = [tool, *arguments]
@@ -78,7 +81,7 @@ def _parse(tool, arguments, results):
         else:
             importlib.import_module(f"wavenet_ae.cli.{tool.replace('-', '_')}")
         flags.FLAGS.set_gnu_getopt()
-        flags.FLAGS(sys.argv)
+        command_line._assign_arguments(flags.FLAGS(sys.argv)[1:])
         results.put("")
     except BaseException as error:
         results.put(f"{type(error).__name__}: {error}")
@@ -87,9 +90,9 @@ def _parse(tool, arguments, results):
 @pytest.mark.parametrize("command", of_tools(), ids=lambda command: " ".join(command)[:80])
 def test_commands_are_what_the_tools_take(command):
     _, tool, *arguments = command
-    if tool.startswith("-"):
-        assert tool in ("--help", "--version")
+    if tool in ("--help", "--version"):
         return
+    assert tool.endswith(".py") or tool == "TOOL" or tool in TOOLS
     if "--help" in arguments:
         arguments.remove("--help")
         assert arguments == []

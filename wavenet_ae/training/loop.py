@@ -54,34 +54,29 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
     mesh = sharding.data_mesh()
     config, task, notes = setup.check(config, mesh)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(workdirs.locked(workdir))
+        enter = stack.enter_context
+        enter(workdirs.locked(workdir))
         with processes.barrier():
             workdirs.check_config_compatible(config, workdir)
-        stop = stack.enter_context(StopRequest(mesh))
+        stop = enter(StopRequest(mesh))
         state, progress = setup.restore_or_init(config, task, mesh, workdir)
         if progress.step >= config["num_steps"] and not progress.owes_evaluation:
             processes.print_once(
                 f"{workdir} is at step {progress.step}: raise --config.num_steps to train on"
             )
             return
-        checkpoints = stack.enter_context(
-            Checkpoints(workdir, mesh, config["checkpoint_every_minutes"])
-        )
+        checkpoints = enter(Checkpoints(workdir, mesh, config["checkpoint_every_minutes"]))
         workdirs.save_config(config, workdir)
         evaluate = make_evaluate(config, task, mesh, notes["valid"], stop)
         baselines = trivial_baselines(config, task, notes["train"])
-        batches = stack.enter_context(
+        batches = enter(
             contextlib.closing(training_batches(config, task, notes["train"], progress.step))
         )
         batch = sharding.to_global(next(batches), mesh)
         train_step = _compile(make_train_step(config, task, mesh), state, batch)
-        samples = batch["audio"].size
-        log = stack.enter_context(
-            MetricsLog(
-                workdir, progress.step, config["num_steps"], samples, progress.owes_evaluation
-            )
-        )
-        profiler = stack.enter_context(Profiler(workdir, config["profile_steps"]))
+        steps = progress.step, config["num_steps"]
+        log = enter(MetricsLog(workdir, *steps, batch["audio"].size, progress.owes_evaluation))
+        profiler = enter(Profiler(workdir, config["profile_steps"]))
         show = functools.partial(summarize, config, task)
         run = _Run(config, checkpoints, evaluate, baselines, log, stop, show)
 

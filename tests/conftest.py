@@ -77,6 +77,21 @@ def data_dir(tmp_path_factory):
     return folder
 
 
+FONTS = (
+    Path("/usr/share/sounds/sf2/sf_GMbank.sf2"),
+    Path("/usr/share/sounds/sf3/FluidR3Mono_GM.sf3"),
+)
+
+
+@pytest.fixture(scope="session")
+def font_path():
+    """A General MIDI SoundFont of this machine."""
+    for path in FONTS:
+        if path.exists():
+            return path
+    pytest.skip("no General MIDI SoundFont is installed")
+
+
 @pytest.fixture(scope="session")
 def tiny_config(data_dir):
     """A configuration that trains in seconds, as text: load it anew to change it."""

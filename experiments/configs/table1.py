@@ -3,9 +3,9 @@ r"""Table 1 of Engel et al. 2017: how well reconstructed notes keep their pitch 
     python experiments/evaluate.py --config=experiments/configs/table1.py --workdir=DIR \
         --config.wavenet=WORKDIR --config.spectral=WORKDIR --config.classifier=WORKDIR
 
-Both models reconstruct the test split; the classifier names notes and reconstructions. The paper
-(4,096 notes) has, for pitch and qualities: originals 91.6 % and 90.1 %, WaveNet 79.6 % and 88.9 %,
-baseline 46.9 % and 85.2 %.
+Both models reconstruct the test split; the classifier scores originals and reconstructions. The
+paper (4,096 notes) has, for pitch and qualities: originals 91.6 % and 90.1 %, WaveNet 79.6 % and
+88.9 %, baseline 46.9 % and 85.2 %.
 
 Without `--config.wavenet` or without `--config.spectral` the table lacks that row.
 """

@@ -1,22 +1,8 @@
 import json
-from pathlib import Path
 
 import entry_points
 import pytest
 from entry_points import assert_refused
-
-FONTS = (
-    Path("/usr/share/sounds/sf2/sf_GMbank.sf2"),
-    Path("/usr/share/sounds/sf3/FluidR3Mono_GM.sf3"),
-)
-
-
-@pytest.fixture(scope="module")
-def font_path() -> Path:
-    for path in FONTS:
-        if path.exists():
-            return path
-    pytest.skip("no General MIDI SoundFont is installed")
 
 
 def test_renders_and_then_has_nothing_to_do(font_path, tmp_path):

@@ -17,7 +17,7 @@ from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
 from wavenet_ae.evaluation import interpolation, interpolation_pairs, interpolation_scores
 from wavenet_ae.evaluation.interpolation import write_interpolation
-from wavenet_ae.evaluation.interpolation_pairs import End, Pair
+from wavenet_ae.evaluation.interpolation_pairs import End, Pair, two_paths
 from wavenet_ae.evaluation.interpolation_scores import InterpolatedPair
 from wavenet_ae.publish import pictures
 from wavenet_ae.synthesis import embeddings, generate_files
@@ -87,7 +87,7 @@ def models(tiny_run, spectral_run):
 
 @pytest.fixture(scope="module")
 def pairs(pair_flag):
-    return interpolation_pairs.read_pairs([pair_flag], track_pitch=True)
+    return interpolation_pairs.read_pairs([two_paths(pair_flag)], track_pitch=True)
 
 
 @pytest.fixture(scope="module")
@@ -475,7 +475,7 @@ def test_models_that_do_not_fit(tiny_run, spectral_run, tmp_path, folders, setti
 def test_pairs_that_are_none(sounds, given, message):
     with pytest.raises(UserError, match=message):
         interpolation_pairs.read_pairs(
-            [given.format(a=sounds / "a-060-100.wav")], track_pitch=False
+            [two_paths(given.format(a=sounds / "a-060-100.wav"))], track_pitch=False
         )
 
 
@@ -486,7 +486,7 @@ def test_names_with_commas(sounds, tmp_path):
 
     def read(first, second):
         text = f"{tmp_path / first},{tmp_path / second}"
-        (pair,) = interpolation_pairs.read_pairs([text], track_pitch=False)
+        (pair,) = interpolation_pairs.read_pairs([two_paths(text)], track_pitch=False)
         return pair.first.name, pair.second.name
 
     for two in (
@@ -504,7 +504,7 @@ def test_a_pair_that_could_be_another(sounds, tmp_path, monkeypatch):
     for name in ("a", "b,a", "a,b"):
         shutil.copy(sounds / "a-060-100.wav", name)
     with pytest.raises(UserError, match="could be a and b,a, or a,b and a: rename one of them"):
-        interpolation_pairs.read_pairs(["a,b,a"], track_pitch=False)
+        two_paths("a,b,a")
 
 
 def test_splits_without_a_pair(models):

@@ -51,15 +51,17 @@ def _once(make):
     made = {}
 
     def make_or_find(*arguments):
-        key = [
-            {k: v for k, v in x.items() if k not in _AROUND_THE_STEP} if isinstance(x, dict) else x
-            for x in arguments
-        ]
-        return (
-            made.setdefault(repr(key), None)
-            or made.update({repr(key): make(*arguments)})
-            or (made[repr(key)])
+        key = repr(
+            [
+                {k: v for k, v in x.items() if k not in _AROUND_THE_STEP}
+                if isinstance(x, dict)
+                else x
+                for x in arguments
+            ]
         )
+        if key not in made:
+            made[key] = make(*arguments)
+        return made[key]
 
     return make_or_find
 

@@ -188,10 +188,10 @@ def test_a_folder_with_other_files_is_left_alone(bucket, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/config.json").touch()
     with pytest.raises(UserError, match="mine is there already: name a new folder"):
-        remote.pull("memory://bucket/export", tmp_path / "mine")
+        remote.copy(EXPORT, tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["config.json"]
     (tmp_path / "empty").mkdir()
-    remote.pull("memory://bucket/export", tmp_path / "empty")
+    remote.copy(remote.fetch("memory://bucket/export"), tmp_path / "empty")
     assert_same_model(load_trained(tmp_path / "empty"), load_trained(EXPORT))
 
 

@@ -19,6 +19,7 @@ from wavenet_ae.system.settings import LARGEST_SEED, is_url, local_path
 
 __all__ = [
     "LARGEST_SEED",
+    "define_checkpoint",
     "define_distributed",
     "define_path",
     "help_text",
@@ -78,6 +79,16 @@ def define_path(
     if required:
         flags.mark_flag_as_required(name)
     return holder
+
+
+def define_checkpoint() -> flags.FlagHolder:
+    """Defines --checkpoint of a tool that encodes or generates; its value is a Path or a URL."""
+    return define_path(
+        "checkpoint",
+        "A run's --workdir, an export, their URL (hf://OWNER/NAME, gs://...), or pretrained.",
+        default="pretrained",
+        urls=True,
+    )
 
 
 def take_arguments(flag: flags.FlagHolder, *, required: bool = False) -> flags.FlagHolder:

@@ -9,14 +9,14 @@ With --distributed several processes share the sounds; each exits with the code 
 when all have ended.
 """
 
-from wavenet_ae.cli.command_line import define_distributed, define_path, take_arguments
-
-_CHECKPOINT = define_path(
-    "checkpoint",
-    "A run's --workdir, an export, their URL (hf://OWNER/NAME, gs://...), or pretrained.",
-    default="pretrained",
-    urls=True,
+from wavenet_ae.cli.command_line import (
+    define_checkpoint,
+    define_distributed,
+    define_path,
+    take_arguments,
 )
+
+_CHECKPOINT = define_checkpoint()
 _INPUT = take_arguments(
     define_path("input", "A sound file, or a folder of them.", multiple=True),
     required=True,

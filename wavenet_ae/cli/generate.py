@@ -18,18 +18,14 @@ from absl import flags
 
 from wavenet_ae.cli.command_line import (
     LARGEST_SEED,
+    define_checkpoint,
     define_distributed,
     define_path,
     take_arguments,
 )
 from wavenet_ae.system.errors import UserError
 
-_CHECKPOINT = define_path(
-    "checkpoint",
-    "A run's --workdir, an export, their URL (hf://OWNER/NAME, gs://...), or pretrained.",
-    default="pretrained",
-    urls=True,
-)
+_CHECKPOINT = define_checkpoint()
 _INPUT = take_arguments(
     define_path(
         "input",

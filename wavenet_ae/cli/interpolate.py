@@ -85,11 +85,11 @@ def main() -> None:
     from wavenet_ae.evaluation import interpolation, interpolation_pairs
     from wavenet_ae.training.trained import load_trained
 
-    given = [*_PAIR.value]
+    given = [interpolation_pairs.two_paths(text) for text in _PAIR.value]
     if inputs := _INPUT.value:
         if len(inputs) != 2:
             raise UserError(f"interpolation takes two sounds, and {len(inputs)} are given.")
-        given.append(",".join(map(str, inputs)))
+        given.append(inputs)
     wavenet = _WAVENET.value or (None if _SPECTRAL.value else Path("pretrained"))
     spectral = {
         "griffin_lim_iterations": _GRIFFIN_LIM_ITERATIONS.value,

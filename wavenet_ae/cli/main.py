@@ -52,9 +52,7 @@ def main() -> None:
 def _print(text: str) -> None:
     try:
         print(text, flush=True)
-    except (
-        BrokenPipeError
-    ):  # of `wavenet-ae --help | head`; Python would flush once more at its end
+    except BrokenPipeError:  # of `| head`; Python would flush once more when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

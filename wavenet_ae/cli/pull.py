@@ -29,6 +29,7 @@ def main() -> None:
         raise UserError(f"{_SOURCE.value} is not a URL: a folder on this machine needs no pull.")
     from wavenet_ae.training import remote, trained
 
-    trained.load_trained(_SOURCE.value)  # a damaged model is not kept
-    model = trained.load_trained(remote.pull(_SOURCE.value, _OUTPUT.value))
+    remote.check_new(_OUTPUT.value)
+    model = trained.load_trained(_SOURCE.value)
+    remote.copy(model.folder, _OUTPUT.value)
     print(f"{_OUTPUT.value}: {model.config['task']}, step {model.step}, {model.fingerprint}")

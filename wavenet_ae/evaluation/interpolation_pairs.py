@@ -53,27 +53,31 @@ class Pair(NamedTuple):
         return max(len(end.audio) for end in self)
 
 
-def read_pairs(given: Sequence[str], track_pitch: bool) -> list[Pair]:
+def read_pairs(given: Sequence[Sequence[Path]], track_pitch: bool) -> list[Pair]:
     """Reads pairs of sound files.
 
     Args:
-        given: each two paths separated by a comma; the paths may also contain commas.
+        given: two paths each.
         track_pitch: find the pitch of sounds whose names do not give it.
 
     Raises:
-        UserError: a pair is not two paths, it is ambiguous, or a file cannot be read.
+        UserError: a file cannot be read.
     """
     pairs = []
     find = find_pitch if track_pitch else lambda path, _: pitch_in_name(path)
-    for text in given:
-        sounds = [(path, files.load(path)) for path in _two_paths(text)]
+    for two in given:
+        sounds = [(path, files.load(path)) for path in two]
         ends = [End(path, audio, find(path, audio)) for path, audio in sounds]
         pairs.append(Pair(*ends))
     return pairs
 
 
-def _two_paths(text: str) -> list[Path]:
-    """Divides two paths at the comma that has files on both sides."""
+def two_paths(text: str) -> list[Path]:
+    """Divides two paths at the comma that has files on both sides.
+
+    Raises:
+        UserError: it is not two paths, or it is ambiguous.
+    """
     parts = text.split(",")
     sides = ((",".join(parts[:i]), ",".join(parts[i:])) for i in range(1, len(parts)))
     candidates = [[Path(side.strip()).expanduser() for side in two] for two in sides if all(two)]

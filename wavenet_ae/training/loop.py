@@ -83,7 +83,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
         if progress.owes_evaluation:
             _finish_step(run, state, progress)
         while progress.step < config["num_steps"] and not stop.agreed and not stop.is_made():
-            with jax.transfer_guard("disallow"):  # another between host and device is a defect
+            with jax.transfer_guard("disallow"):  # any other is a defect
                 state, metrics = profiler.run(progress.step + 1, train_step, state, batch)
                 batch = sharding.to_global(next(batches), mesh)
             progress.advance(metrics)

@@ -72,30 +72,28 @@ def fetch(url: str) -> Path:
         raise write_error(folder, error) from error
 
 
-def pull(url: str, output: Path) -> Path:
-    """Fetches a model and copies it into a new folder, complete or not at all.
+def check_new(output: Path) -> None:
+    """Raises a UserError where something is that a copy would replace."""
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise UserError(f"{output} is there already: name a new folder.")
+
+
+def copy(fetched: Path, output: Path) -> None:
+    """Copies a fetched model into a new folder, complete or not at all.
 
     Raises:
-        UserError: as `fetch`; or the folder holds files, or cannot be written.
+        UserError: the folder holds files, or cannot be written.
     """
-
-    def refuse_if_in_use() -> None:
-        if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-            raise UserError(f"{output} is there already: name a new folder.")
-
-    refuse_if_in_use()
-    fetched = fetch(url)
     temporary = output.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(fetched, temporary)
-        refuse_if_in_use()
+        check_new(output)
         temporary.replace(output)
     except OSError as error:
         raise write_error(output, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return output
 
 
 def forget(folder: Path) -> None:
@@ -255,12 +253,12 @@ def _info(system: Any, path: str) -> Mapping[str, Any] | None:
 
 def _version(files: Mapping[str, Mapping[str, Any]]) -> str:
     """Returns what changes when one of the files does."""
-    told = {n: [str(info[m]) for m in _MARKS if info.get(m)] for n, info in files.items()}
-    if not all(told.values()):
-        # Of another content, too, files of one kind of model have the same size.
-        told["always"] = [uuid.uuid4().hex]
+    marks = {n: [str(info[m]) for m in _MARKS if info.get(m)] for n, info in files.items()}
+    if not all(marks.values()):
+        # Their size does not tell two models of one architecture apart: always a new version.
+        marks["random"] = [uuid.uuid4().hex]
     sizes = {name: info.get("size") for name, info in files.items()}
-    return hashlib.sha256(repr((told, sizes)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((marks, sizes)).encode()).hexdigest()[:16]
 
 
 def _download(system: Any, source: str, target: Path, size: int | None, bar: tqdm) -> None:

@@ -1,11 +1,12 @@
 """Trained models: read from a run or from an exported folder, and exported."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -175,31 +176,34 @@ def load_trained(source: str | Path, task: str | None = None) -> TrainedModel:
     Raises:
         UserError: the folder holds no run, or no weights yet, or weights of another model.
     """
-    folder = find(source, task)
+    folder, step = find(source, task), None
+    if folder.parent.name == checkpoint.FOLDER and folder.name.isdigit():
+        folder, step = folder.parent.parent, int(folder.name)
+    with _damage_forgotten(source, folder):
+        config = read_config(folder)
+    if task not in (None, config["task"]):
+        raise UserError(f"{folder} is a {config['task']} model: name a {task} model.")
+    with _damage_forgotten(source, folder):
+        model_task, params, model_state = create_task(folder, config)
+        if (folder / WEIGHTS_FILE).exists():
+            params, model_state, step = _read_safetensors(folder, params, model_state)
+        elif checkpoint.has_checkpoint(folder):
+            params, model_state, step = checkpoint.load_weights(folder, params, model_state, step)
+        else:
+            raise UserError(f"the run {folder} has no checkpoint yet: let it train for longer.")
+    fingerprint = _fingerprint(config, params, model_state)
+    return TrainedModel(folder, config, model_task, params, model_state, step, fingerprint)
+
+
+@contextlib.contextmanager
+def _damage_forgotten(source: str | Path, folder: Path) -> Iterator[None]:
+    """Deletes a fetched copy that cannot be read, so that the next call fetches it again."""
     try:
-        return _load(folder, task)
+        yield
     except UserError:
         if is_url(source):
             remote.forget(folder)
         raise
-
-
-def _load(folder: Path, task: str | None) -> TrainedModel:
-    step = None
-    if folder.parent.name == checkpoint.FOLDER and folder.name.isdigit():
-        folder, step = folder.parent.parent, int(folder.name)
-    config = read_config(folder)
-    if task not in (None, config["task"]):
-        raise UserError(f"{folder} is a {config['task']} model: name a {task} model.")
-    model_task, params, model_state = create_task(folder, config)
-    if (folder / WEIGHTS_FILE).exists():
-        params, model_state, step = _read_safetensors(folder, params, model_state)
-    elif checkpoint.has_checkpoint(folder):
-        params, model_state, step = checkpoint.load_weights(folder, params, model_state, step)
-    else:
-        raise UserError(f"the run {folder} has no checkpoint yet: let it train for longer.")
-    fingerprint = _fingerprint(config, params, model_state)
-    return TrainedModel(folder, config, model_task, params, model_state, step, fingerprint)
 
 
 def save_imported(

@@ -7,23 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from conftest import FONTS
 
 from wavenet_ae.data import nsynth
 from wavenet_ae.prepare.soundfonts import general_midi, sf3, soundfont, synthesizer
 from wavenet_ae.system.errors import UserError
-
-FONTS = (
-    Path("/usr/share/sounds/sf2/sf_GMbank.sf2"),
-    Path("/usr/share/sounds/sf3/FluidR3Mono_GM.sf3"),
-)
-
-
-@pytest.fixture(scope="module")
-def font_path() -> Path:
-    for path in FONTS:
-        if path.exists():
-            return path
-    pytest.skip("no General MIDI SoundFont is installed")
 
 
 def _tiny_font(path: Path, presets: list[tuple[int, int, int]]) -> Path:

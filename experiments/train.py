@@ -14,7 +14,9 @@ from wavenet_ae.synthesis.summaries import reconstruct_notes
 from wavenet_ae.training.loop import train_and_evaluate
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, FILE.py[:variant].")
-_WORKDIR = define_path("workdir", "The folder of the run.", required=True)
+_WORKDIR = define_path(
+    "workdir", "The folder of the run; gs://... too.", required=True, buckets=True
+)
 define_distributed()
 flags.mark_flag_as_required("config")
 

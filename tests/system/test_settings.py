@@ -9,7 +9,7 @@ RULES = {
     "seed": settings.SEED,
     "noise": settings.optional(settings.NOT_NEGATIVE),
     "keep": settings.TRUTH,
-    "folder": settings.or_none(settings.LOCAL_PATH),
+    "folder": settings.or_none(settings.PATH_OR_URL),
     "rates": settings.several(settings.POSITIVE, least=1),
     "optimizer": {"name": settings.choice("adam", "muon"), "decay": settings.SHARE},
 }
@@ -39,7 +39,6 @@ GOOD = {
         ({"noise": 10**400}, r"config\.noise=10+ must be"),
         ({"noise": None}, r"config\.noise=None must be"),
         ({"keep": 1}, r"config\.keep=1 must be True or False\."),
-        ({"folder": "gs://bucket/x"}, r"config\.folder='gs://bucket/x' must be a path on this"),
         ({"folder": ""}, r"config\.folder='' must be a path"),
         ({"folder": "~nobody-of-this-name/x"}, r"config\.folder='~nobody.* must be a path"),
         ({"rates": ()}, r"config\.rates=\(\) must be a list of 1 or more values, each of which is"),

@@ -1,5 +1,6 @@
 import os
 
+from wavenet_ae.system.buckets import Uploads
 from wavenet_ae.training.metrics import MetricsLog, read_metrics
 
 
@@ -9,7 +10,7 @@ def test_every_line_is_synced_when_it_is_written(tmp_path, monkeypatch):
     def fsync(descriptor):
         synced.append(os.pread(descriptor_of_reading, 1000, 0))
 
-    with MetricsLog(tmp_path, 0, 2, 64) as log:
+    with MetricsLog(tmp_path, Uploads(tmp_path), 0, 2, 64) as log:
         descriptor_of_reading = os.open(tmp_path / "metrics.jsonl", os.O_RDONLY)
         monkeypatch.setattr(os, "fsync", fsync)
         log.write(1, {"train/loss": 0.5})

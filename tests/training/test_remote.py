@@ -7,12 +7,13 @@ from pathlib import Path
 
 import entry_points
 import fsspec
+import google_cloud
 import model_hub
 import numpy as np
 import pytest
-from gcp_storage_emulator.server import create_server
 
 from wavenet_ae import pretrained
+from wavenet_ae.system import downloads
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import remote
 from wavenet_ae.training.trained import load_trained
@@ -79,7 +80,7 @@ def test_of_a_run_the_newest_complete_checkpoint_is_taken_and_no_state_of_traini
     assert not (folder / "checkpoints/4/training").exists()
     assert_same_model(load_trained(folder), load_trained(tiny_run))
     # When the run has a newer one, the older goes away here, too.
-    bucket.pipe("/bucket/run/checkpoints/6/_CHECKPOINT_METADATA", b"{}")
+    bucket.pipe("/bucket/run/checkpoints/6/_CHECKPOINT_METADATA", b'{"commit_timestamp_nsecs": 1}')
     folder = remote.fetch("memory://bucket/run")
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["6"]
 
@@ -111,7 +112,7 @@ def test_what_cannot_be_fetched_is_said_in_a_sentence(bucket, url, reason, cache
 def test_an_interrupted_transfer_is_resumed(bucket, monkeypatch):
     read, size = [], len(FILES["model.safetensors"])
     plain_open = type(bucket).open
-    monkeypatch.setattr(remote, "_CHUNK_BYTES", size // 3)
+    monkeypatch.setattr(downloads, "_CHUNK_BYTES", size // 3)
 
     def open_and_fail(self, path, *args, **kwargs):
         file = plain_open(self, path, *args, **kwargs)
@@ -188,10 +189,10 @@ def test_a_folder_with_other_files_is_left_alone(bucket, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/config.json").touch()
     with pytest.raises(UserError, match="mine is there already: name a new folder"):
-        remote.copy(EXPORT, tmp_path / "mine")
+        downloads.copy(EXPORT, tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["config.json"]
     (tmp_path / "empty").mkdir()
-    remote.copy(remote.fetch("memory://bucket/export"), tmp_path / "empty")
+    downloads.copy(remote.fetch("memory://bucket/export"), tmp_path / "empty")
     assert_same_model(load_trained(tmp_path / "empty"), load_trained(EXPORT))
 
 
@@ -255,19 +256,13 @@ def test_a_private_repository_needs_a_token(tmp_path):
 
 
 def test_a_bucket_of_google_cloud(tmp_path, tiny_run, monkeypatch):
-    server = create_server("localhost", 0, in_memory=True, default_bucket="bucket")
-    server.start()
-    try:
-        address = f"http://localhost:{server._api._httpd.socket.getsockname()[1]}"
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
+    with google_cloud.serving_bucket() as cloud:
+        for name, value in cloud.items():
+            monkeypatch.setenv(name, value)
         system = fsspec.filesystem("gs", token="anon", skip_instance_cache=True)
         system.put(str(tiny_run), "bucket/run", recursive=True)
-        code, stdout, stderr = pull(
-            "gs://bucket/run", tmp_path / "model", STORAGE_EMULATOR_HOST=address
-        )
+        code, stdout, stderr = pull("gs://bucket/run", tmp_path / "model", **cloud)
         assert code == 0, stderr
         assert load_trained(tiny_run).fingerprint in stdout
-        code, _, stderr = pull("gs://other/run", tmp_path / "no", STORAGE_EMULATOR_HOST=address)
+        code, _, stderr = pull("gs://other/run", tmp_path / "no", **cloud)
         assert (code, stderr.count("\n")) == (1, 1), stderr
-    finally:
-        server.stop()

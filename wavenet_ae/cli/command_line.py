@@ -45,13 +45,17 @@ _arguments_flag: tuple[str, bool] | None = None
 class _PathParser(flags.ArgumentParser):
     """Paths on this machine, with `~` for the home folder, and where they may be, URLs."""
 
-    def __init__(self, name: str, urls: bool):
-        self._name, self._urls = name, urls
-        self.syntactic_help = "a path or a URL" if urls else "a path"
+    def __init__(self, name: str, urls: bool, buckets: bool):
+        self._name, self._urls, self._buckets = name, urls, buckets
+        self.syntactic_help = "a path or a URL" if urls or buckets else "a path"
 
     def parse(self, argument: str | Path) -> Path | str:
         if self._urls and is_url(argument):
             return str(argument)
+        if self._buckets and is_url(argument):
+            from wavenet_ae.system import buckets  # a path needs none of its libraries
+
+            return buckets.path(f"--{self._name}", str(argument))
         return local_path(f"--{self._name}", argument)
 
     def flag_type(self) -> str:
@@ -66,12 +70,14 @@ def define_path(
     required: bool = False,
     multiple: bool = False,
     urls: bool = False,
+    buckets: bool = False,
 ) -> flags.FlagHolder:
     """Defines a flag whose value is a `Path`, or a list of them where it can be repeated.
 
-    Where there may be `urls`, such a value is a str.
+    Where there may be `urls`, such a value is a str; where there may be `buckets`, gs://BUCKET/FOLDER
+    is a path, too.
     """
-    parser, serializer = _PathParser(name, urls), flags.ArgumentSerializer()
+    parser, serializer = _PathParser(name, urls, buckets), flags.ArgumentSerializer()
     if multiple:
         holder = flags.DEFINE_multi(parser, serializer, name, default, help_text)
     else:

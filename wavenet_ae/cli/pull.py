@@ -27,9 +27,10 @@ def main() -> None:
     """Fetches the model and says what it is."""
     if not is_url(_SOURCE.value):
         raise UserError(f"{_SOURCE.value} is not a URL: a folder on this machine needs no pull.")
-    from wavenet_ae.training import remote, trained
+    from wavenet_ae.system import downloads
+    from wavenet_ae.training import trained
 
-    remote.check_new(_OUTPUT.value)
+    downloads.check_new(_OUTPUT.value)
     model = trained.load_trained(_SOURCE.value)
-    remote.copy(model.folder, _OUTPUT.value)
+    downloads.copy(model.folder, _OUTPUT.value)
     print(f"{_OUTPUT.value}: {model.config['task']}, step {model.step}, {model.fingerprint}")

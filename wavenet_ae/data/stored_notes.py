@@ -7,6 +7,7 @@ its `nsynth`, and ten times as long for a sound that is stored as floats.
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, SupportsIndex
 
 import grain.python as grain
@@ -19,8 +20,9 @@ from tensorflow_datasets.core import splits as tfds_splits
 from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from wavenet_ae.data import nsynth
+from wavenet_ae.system import downloads
 from wavenet_ae.system.errors import UserError
-from wavenet_ae.system.settings import local_path
+from wavenet_ae.system.settings import is_url, local_path
 
 _INFO = "dataset_info.json"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -43,11 +45,14 @@ def find(name: str, data_dir: str) -> StoredDataset:
 
     Args:
         name: as TFDS has it: `nsynth_json/by_note`, `nsynth/full` or `nsynth/full:2.3.3`.
-        data_dir: TFDS's folder of datasets; `~` is the home folder.
+        data_dir: TFDS's folder of datasets; `~` is the home folder. Of a URL the dataset is fetched
+            into the cache, since records cannot be read at random over a network.
 
     Raises:
         UserError: it is not there, or stored in a way that cannot be read at random.
     """
+    if is_url(data_dir):
+        data_dir = str(_fetch(name, data_dir.rstrip("/")))
     folder = epath.Path(local_path("data_dir", data_dir))
     prefix, _, version = name.partition(":")
     built = [path for path in _folders(folder / prefix) if (path / _INFO).exists()]
@@ -78,6 +83,30 @@ def find(name: str, data_dir: str) -> StoredDataset:
             f" convert it with wavenet-ae prepare-nsynth --tfrecord={path} --data_dir=ANOTHER."
         )
     return StoredDataset(path, dataset_infos.get_split_dict_from_proto(info, path))
+
+
+def _fetch(name: str, data_dir: str) -> Path:
+    """Returns a local folder that holds the dataset's newest version, or the one that it names."""
+    prefix, _, wanted = name.partition(":")
+
+    def choose(system: Any, root: str) -> downloads.Files:
+        listed = {
+            f"{prefix}/{n}": i for n, i in downloads.listing(system, f"{root}/{prefix}").items()
+        }
+        infos = [n.split("/") for n in listed if n.endswith(f"/{_INFO}")]
+        versions = [
+            n[-2] for n in infos if n[:-2] == prefix.split("/") and _VERSION.fullmatch(n[-2])
+        ]
+        versions = [v for v in versions if wanted in ("", v)]
+        if not versions:
+            raise UserError(
+                f"there is no dataset {name!r} in {data_dir}: build it here with wavenet-ae "
+                "build-dataset or prepare-nsynth, and copy it there."
+            )
+        newest = max(versions, key=lambda version: tuple(map(int, version.split("."))))
+        return {n: i for n, i in listed.items() if n.startswith(f"{prefix}/{newest}/")}
+
+    return downloads.fetch(data_dir, choose, f"{data_dir}/{name}")
 
 
 def _folders(path: epath.Path) -> list[epath.Path]:

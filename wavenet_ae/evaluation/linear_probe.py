@@ -24,8 +24,7 @@ from wavenet_ae.system import processes
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import (
     DATASET_NAME,
-    LOCAL_PATH,
-    MODEL,
+    PATH_OR_URL,
     POSITIVE,
     SEED,
     TEXT,
@@ -46,8 +45,8 @@ LABELS = ("pitch", "family", "quality", "source")
 _RULES: Rules = {
     "experiment": TEXT,
     "seed": SEED,
-    "models": dict.fromkeys(SLOTS, optional(or_none(MODEL))),
-    "dataset": {"name": or_none(DATASET_NAME), "data_dir": or_none(LOCAL_PATH)},
+    "models": dict.fromkeys(SLOTS, optional(or_none(PATH_OR_URL))),
+    "dataset": {"name": or_none(DATASET_NAME), "data_dir": or_none(PATH_OR_URL)},
     "train_split": TEXT,
     "test_split": TEXT,
     "num_train_notes": or_none(whole(2)),

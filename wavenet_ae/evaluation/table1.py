@@ -32,9 +32,8 @@ from wavenet_ae.system import processes
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import (
     DATASET_NAME,
-    LOCAL_PATH,
-    MODEL,
     NOT_NEGATIVE,
+    PATH_OR_URL,
     SEED,
     SHARE,
     TEXT,
@@ -70,8 +69,8 @@ _ROWS_PER_DEVICE = 8
 
 _RULES: Rules = {
     "experiment": TEXT,
-    **dict.fromkeys(("classifier", *MODELS), or_none(MODEL)),
-    "dataset": {"name": or_none(DATASET_NAME), "data_dir": or_none(LOCAL_PATH)},
+    **dict.fromkeys(("classifier", *MODELS), or_none(PATH_OR_URL)),
+    "dataset": {"name": or_none(DATASET_NAME), "data_dir": or_none(PATH_OR_URL)},
     "split": TEXT,
     "num_notes": or_none(whole(1)),
     "temperature": NOT_NEGATIVE,

@@ -162,5 +162,4 @@ DATASET_NAME = Rule(
     "a dataset's name, such as nsynth_json/by_note",
     lambda x: isinstance(x, str) and re.fullmatch(r"[\w-]+(/[\w-]+)?(:[\d.]+)?", x) is not None,
 )
-LOCAL_PATH = Rule("a path on this machine, not a URL", _is_local_path)
-MODEL = Rule("the path or the URL of a model", lambda x: is_url(x) or _is_local_path(x))
+PATH_OR_URL = Rule("a path or a URL", lambda x: is_url(x) or _is_local_path(x))

@@ -21,12 +21,14 @@ from orbax.checkpoint import v1 as ocp
 
 from wavenet_ae.system import atomic_file, processes
 from wavenet_ae.system.errors import MachineError, UserError
+from wavenet_ae.system.settings import is_url
 from wavenet_ae.training import older_layouts
 from wavenet_ae.training.agreement import Agreement
 from wavenet_ae.training.progress import Progress
 from wavenet_ae.training.state import TrainState
 
 FOLDER = "checkpoints"
+METADATA_FILE = "_CHECKPOINT_METADATA"  # by Orbax
 # In separate folders, so that evaluation and synthesis read no optimiser state.
 _WEIGHTS, _TRAIN_STATE = "trained", "training"
 _CHECKSUMS = "checksums"
@@ -37,6 +39,14 @@ _SAVE_TIMEOUT_S, _WEEK_S = 300, 7 * 24 * 3600
 # TensorStore refuses any path with the second kind.
 _NOT_TO_WRITE = re.compile(r"[][*?]")
 _NOT_TO_READ = re.compile(r"\\|\*\*|[\ud800-\udfff]")
+
+_UNWRITABLE = re.compile(
+    r"No space left on device|Permission denied|Failed writing|PERMISSION_DENIED|UNAUTHENTICATED"
+    r"|UNAVAILABLE|DEADLINE_EXCEEDED|NOT_FOUND|Error writing"
+)
+_UNREADABLE = re.compile(
+    r"RESOURCE_EXHAUSTED|PERMISSION_DENIED|UNAUTHENTICATED|UNAVAILABLE|DEADLINE_EXCEEDED"
+)
 
 _Read = TypeVar("_Read")
 
@@ -62,7 +72,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         every_minutes: float | None = None,
         keep_last: int = 3,
     ):
-        self._folder = (workdir / FOLDER).absolute()
+        self._folder = _folder(workdir)
         logging.getLogger("absl").addFilter(_is_no_background_error)
         self._agreement = Agreement(mesh)
         self._every_s = float("inf") if every_minutes is None else 60 * every_minutes
@@ -144,13 +154,13 @@ class Checkpoints(contextlib.AbstractContextManager):
     def _raising_machine_errors(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, ValueError) as error:  # TensorStore's are ValueErrors
-            known = re.search(
-                r"No space left on device|Permission denied|Failed writing", str(error)
-            )
-            if not known and not isinstance(error, OSError):
+        except UserError:
+            raise
+        except Exception as error:  # TensorStore's are ValueErrors, a bucket's of many kinds
+            known = _UNWRITABLE.search(str(error))
+            if not known and not isinstance(error, OSError) and not _is_of_network(error):
                 raise
-            reason = known[0] if known else error.strerror or error
+            reason = known[0] if known else getattr(error, "strerror", None) or error
             raise MachineError(
                 f"a checkpoint cannot be written to {self._folder} ({reason}): the earlier ones "
                 "are kept: correct this, and the same command resumes from the last."
@@ -208,7 +218,7 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | N
     """
     # Process 0's: on network storage the others may not see the newest one yet.
     steps = json.loads(processes.gather_texts(json.dumps(_steps(workdir)))[0])
-    folders = [(workdir / FOLDER).absolute() / str(step) for step in reversed(steps)]
+    folders = [_folder(workdir) / str(step) for step in reversed(steps)]
     if not folders:
         return None
     with processes.barrier():
@@ -293,12 +303,18 @@ def _attempt(
         except Exception as error:  # damaged files make Orbax raise almost anything
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
             machine = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+            machine |= _is_of_network(error)
         gc.collect()  # reads under way warn when they are collected
-    if machine or "RESOURCE_EXHAUSTED" in reason:
+    if machine or _UNREADABLE.search(reason):
         raise MachineError(
             f"the checkpoint {folder} cannot be read ({reason}): correct this and start again."
         )
     return None, reason
+
+
+def _is_of_network(error: Exception) -> bool:
+    """Tells whether a bucket's file system raised it."""
+    return type(error).__module__.partition(".")[0] in ("aiohttp", "gcsfs", "google")
 
 
 @contextlib.contextmanager
@@ -366,7 +382,7 @@ def check_path(folder: Path, *, writing: bool) -> None:
         folder: of a run.
         writing: whether to write there, not only to read.
     """
-    path = str(folder.absolute())
+    path = str(folder if is_url(folder) else folder.absolute())
     if found := _NOT_TO_READ.search(path) or (writing and _NOT_TO_WRITE.search(path)):
         raise UserError(
             f"{path!r} has {found[0]!r} in its path, with which checkpoints cannot be "
@@ -404,7 +420,7 @@ def load_weights(
     )
     check_path(workdir, writing=False)
     step = max(_steps(workdir)) if step is None else step
-    folder = (workdir / FOLDER).absolute() / str(step)
+    folder = _folder(workdir) / str(step)
     if not folder.exists():
         raise UserError(f"there is no checkpoint {folder}: there are {_steps(workdir)}.")
     saved, damage = _attempt(_load, folder, {_WEIGHTS: abstract})
@@ -421,13 +437,40 @@ def save_weights(workdir: Path, params: Any, model_state: Any, step: int) -> Non
     """Writes a checkpoint of only averaged weights, for evaluation and generation."""
     trees = {_WEIGHTS: {"params": params, "model_state": model_state}}
     ocp.save_checkpointables(
-        (workdir / FOLDER).absolute() / str(step),
+        _folder(workdir) / str(step),
         trees,
         custom_metadata={_CHECKSUMS: _checksums(trees)},
     )
 
 
-def _steps(workdir: Path) -> list[int]:
+def _folder(workdir: Path) -> Path:
     folder = workdir / FOLDER
-    steps = [int(p.name) for p in folder.iterdir() if p.name.isdigit()] if folder.is_dir() else []
-    return sorted(steps)
+    return folder if is_url(folder) else folder.absolute()
+
+
+def _steps(workdir: Path) -> list[int]:
+    """Lists the checkpoints that are complete."""
+    folder = workdir / FOLDER
+    found = [p for p in folder.iterdir() if p.name.isdigit()] if folder.is_dir() else []
+    if is_url(folder):
+        found = [path for path in found if _is_committed(path)]
+    return sorted(int(path.name) for path in found)
+
+
+def _is_committed(folder: Path) -> bool:
+    """Tells whether a checkpoint in a bucket is complete, and marks one that was copied there.
+
+    On a disk Orbax renames a folder when it is complete, in a bucket it adds a file: it deletes
+    what lacks it.
+    """
+    mark = folder / "commit_success.txt"
+    if mark.exists():
+        return True
+    try:
+        metadata = json.loads((folder / METADATA_FILE).read_text())
+        complete = bool(metadata["commit_timestamp_nsecs"])
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        return False
+    if complete and jax.process_index() == 0:
+        mark.write_text("copied")
+    return complete

@@ -11,6 +11,7 @@ import jax
 
 from wavenet_ae import tasks
 from wavenet_ae.system import processes
+from wavenet_ae.system.buckets import Uploads
 from wavenet_ae.system.errors import Stopped
 from wavenet_ae.training import setup, sharding
 from wavenet_ae.training import workdir as workdirs
@@ -34,6 +35,7 @@ class _Run(NamedTuple):
     evaluate: Callable[[TrainState], dict[str, float] | None]
     baselines: Mapping[str, float]
     log: MetricsLog
+    uploads: Uploads
     stop: StopRequest
     summarize: Callable[[TrainState], MediaSummaries]
 
@@ -55,7 +57,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
     config, task, notes = setup.check(config, mesh)
     with contextlib.ExitStack() as stack:
         enter = stack.enter_context
-        enter(workdirs.locked(workdir))
+        check_owned = enter(workdirs.locked(workdir))
         with processes.barrier():
             workdirs.check_config_compatible(config, workdir)
         stop = enter(StopRequest(mesh))
@@ -75,10 +77,12 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
         batch = sharding.to_global(next(batches), mesh)
         train_step = _compile(make_train_step(config, task, mesh), state, batch)
         steps = progress.step, config["num_steps"]
-        log = enter(MetricsLog(workdir, *steps, batch["audio"].size, progress.owes_evaluation))
-        profiler = enter(Profiler(workdir, config["profile_steps"]))
+        uploads = enter(Uploads(workdir, check_owned))
+        owes = progress.owes_evaluation
+        log = enter(MetricsLog(workdir, uploads, *steps, batch["audio"].size, owes))
+        profiler = enter(Profiler(uploads.folder, workdir, config["profile_steps"]))
         show = functools.partial(summarize, config, task)
-        run = _Run(config, checkpoints, evaluate, baselines, log, stop, show)
+        run = _Run(config, checkpoints, evaluate, baselines, log, uploads, stop, show)
 
         if progress.owes_evaluation:
             _finish_step(run, state, progress)
@@ -150,4 +154,5 @@ def _save(
         _write_line(run, progress)
     progress.fetch(run.config["max_skipped_steps"])
     with run.log.clock_stopped():
+        run.uploads.flush()  # a checkpoint's metrics are stored before it is
         run.checkpoints.save(state, progress, valid_loss)

@@ -16,11 +16,15 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tqdm import tqdm
 
 from wavenet_ae.system import atomic_file
+from wavenet_ae.system.buckets import Uploads
 from wavenet_ae.system.errors import MachineError, UserError, write_error
+from wavenet_ae.system.settings import is_url
 
 METRICS_FILE = "metrics.jsonl"
 # Apart from the metrics, which an interruption leaves bit for bit as they would have been.
 TIMING_FILE = "timing.jsonl"
+# Of a file of TensorBoard's events in a bucket, where it is written anew whenever it grows.
+_PART_BYTES = 2**20
 
 
 class MediaSummaries(NamedTuple):
@@ -66,6 +70,7 @@ class MetricsLog(contextlib.AbstractContextManager):
 
     Args:
         workdir: the run's folder.
+        uploads: of the folder where it writes to the workdir.
         first_step: updates done before; what an interrupted run logged after them is dropped,
             since it will be logged again.
         num_steps: of the whole run, for the progress bar.
@@ -76,12 +81,14 @@ class MetricsLog(contextlib.AbstractContextManager):
     def __init__(
         self,
         workdir: Path,
+        uploads: Uploads,
         first_step: int,
         num_steps: int,
         samples_per_step: int,
         owes_line: bool = False,
     ):
         self._active = jax.process_index() == 0
+        self._workdir = workdir
         self._samples_per_step = samples_per_step
         self._timed_step, self._timed_since = first_step, time.monotonic()
         self._bar = tqdm(
@@ -94,13 +101,13 @@ class MetricsLog(contextlib.AbstractContextManager):
         )
         if not self._active:
             return
+        self._uploads = uploads
         self._metrics, self._timing = (
-            _append_after(workdir, file, first_step - owes_line)
+            _append_after(workdir, uploads.folder, file, first_step - owes_line)
             for file in (METRICS_FILE, TIMING_FILE)
         )
-        with _writing(workdir / "events"):
-            # In this thread: tensorboardX's own would not report a full disk, and block later.
-            self._board = EventsWriter(str(workdir / "events"))
+        self._board = self._open_board()
+        with _writing(Path(self._board._file_name)):
             started = SessionLog(status=SessionLog.START)
             self._board.write_event(Event(step=first_step + 1, session_log=started))
 
@@ -112,6 +119,14 @@ class MetricsLog(contextlib.AbstractContextManager):
             # Every line has been written, or its failure reported.
             with contextlib.suppress(OSError):
                 file.close()
+
+    def _open_board(self) -> EventsWriter:
+        events = self._uploads.folder / "events"
+        # One of an earlier run in the bucket may have begun in the same second.
+        suffix = f".{time.time_ns()}" if is_url(self._workdir) else ""
+        with _writing(events):
+            # In this thread: tensorboardX's own would not report a full disk, and block later.
+            return EventsWriter(str(events), suffix)
 
     def progress(self, step: int) -> None:
         """Moves the progress bar."""
@@ -140,6 +155,7 @@ class MetricsLog(contextlib.AbstractContextManager):
             _append(self._timing, {"step": step, "samples_per_second": speed})
             self._add_event(step, summary.scalar("train/samples_per_second", speed))
         self._timed_step, self._timed_since = step, now
+        self._uploads.start()
 
     def write_summaries(self, step: int, summaries: MediaSummaries) -> None:
         """Writes sounds and pictures to TensorBoard; for process 0 only."""
@@ -154,14 +170,17 @@ class MetricsLog(contextlib.AbstractContextManager):
             for value in values:
                 self._board.write_event(Event(wall_time=time.time(), step=step, summary=value))
             self._board.flush()
+            if is_url(self._workdir) and Path(self._board._file_name).stat().st_size > _PART_BYTES:
+                self._board.close()  # which is then uploaded for the last time
+                self._board = self._open_board()
 
 
-def _append_after(workdir: Path, file: str, step: int) -> IO[str]:
-    """Drops the lines after a step, and opens the file for appending."""
+def _append_after(workdir: Path, folder: Path, file: str, step: int) -> IO[str]:
+    """Writes a workdir's lines up to a step to the folder, and opens the file for appending."""
     kept = [line for line in read_metrics(workdir, file) if line["step"] <= step]
-    with atomic_file.replacing(workdir / file) as temporary:
+    with atomic_file.replacing(folder / file) as temporary:
         temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
-    return (workdir / file).open("a")
+    return (folder / file).open("a")
 
 
 def _append(file: IO[str], line: Mapping[str, float]) -> None:

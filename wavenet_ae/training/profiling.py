@@ -16,12 +16,13 @@ class Profiler(contextlib.AbstractContextManager):
     """Writes a trace of some steps of this process to `workdir/plugins/profile`.
 
     Args:
-        workdir: the run's folder.
+        folder: to write to.
+        workdir: the run's folder, where it will be found.
         num_steps: how many to trace, from the third step after this start; 0 for none.
     """
 
-    def __init__(self, workdir: Path, num_steps: int):
-        self._workdir = workdir
+    def __init__(self, folder: Path, workdir: Path, num_steps: int):
+        self._folder, self._workdir = folder, workdir
         self._traced = range(_FIRST_STEPS, _FIRST_STEPS + num_steps)
         self._done = 0
         self._running = False
@@ -32,7 +33,7 @@ class Profiler(contextlib.AbstractContextManager):
     def run(self, number: int, step: Callable[..., Any], *arguments: Any) -> Any:
         """Runs one step, which the trace shows by its number, and returns its results."""
         if self._traced and self._done == self._traced.start:
-            jax.profiler.start_trace(self._workdir)
+            jax.profiler.start_trace(self._folder)
             self._running = True
         with jax.profiler.StepTraceAnnotation("train", step_num=number):
             results = step(*arguments)

@@ -13,15 +13,15 @@ from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import (
     BELOW_ONE,
     DATASET_NAME,
-    LOCAL_PATH,
-    MODEL,
     NOT_NEGATIVE,
+    PATH_OR_URL,
     POSITIVE,
     SEED,
     SHARE,
     Rules,
     check,
     choice,
+    is_url,
     local_path,
     number,
     or_none,
@@ -48,10 +48,10 @@ _RULES: Rules = {
     "checkpoint_every_minutes": or_none(NOT_NEGATIVE),
     "summarize_every_steps": whole(0),
     "profile_steps": whole(0),
-    "init_from": or_none(MODEL),
+    "init_from": or_none(PATH_OR_URL),
     "dataset": {
         "name": DATASET_NAME,
-        "data_dir": LOCAL_PATH,
+        "data_dir": PATH_OR_URL,
         "num_workers": whole(0, _MOST_WORKERS),
         "gain_db": number(
             f"between 0 and {_LARGEST_GAIN_DB} dB", lambda x: 0 <= x <= _LARGEST_GAIN_DB
@@ -113,5 +113,7 @@ def check_memory(config: Mapping[str, Any], task: tasks.Task) -> None:
 
 def with_absolute_paths(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the configuration with a folder of data that does not depend on the current one."""
-    data_dir = str(local_path("config.dataset.data_dir", config["dataset"]["data_dir"]).absolute())
+    data_dir = config["dataset"]["data_dir"]
+    if not is_url(data_dir):
+        data_dir = str(local_path("config.dataset.data_dir", data_dir).absolute())
     return {**config, "dataset": {**config["dataset"], "data_dir": data_dir}}

@@ -18,7 +18,7 @@ from jax.typing import DTypeLike
 
 import wavenet_ae
 from wavenet_ae import pretrained, tasks
-from wavenet_ae.system import atomic_file
+from wavenet_ae.system import atomic_file, downloads
 from wavenet_ae.system.errors import UserError, write_error
 from wavenet_ae.system.settings import is_url, local_path
 from wavenet_ae.training import checkpoint, remote
@@ -202,7 +202,7 @@ def _damage_forgotten(source: str | Path, folder: Path) -> Iterator[None]:
         yield
     except UserError:
         if is_url(source):
-            remote.forget(folder)
+            downloads.forget(folder)
         raise
 
 

@@ -1,18 +1,20 @@
 """The folder of a run: its lock, and whether the run is compatible with its content."""
 
 import contextlib
+import functools
 import json
 import os
 import secrets
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from wavenet_ae.system import atomic_file, locks, processes
+from wavenet_ae.system import atomic_file, buckets, locks, processes
 from wavenet_ae.system.errors import UserError, write_error
+from wavenet_ae.system.settings import is_url
 from wavenet_ae.training import checkpoint, trained
 from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE
 
@@ -20,8 +22,13 @@ _LOCK_FILE = ".lock"
 
 
 @contextlib.contextmanager
-def locked(workdir: Path) -> Iterator[None]:
+def locked(workdir: Path) -> Iterator[Callable[[], None]]:
     """Creates and locks the folder until the block ends or the process dies.
+
+    A bucket has no locks: there the newest run owns the folder.
+
+    Yields:
+        A function that raises a UserError if another run has taken the folder over.
 
     Raises:
         UserError: the folder cannot be created or hold checkpoints, another run uses it, or it is
@@ -29,11 +36,42 @@ def locked(workdir: Path) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         with processes.barrier():
-            token = stack.enter_context(_held_lock(workdir)) if jax.process_index() == 0 else ""
+            hold = _ownership if is_url(workdir) else _held_lock
+            token = stack.enter_context(hold(workdir)) if jax.process_index() == 0 else ""
         token = processes.gather_texts(token)[0]
         with processes.barrier():
             _check_shared(workdir, token)
-        yield
+        yield functools.partial(_check_owned, workdir, token)
+
+
+@contextlib.contextmanager
+def _ownership(workdir: Path) -> Iterator[str]:
+    """Takes a folder in a bucket over from any other run."""
+    path, token = workdir / _LOCK_FILE, _token()
+    with buckets.errors_explained(workdir):
+        if path.exists():
+            processes.print_once(
+                f"the last run in {workdir} was killed or is still there "
+                f"({path.read_text().strip()}): if it is, it ends before it saves again"
+            )
+        path.write_text(f"{token}\n")
+    yield token
+    with contextlib.suppress(Exception):  # what is left says only how the run ended
+        if path.read_text().strip() == token:
+            path.unlink()
+
+
+def _check_owned(workdir: Path, token: str) -> None:
+    if not is_url(workdir):
+        return
+    with buckets.errors_explained(workdir), contextlib.suppress(FileNotFoundError):
+        owner = (workdir / _LOCK_FILE).read_text().strip()
+        if owner != token:
+            raise UserError(f"{workdir} was taken over by another run ({owner}): this one ends.")
+
+
+def _token() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(8)}"
 
 
 @contextlib.contextmanager
@@ -59,7 +97,7 @@ def _held_lock(workdir: Path) -> Iterator[str]:
             processes.print_once(
                 f"{workdir} cannot be locked: make sure that no second run uses it"
             )
-        token = f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(8)}"
+        token = _token()
         try:
             file.truncate(0)
             file.write(f"{token}\n".encode())

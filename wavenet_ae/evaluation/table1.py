@@ -85,7 +85,7 @@ _RULES: Rules = {
 Scores = dict[str, dict[str, np.ndarray]]
 
 
-def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
+def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
     """Reconstructs the notes of a split with both models, and scores notes and reconstructions.
 
     Reconstructions that an earlier call generated from the same weights and settings are reused.
@@ -94,6 +94,10 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
         config: `experiments/configs/table1.py` documents the settings.
         workdir: the folder to write: `table1.json`, `table1.md`, `report.html`, `notes.jsonl` with
             the scores of every note, and the sounds.
+
+    Returns:
+        The columns of each row, each with its mean and 95 % interval; in processes other than the
+        first, nothing.
 
     Raises:
         UserError: a checkpoint is of the wrong kind, the data or the split does not exist, or
@@ -114,7 +118,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
         scores = _score(classifier, codecs, notes, workdir)
     scores = _gather(scores)
     if jax.process_index() != 0:
-        return
+        return {}
     everything = notes if share.count == 1 else read_split(*where)
     found = {
         "data": {
@@ -142,6 +146,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> None:
     shown = _show(notes, codecs, workdir, config["num_shown"])
     page = FILES.write(workdir, table1_document.document(found, shown), found)
     print(f"{page}: scores of {len(everything.notes)} notes")
+    return found["rows"]
 
 
 def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Codec]]:

@@ -41,6 +41,8 @@ def path(name: str, url: str) -> Path:
 def errors_explained(path: Path) -> Iterator[None]:
     """Raises one sentence for whatever a bucket's file system raises in the block.
 
+    A path on this machine is let through.
+
     Raises:
         UserError: there is no such bucket, or no permission.
         MachineError: of other errors, after which the same command may succeed later.
@@ -50,6 +52,8 @@ def errors_explained(path: Path) -> Iterator[None]:
     except (AttributeError, NameError, TypeError, UserError):
         raise  # a defect, or explained already
     except Exception as error:  # of gcsfs, Google's authentication, or aiohttp
+        if not is_url(path):
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         refused = isinstance(error, FileNotFoundError | PermissionError)
         refused |= reason.startswith("Forbidden") or getattr(error, "code", 0) in (401, 403, 404)

@@ -28,7 +28,8 @@ from wavenet_ae.training.progress import Progress
 from wavenet_ae.training.state import TrainState
 
 FOLDER = "checkpoints"
-METADATA_FILE = "_CHECKPOINT_METADATA"  # by Orbax
+# By Orbax; the second only in buckets.
+METADATA_FILE, _COMMITTED = "_CHECKPOINT_METADATA", "commit_success.txt"
 # In separate folders, so that evaluation and synthesis read no optimiser state.
 _WEIGHTS, _TRAIN_STATE = "trained", "training"
 _CHECKSUMS = "checksums"
@@ -73,6 +74,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         keep_last: int = 3,
     ):
         self._folder = _folder(workdir)
+        _mark_copied(workdir)
         logging.getLogger("absl").addFilter(_is_no_background_error)
         self._agreement = Agreement(mesh)
         self._every_s = float("inf") if every_minutes is None else 60 * every_minutes
@@ -217,8 +219,8 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | N
         MachineError: a checkpoint cannot be read now, damaged or not.
     """
     # Process 0's: on network storage the others may not see the newest one yet.
-    steps = json.loads(processes.gather_texts(json.dumps(_steps(workdir)))[0])
-    folders = [_folder(workdir) / str(step) for step in reversed(steps)]
+    found = json.loads(processes.gather_texts(json.dumps(steps(workdir)))[0])
+    folders = [_folder(workdir) / str(step) for step in reversed(found)]
     if not folders:
         return None
     with processes.barrier():
@@ -392,7 +394,7 @@ def check_path(folder: Path, *, writing: bool) -> None:
 
 def has_checkpoint(workdir: Path) -> bool:
     """Returns whether there is a checkpoint, without creating its folder as Orbax would."""
-    return bool(_steps(workdir))
+    return bool(steps(workdir))
 
 
 def load_weights(
@@ -419,10 +421,10 @@ def load_weights(
         {"params": params, "model_state": model_state},
     )
     check_path(workdir, writing=False)
-    step = max(_steps(workdir)) if step is None else step
+    step = max(steps(workdir)) if step is None else step
     folder = _folder(workdir) / str(step)
     if not folder.exists():
-        raise UserError(f"there is no checkpoint {folder}: there are {_steps(workdir)}.")
+        raise UserError(f"there is no checkpoint {folder}: there are {steps(workdir)}.")
     saved, damage = _attempt(_load, folder, {_WEIGHTS: abstract})
     if saved is None:
         raise UserError(
@@ -448,29 +450,33 @@ def _folder(workdir: Path) -> Path:
     return folder if is_url(folder) else folder.absolute()
 
 
-def _steps(workdir: Path) -> list[int]:
-    """Lists the checkpoints that are complete."""
+def steps(workdir: Path) -> list[int]:
+    """Lists the checkpoints of a run that are complete, the oldest first."""
+    return sorted(int(path.name) for path in _numbered(workdir) if _is_committed(path))
+
+
+def _numbered(workdir: Path) -> list[Path]:
     folder = workdir / FOLDER
-    found = [p for p in folder.iterdir() if p.name.isdigit()] if folder.is_dir() else []
-    if is_url(folder):
-        found = [path for path in found if _is_committed(path)]
-    return sorted(int(path.name) for path in found)
+    return [p for p in folder.iterdir() if p.name.isdigit()] if folder.is_dir() else []
 
 
 def _is_committed(folder: Path) -> bool:
-    """Tells whether a checkpoint in a bucket is complete, and marks one that was copied there.
-
-    On a disk Orbax renames a folder when it is complete, in a bucket it adds a file: it deletes
-    what lacks it.
-    """
-    mark = folder / "commit_success.txt"
-    if mark.exists():
+    """Tells whether Orbax has finished a checkpoint, which in a bucket has its name before that."""
+    if not is_url(folder) or (folder / _COMMITTED).exists():
         return True
     try:
         metadata = json.loads((folder / METADATA_FILE).read_text())
-        complete = bool(metadata["commit_timestamp_nsecs"])
+        return bool(metadata["commit_timestamp_nsecs"])
     except (FileNotFoundError, KeyError, TypeError, ValueError):
         return False
-    if complete and jax.process_index() == 0:
-        mark.write_text("copied")
-    return complete
+
+
+def _mark_copied(workdir: Path) -> None:
+    """Marks checkpoints that were copied from a disk into a bucket as Orbax does in a bucket.
+
+    What is not marked it deletes.
+    """
+    if is_url(workdir) and jax.process_index() == 0:
+        for folder in _numbered(workdir):
+            if _is_committed(folder) and not (folder / _COMMITTED).exists():
+                (folder / _COMMITTED).write_text("copied")

@@ -65,6 +65,55 @@ def read_metrics(workdir: Path, file: str = METRICS_FILE) -> list[dict[str, floa
     return metrics
 
 
+class ScalarLog(contextlib.AbstractContextManager):
+    """Writes numbers by step to `metrics.jsonl` and to TensorBoard.
+
+    Args:
+        workdir: the folder, which may be in a bucket.
+        uploads: of the folder where it writes to the workdir.
+        kept_steps: lines of later steps are dropped.
+        next_step: that will be written next; TensorBoard drops what it has of this and later ones.
+    """
+
+    def __init__(self, workdir: Path, uploads: Uploads, kept_steps: int, next_step: int):
+        self._workdir, self._uploads = workdir, uploads
+        self._metrics = _append_after(workdir, uploads.folder, METRICS_FILE, kept_steps)
+        self._board = self._open_board()
+        with _writing(Path(self._board._file_name)):
+            started = SessionLog(status=SessionLog.START)
+            self._board.write_event(Event(step=next_step, session_log=started))
+
+    def __exit__(self, *exception) -> None:
+        for file in (self._metrics, self._board):
+            # Every line has been written, or its failure reported.
+            with contextlib.suppress(OSError):
+                file.close()
+
+    def _open_board(self) -> EventsWriter:
+        events = self._uploads.folder / "events"
+        # One of an earlier run in the bucket may have begun in the same second.
+        suffix = f".{time.time_ns()}" if is_url(self._workdir) else ""
+        with _writing(events):
+            # In this thread: tensorboardX's own would not report a full disk, and block later.
+            return EventsWriter(str(events), suffix)
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Appends a line to `metrics.jsonl`, and writes it to TensorBoard."""
+        _append(self._metrics, {"step": step, **scalars})
+        self.add_event(step, *(summary.scalar(name, value) for name, value in scalars.items()))
+        self._uploads.start()
+
+    def add_event(self, step: int, *values: summary.Summary) -> None:
+        """Writes to TensorBoard only."""
+        with _writing(Path(self._board._file_name)):
+            for value in values:
+                self._board.write_event(Event(wall_time=time.time(), step=step, summary=value))
+            self._board.flush()
+            if is_url(self._workdir) and Path(self._board._file_name).stat().st_size > _PART_BYTES:
+                self._board.close()  # which is then uploaded for the last time
+                self._board = self._open_board()
+
+
 class MetricsLog(contextlib.AbstractContextManager):
     """Writes a run's metrics; in processes other than the first it writes nothing.
 
@@ -88,7 +137,6 @@ class MetricsLog(contextlib.AbstractContextManager):
         owes_line: bool = False,
     ):
         self._active = jax.process_index() == 0
-        self._workdir = workdir
         self._samples_per_step = samples_per_step
         self._timed_step, self._timed_since = first_step, time.monotonic()
         self._bar = tqdm(
@@ -99,34 +147,17 @@ class MetricsLog(contextlib.AbstractContextManager):
             disable=not self._active,
             mininterval=1.0,
         )
-        if not self._active:
-            return
-        self._uploads = uploads
-        self._metrics, self._timing = (
-            _append_after(workdir, uploads.folder, file, first_step - owes_line)
-            for file in (METRICS_FILE, TIMING_FILE)
-        )
-        self._board = self._open_board()
-        with _writing(Path(self._board._file_name)):
-            started = SessionLog(status=SessionLog.START)
-            self._board.write_event(Event(step=first_step + 1, session_log=started))
+        if self._active:
+            kept = first_step - owes_line
+            self._timing = _append_after(workdir, uploads.folder, TIMING_FILE, kept)
+            self._log = ScalarLog(workdir, uploads, kept, first_step + 1)
 
     def __exit__(self, *exception) -> None:
         self._bar.close()
-        if not self._active:
-            return
-        for file in (self._metrics, self._timing, self._board):
-            # Every line has been written, or its failure reported.
+        if self._active:
+            self._log.__exit__()
             with contextlib.suppress(OSError):
-                file.close()
-
-    def _open_board(self) -> EventsWriter:
-        events = self._uploads.folder / "events"
-        # One of an earlier run in the bucket may have begun in the same second.
-        suffix = f".{time.time_ns()}" if is_url(self._workdir) else ""
-        with _writing(events):
-            # In this thread: tensorboardX's own would not report a full disk, and block later.
-            return EventsWriter(str(events), suffix)
+                self._timing.close()
 
     def progress(self, step: int) -> None:
         """Moves the progress bar."""
@@ -143,8 +174,7 @@ class MetricsLog(contextlib.AbstractContextManager):
         """Appends a line to `metrics.jsonl`, the speed to `timing.jsonl`, both to TensorBoard."""
         if not self._active:
             return
-        _append(self._metrics, {"step": step, **scalars})
-        self._add_event(step, *(summary.scalar(name, value) for name, value in scalars.items()))
+        self._log.write(step, scalars)
         shown = ("train/loss", "train/bits_per_sample", "valid/loss")
         postfix = {name: f"{scalars[name]:.3f}" for name in shown if name in scalars}
         self._bar.set_postfix(postfix, refresh=False)
@@ -153,26 +183,16 @@ class MetricsLog(contextlib.AbstractContextManager):
         if samples and now > self._timed_since:
             speed = samples / (now - self._timed_since)
             _append(self._timing, {"step": step, "samples_per_second": speed})
-            self._add_event(step, summary.scalar("train/samples_per_second", speed))
+            self._log.add_event(step, summary.scalar("train/samples_per_second", speed))
         self._timed_step, self._timed_since = step, now
-        self._uploads.start()
 
     def write_summaries(self, step: int, summaries: MediaSummaries) -> None:
         """Writes sounds and pictures to TensorBoard; for process 0 only."""
         for name, audio in summaries.audio.items():
             clipped = np.clip(audio, -1.0, 1.0)[:, None]
-            self._add_event(step, summary.audio(name, clipped, summaries.sample_rate_hz))
+            self._log.add_event(step, summary.audio(name, clipped, summaries.sample_rate_hz))
         for name, image in summaries.images.items():
-            self._add_event(step, summary.image(name, image, dataformats="HWC"))
-
-    def _add_event(self, step: int, *values: summary.Summary) -> None:
-        with _writing(Path(self._board._file_name)):
-            for value in values:
-                self._board.write_event(Event(wall_time=time.time(), step=step, summary=value))
-            self._board.flush()
-            if is_url(self._workdir) and Path(self._board._file_name).stat().st_size > _PART_BYTES:
-                self._board.close()  # which is then uploaded for the last time
-                self._board = self._open_board()
+            self._log.add_event(step, summary.image(name, image, dataformats="HWC"))
 
 
 def _append_after(workdir: Path, folder: Path, file: str, step: int) -> IO[str]:

@@ -41,7 +41,7 @@ SPECTRAL = {
 def untrained(config):
     task = tasks.create(config)
     weights = jax.jit(task.init)(jax.random.key(0))
-    return TrainedModel(Path("run"), config, task, *weights, step=0, fingerprint="f")
+    return TrainedModel(Path("run"), "run", config, task, *weights, step=0, fingerprint="f")
 
 
 def noise(*shape):
@@ -157,6 +157,6 @@ def test_embeddings_serve_as_codecs_say(wavenet, baseline):
     ],
 )
 def test_wrong_settings_are_named(config, settings, message):
-    trained = TrainedModel(Path("run"), json.loads(json.dumps(config)), *[None] * 5)
+    trained = TrainedModel(Path("run"), "run", json.loads(json.dumps(config)), *[None] * 5)
     with pytest.raises(UserError, match=message):
         codec.create(trained, **settings)

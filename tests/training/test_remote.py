@@ -58,6 +58,7 @@ def test_an_export_is_fetched_once_and_again_when_it_changes(bucket, monkeypatch
     url = "memory://bucket/export"
     model = load_trained(url, "wavenet")
     assert_same_model(model, load_trained(EXPORT))
+    assert model.describe()["folder"] == url
     opened = []
     plain_open = type(bucket).open
     monkeypatch.setattr(

@@ -140,7 +140,7 @@ def encode_split(codec: Codec, notes: SplitNotes, folder: Path, batch_size: int)
         UserError: the embeddings are not finite, or a file cannot be written.
     """
     parts = []
-    name = f"{notes.split} by {codec.trained.folder}"
+    name = f"{notes.split} by {codec.trained.name}"
     with processes.progress(total=len(notes.indices), unit="note", desc=f"encoding {name}") as bar:
         for part in range(_parts(notes)):
             embeddings = _read(_path(codec, notes, part, folder), codec)
@@ -179,7 +179,7 @@ def _encode(
         encoded = codec.encode(filled)[: len(rows)]
         if not np.isfinite(encoded).all():
             raise UserError(
-                f"{codec.trained.folder} encodes notes of the split {notes.split!r} as NaN or "
+                f"{codec.trained.name} encodes notes of the split {notes.split!r} as NaN or "
                 "infinity: name an earlier checkpoint, RUN/checkpoints/STEP."
             )
         batches.append(encoded)

@@ -88,14 +88,14 @@ def create(trained: TrainedModel, **settings: float | None) -> Codec:
     task = trained.config["task"]
     if task not in _CODECS:
         raise UserError(
-            f"{trained.folder} is a {task}, which has no embeddings: "
+            f"{trained.name} is a {task}, which has no embeddings: "
             f"name a run of {' or '.join(TASKS)}."
         )
     given = {name: value for name, value in settings.items() if value is not None}
     for name in given:
         if name not in _CODECS[task].__dataclass_fields__:
             raise UserError(
-                f"{name} is not a setting of {trained.folder}, which is a {task} model: "
+                f"{name} is not a setting of {trained.name}, which is a {task} model: "
                 "leave it out."
             )
     return _CODECS[task](trained, **given)

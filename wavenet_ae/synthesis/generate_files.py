@@ -231,7 +231,7 @@ def _generate_batch(
         for chunk in codec.generate(embedding, keys, pitch):
             if not np.isfinite(chunk).all():
                 raise UserError(
-                    f"{codec.trained.folder} decodes {batch[0].name} or another sound to NaN or "
+                    f"{codec.trained.name} decodes {batch[0].name} or another sound to NaN or "
                     "infinity: look at the embeddings, or name an earlier checkpoint."
                 )
             for row, writer in enumerate(writers):

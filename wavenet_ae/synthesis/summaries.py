@@ -38,7 +38,7 @@ def reconstruct_notes(config: Mapping[str, Any], task: Task, state: TrainState) 
     chosen = [notes[int(i)] for i in np.linspace(0, len(notes) - 1, min(_NUM_NOTES, len(notes)))]
     originals = np.stack([note["audio"] for note in chosen])
     weights = jax.device_get((state.ema_params, state.model_state, state.step))
-    trained = TrainedModel(Path(), dict(config), task, *weights, fingerprint="")
+    trained = TrainedModel(Path(), "", dict(config), task, *weights, fingerprint="")
     model = codec.create(trained)
     chunks = model.generate(
         model.encode(originals),

@@ -54,6 +54,7 @@ class TrainedModel(NamedTuple):
 
     Attributes:
         folder: that it was read from.
+        name: its URL, or that folder, for messages and results.
         config: the run's resolved configuration.
         task: with the model.
         params: the averaged parameters.
@@ -63,6 +64,7 @@ class TrainedModel(NamedTuple):
     """
 
     folder: Path
+    name: str
     config: dict[str, Any]
     task: tasks.Task
     params: Any
@@ -84,7 +86,7 @@ class TrainedModel(NamedTuple):
     def describe(self) -> dict[str, Any]:
         """Returns how results describe the model that they were made with."""
         return {
-            "folder": str(self.folder),
+            "folder": self.name,
             "task": self.config["task"],
             "step": self.step,
             "fingerprint": self.fingerprint,
@@ -192,7 +194,8 @@ def load_trained(source: str | Path, task: str | None = None) -> TrainedModel:
         else:
             raise UserError(f"the run {folder} has no checkpoint yet: let it train for longer.")
     fingerprint = _fingerprint(config, params, model_state)
-    return TrainedModel(folder, config, model_task, params, model_state, step, fingerprint)
+    name = str(source if is_url(source) else folder)
+    return TrainedModel(folder, name, config, model_task, params, model_state, step, fingerprint)
 
 
 @contextlib.contextmanager
@@ -236,7 +239,7 @@ def save_imported(
         raise write_error(workdir, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return trained._replace(folder=workdir)
+    return trained._replace(folder=workdir, name=str(workdir))
 
 
 def _to_json(config: Mapping[str, Any]) -> str:

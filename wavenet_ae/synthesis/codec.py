@@ -95,7 +95,6 @@ def create(trained: TrainedModel, **settings: float | None) -> Codec:
     for name in given:
         if name not in _CODECS[task].__dataclass_fields__:
             raise UserError(
-                f"{name} is not a setting of {trained.name}, which is a {task} model: "
-                "leave it out."
+                f"{name} is not a setting of {trained.name}, which is a {task} model: leave it out."
             )
     return _CODECS[task](trained, **given)

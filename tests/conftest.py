@@ -118,6 +118,7 @@ def tiny_config(data_dir):
                 "data_dir": str(data_dir),
                 "num_workers": 0,
                 "gain_db": 0.0,
+                "degradation": 0.0,
                 "decoder_input_noise": 0.0,
             },
             "num_steps": 4,

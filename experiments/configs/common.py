@@ -22,6 +22,7 @@ def training(task: str) -> ConfigDict:
     config.dataset.data_dir = "~/tensorflow_datasets"
     config.dataset.num_workers = 4
     config.dataset.gain_db = 0.0  # training notes are made louder at random, up to this
+    config.dataset.degradation = 0.0  # share of training notes with noise, detuned, filtered
     # Noise in the decoder's inputs while training: its largest standard deviation, in mu-law codes.
     config.dataset.decoder_input_noise = 0.0
 

@@ -29,6 +29,7 @@ NOWHERE = {
     "data_dir": "y",
     "num_workers": 0,
     "gain_db": 0.0,
+    "degradation": 0.0,
     "decoder_input_noise": 0.0,
 }
 
@@ -500,7 +501,7 @@ def test_summaries_are_written_when_asked(config, tmp_path):
     assert b"PNG" in events
 
 
-@pytest.mark.parametrize("setting", ["gain_db", "decoder_input_noise"])
+@pytest.mark.parametrize("setting", ["gain_db", "degradation", "decoder_input_noise"])
 def test_what_is_done_to_the_notes_reaches_the_training_alone(config, tmp_path, setting):
     def metrics(name, **changes):
         dataset = {**config["dataset"], **changes}

@@ -18,6 +18,7 @@ import grain.python as grain
 import numpy as np
 
 from wavenet_ae.data import nsynth
+from wavenet_ae.data.degradation import degrade
 from wavenet_ae.data.stored_notes import Notes, find
 from wavenet_ae.system import worker_pool
 from wavenet_ae.system.errors import MachineError, UserError
@@ -92,6 +93,7 @@ def training_batches(
     batch_size: int,
     crop_samples: int | None,
     gain_db: float = 0.0,
+    degradation: float = 0.0,
     decoder_input_noise: float = 0.0,
     first_step: int = 0,
     share: ProcessShare = ProcessShare(),
@@ -108,6 +110,7 @@ def training_batches(
         batch_size: of the global batch.
         crop_samples: a random crop of this length from every note, or None for whole notes.
         gain_db: each is amplified by a random gain up to this one, but not beyond full scale.
+        degradation: the probability with which each is degraded, as `degradation.degrade` does it.
         decoder_input_noise: above 0, each gets normal noise, in mu-law codes, of a standard
             deviation drawn up to this one, for teacher forcing with noise.
         first_step: the step to begin with.
@@ -126,6 +129,8 @@ def training_batches(
         examples = examples.random_map(_RandomCrop(crop_samples))
     if gain_db:
         examples = examples.random_map(_RandomGain(gain_db))
+    if degradation:
+        examples = examples.random_map(_Degradation(degradation))
     if decoder_input_noise:
         examples = examples.random_map(_InputNoise(decoder_input_noise))
     rows = share.rows(batch_size)
@@ -257,6 +262,16 @@ class _RandomGain(grain.RandomMapTransform):
         return {**element, "audio": audio * np.float32(max(1.0, min(gain, room)))}
 
 
+class _Degradation(grain.RandomMapTransform):
+    def __init__(self, probability: float):
+        self._probability = probability
+
+    def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        if rng.uniform() >= self._probability:
+            return element
+        return {**element, "audio": degrade(element["audio"], rng)}
+
+
 class _InputNoise(grain.RandomMapTransform):
     def __init__(self, most: float):
         self._most = most
@@ -270,7 +285,7 @@ class _InputNoise(grain.RandomMapTransform):
 
 def augmentations(dataset: Mapping[str, Any]) -> dict[str, float]:
     """Returns the augmentations of `training_batches` from a configuration's `dataset`."""
-    return {name: dataset[name] for name in ("gain_db", "decoder_input_noise")}
+    return {name: dataset[name] for name in ("gain_db", "degradation", "decoder_input_noise")}
 
 
 class _GlobalRows:

@@ -56,6 +56,7 @@ _RULES: Rules = {
         "gain_db": number(
             f"between 0 and {_LARGEST_GAIN_DB} dB", lambda x: 0 <= x <= _LARGEST_GAIN_DB
         ),
+        "degradation": SHARE,
         "decoder_input_noise": number(
             f"between 0 and {_LARGEST_NOISE} mu-law codes", lambda x: 0 <= x <= _LARGEST_NOISE
         ),

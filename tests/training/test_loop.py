@@ -501,14 +501,16 @@ def test_summaries_are_written_when_asked(config, tmp_path):
     assert b"PNG" in events
 
 
-@pytest.mark.parametrize("setting", ["gain_db", "degradation", "decoder_input_noise"])
-def test_what_is_done_to_the_notes_reaches_the_training_alone(config, tmp_path, setting):
+@pytest.mark.parametrize(
+    ("setting", "value"), [("gain_db", 6.0), ("degradation", 1.0), ("decoder_input_noise", 6.0)]
+)
+def test_what_is_done_to_the_notes_reaches_the_training_alone(config, tmp_path, setting, value):
     def metrics(name, **changes):
         dataset = {**config["dataset"], **changes}
         train(config, tmp_path / name, num_steps=1, dataset=dataset)
         return read_metrics(tmp_path / name)[-1]
 
-    unaugmented, changed = metrics("unaugmented"), metrics("changed", **{setting: 6.0})
+    unaugmented, changed = metrics("unaugmented"), metrics("changed", **{setting: value})
     assert changed["train/gradient_norm"] != unaugmented["train/gradient_norm"]
     name = "reference/histogram_bits_per_sample"
     assert changed[name] == unaugmented[name]

@@ -82,6 +82,14 @@ def test_crops_are_made_louder_up_to_full_scale(notes):
     assert_same(take(8, notes, gain_db=20.0)[5:], take(3, notes, gain_db=20.0, first_step=5))
 
 
+def test_as_many_notes_as_asked_are_degraded(notes):
+    plain = np.concatenate([b["audio"] for b in take(32, notes)])
+    some = np.concatenate([b["audio"] for b in take(32, notes, degradation=0.5)])
+    changed = np.any(plain != some, axis=1)
+    assert 0.2 < changed.mean() < 0.8
+    assert_same(take(8, notes, degradation=0.5)[5:], take(3, notes, degradation=0.5, first_step=5))
+
+
 def test_noise_is_drawn_for_every_crop_and_leaves_the_audio(notes):
     plain = take(64, notes)
     noisy = take(64, notes, decoder_input_noise=4.0)

@@ -6,7 +6,7 @@ from entry_points import load_config
 
 from wavenet_ae import tasks
 from wavenet_ae.system.errors import UserError
-from wavenet_ae.training.settings import check_training
+from wavenet_ae.training.settings import check_training, describe_short_crop
 from wavenet_ae.training.workdir import flatten
 
 NAN = float("nan")
@@ -123,3 +123,20 @@ def test_a_field_of_the_model_that_is_missing_has_its_default():
     config = load_config(CONFIGS["wavenet"])
     del config["model"]["matmul_precision"]
     check_training(config)
+
+
+def test_a_crop_that_does_not_train_all_weights_is_reported():
+    def describe(crop_samples):
+        return describe_short_crop(
+            tasks.create(load_config("wavenet_ae.py:pretrained", crop_samples=crop_samples))
+        )
+
+    # Two cycles of dilations up to 512, and the layer before them.
+    context = 3 + 2 * 2 * 1023
+    assert f"crop_samples=1024 is shorter than the {context} past samples" in describe(1024)
+    assert describe(4096) is None
+
+
+def test_models_of_whole_notes_have_no_crop_to_report():
+    config = load_config("classifier.py:pretrained")
+    assert describe_short_crop(tasks.create(config)) is None

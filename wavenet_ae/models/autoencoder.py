@@ -54,6 +54,11 @@ class WaveNetAutoencoder(nn.Module):
         """What the model computes in."""
         return Arithmetic.on(self.platform, self.dtype, self.matmul_precision)
 
+    @property
+    def context_samples(self) -> int:
+        """How many past samples a prediction depends on: the decoder's receptive field."""
+        return self.bind({}).decoder.context_samples
+
     def setup(self):
         self.encoder = TemporalEncoder(
             channels=self.encoder_channels,

@@ -112,6 +112,21 @@ def check_memory(config: Mapping[str, Any], task: tasks.Task) -> None:
         )
 
 
+def describe_short_crop(task: tasks.Task) -> str | None:
+    """Says what a WaveNet cannot learn from its crops, or returns None where they are long enough.
+
+    A crop begins without a past: what looks further back than its length sees only zeros.
+    """
+    context = getattr(task.model, "context_samples", 0)
+    if not task.crop_samples or task.crop_samples >= context:
+        return None
+    return (
+        f"config.crop_samples={task.crop_samples} is shorter than the {context} past samples that "
+        "a prediction depends on: the weights that look further back than a crop are not trained "
+        f"there, and disturb longer sounds; {context} or more trains all."
+    )
+
+
 def with_absolute_paths(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the configuration with a folder of data that does not depend on the current one."""
     data_dir = config["dataset"]["data_dir"]

@@ -18,7 +18,12 @@ from wavenet_ae.system import processes
 from wavenet_ae.training import checkpoint, sharding, trained
 from wavenet_ae.training import workdir as workdirs
 from wavenet_ae.training.progress import Progress, due_after
-from wavenet_ae.training.settings import check_memory, check_training, with_absolute_paths
+from wavenet_ae.training.settings import (
+    check_memory,
+    check_training,
+    describe_short_crop,
+    with_absolute_paths,
+)
 from wavenet_ae.training.state import TrainState
 from wavenet_ae.training.step import init_state
 
@@ -54,6 +59,8 @@ def check(
     computation = task.model.arithmetic.describe(task.model.dtype)
     if computation != task.model.dtype:
         processes.print_once(f"config.model.dtype={computation}")
+    if (short := describe_short_crop(task)) is not None:
+        processes.print_once(f"note: {short}")
     return config, task, notes
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 
 import entry_points
+import fsspec
 import google_cloud
 import pytest
 
@@ -43,9 +44,10 @@ def evaluated(monkeypatch):
     """The steps that were evaluated, by a stand-in that takes no time."""
     steps = []
 
-    def evaluate(config, workdir):
+    def evaluate(config, workdir, loaded):
         steps.append(int(workdir.name))
-        assert config["wavenet"].endswith(f"checkpoints/{workdir.name}")
+        assert loaded["wavenet"].step == steps[-1]
+        assert loaded["classifier"].config["task"] == "classifier"
         return {"wavenet": {"pitch_accuracy": {"mean": 1 / steps[-1]}}}
 
     monkeypatch.setattr(watch, "evaluate_table1", evaluate)
@@ -77,11 +79,11 @@ def test_each_new_checkpoint_is_evaluated_once_until_the_run_ends(
 def test_an_interrupted_watch_is_resumed(config, run, tmp_path, monkeypatch, evaluated):
     plain = watch.evaluate_table1
 
-    def evaluate(config, workdir):
+    def evaluate(config, workdir, loaded):
         if len(evaluated) == 1 and not workdir.exists():
             workdir.mkdir()
             raise KeyboardInterrupt
-        return plain(config, workdir)
+        return plain(config, workdir, loaded)
 
     monkeypatch.setattr(watch, "evaluate_table1", evaluate)
     for step in (1, 3, 4):
@@ -98,15 +100,14 @@ def test_an_interrupted_watch_is_resumed(config, run, tmp_path, monkeypatch, eva
 def test_a_checkpoint_that_is_deleted_meanwhile_is_left_out(
     config, run, tmp_path, monkeypatch, capsys, evaluated
 ):
-    plain = watch.evaluate_table1
+    load = watch.load_trained
 
-    def evaluate(config, workdir):
-        if workdir.name == "3":
+    def load_or_lose(source, task):
+        if source.endswith("/3"):
             shutil.rmtree(run / "checkpoints/3")
-            raise UserError("there is no checkpoint.")
-        return plain(config, workdir)
+        return load(source, task)
 
-    monkeypatch.setattr(watch, "evaluate_table1", evaluate)
+    monkeypatch.setattr(watch, "load_trained", load_or_lose)
     save(run, 3)
     save(run, 4)
     watch_table1(config, tmp_path / "watched", 0.1)
@@ -114,18 +115,32 @@ def test_a_checkpoint_that_is_deleted_meanwhile_is_left_out(
     assert "step 3 of" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("spectral", [None, "pretrained"])
-def test_one_run_is_followed(config, tmp_path, spectral):
-    both = {"wavenet": config["wavenet"] if spectral else None, "spectral": spectral}
-    with pytest.raises(UserError, match="name either"):
-        watch_table1(config | both, tmp_path / "watched", 0.1)
+def test_a_run_below_the_cache_keeps_its_checkpoints(config, run, tmp_path, monkeypatch, evaluated):
+    monkeypatch.setenv("WAVENET_AE_CACHE", str(tmp_path))
+    save(run, 4)
+    watch_table1(config, tmp_path / "watched", 0.1)
+    assert (run / "checkpoints/4/trained").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"wavenet": None}, "--watch judges a single run"),
+        ({"spectral": "pretrained"}, "--watch judges a single run"),
+        ({"classifier": None}, "--watch judges a single run"),
+        ({"wavenet": "pretrained"}, "does not train: name the folder of a run"),
+        ({"num_note": 3}, "did you mean num_notes"),
+        ({"split": "tests"}, "has no split 'tests'"),
+    ],
+)
+def test_mistakes_are_found_before_there_is_a_checkpoint(config, tmp_path, changes, reason):
+    with pytest.raises(UserError, match=reason):
+        watch_table1(config | changes, tmp_path / "watched", 0.1)
     assert not (tmp_path / "watched").exists()
 
 
 def test_a_run_in_a_bucket(config, run, tmp_path, monkeypatch):
-    import fsspec
-
-    save(run, 4)
+    save(run, 2)
     monkeypatch.setenv("WAVENET_AE_CACHE", str(tmp_path / "cache"))
     with google_cloud.serving_bucket() as cloud:
         for name, value in cloud.items():
@@ -146,12 +161,28 @@ def test_a_run_in_a_bucket(config, run, tmp_path, monkeypatch):
             *flags,
             **cloud,
         )
+        until = time.monotonic() + 300
+        while not read_metrics(tmp_path / "watched"):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        # The newer one appears, and the older one goes.
+        newer, last = "bucket/runs/one/checkpoints/4", run.parent / "last"
+        for name in ("_CHECKPOINT_METADATA", "commit_success.txt"):  # as Orbax writes them
+            last.mkdir(exist_ok=True)
+            (run.parent / "later" / name).rename(last / name)
+        for folder in (run.parent / "later", last):
+            system.put(f"{folder}/", newer, recursive=True)
+        system.rm("bucket/runs/one/checkpoints/2", recursive=True)
         _, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
-    rows = json.loads((tmp_path / "watched/4/table1.json").read_text())["rows"]
-    (line,) = read_metrics(tmp_path / "watched")
-    for row in ("original", "wavenet"):
-        for name, column in rows[row].items():
-            assert line.pop(f"{row}/{name}") == column["mean"]
-    assert line == {"step": 4}
+    lines = read_metrics(tmp_path / "watched")
+    assert [line.pop("step") for line in lines] == [2, 4]
+    found = json.loads((tmp_path / "watched/4/table1.json").read_text())
+    assert found["checkpoints"]["wavenet"]["folder"] == "gs://bucket/runs/one/checkpoints/4"
+    assert lines[1] == {
+        f"{row}/{name}": column["mean"]
+        for row in ("original", "wavenet")
+        for name, column in found["rows"][row].items()
+    }
     assert not list((tmp_path / "cache").rglob("_CHECKPOINT_METADATA"))

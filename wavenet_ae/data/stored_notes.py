@@ -4,6 +4,7 @@ TFDS locates the records. They are parsed here: TFDS's parser needs TensorFlow f
 its `nsynth`, and ten times as long for a sound that is stored as floats.
 """
 
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -85,6 +86,7 @@ def find(name: str, data_dir: str) -> StoredDataset:
     return StoredDataset(path, dataset_infos.get_split_dict_from_proto(info, path))
 
 
+@functools.cache  # a process sees one version, and asks once
 def _fetch(name: str, data_dir: str) -> Path:
     """Returns a local folder that holds the dataset's newest version, or the one that it names."""
     prefix, _, wanted = name.partition(":")
@@ -106,7 +108,7 @@ def _fetch(name: str, data_dir: str) -> Path:
         newest = max(versions, key=lambda version: tuple(map(int, version.split("."))))
         return {n: i for n, i in listed.items() if n.startswith(f"{prefix}/{newest}/")}
 
-    return downloads.fetch(data_dir, choose, f"{data_dir}/{name}")
+    return downloads.fetch(data_dir, choose, f"{data_dir}/{name}", is_dataset=True)
 
 
 def _folders(path: epath.Path) -> list[epath.Path]:

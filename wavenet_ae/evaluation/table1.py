@@ -67,7 +67,7 @@ _BITS = "bits_per_sample"
 # Notes that are encoded or scored at a time on every device, to bound the memory.
 _ROWS_PER_DEVICE = 8
 
-_RULES: Rules = {
+RULES: Rules = {
     "experiment": TEXT,
     **dict.fromkeys(("classifier", *MODELS), or_none(PATH_OR_URL)),
     "dataset": {"name": or_none(DATASET_NAME), "data_dir": or_none(PATH_OR_URL)},
@@ -85,7 +85,9 @@ _RULES: Rules = {
 Scores = dict[str, dict[str, np.ndarray]]
 
 
-def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
+def evaluate_table1(
+    config: Mapping[str, Any], workdir: Path, loaded: Mapping[str, TrainedModel] = {}
+) -> dict[str, Any]:
     """Reconstructs the notes of a split with both models, and scores notes and reconstructions.
 
     Reconstructions that an earlier call generated from the same weights and settings are reused.
@@ -94,6 +96,7 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
         config: `experiments/configs/table1.py` documents the settings.
         workdir: the folder to write: `table1.json`, `table1.md`, `report.html`, `notes.jsonl` with
             the scores of every note, and the sounds.
+        loaded: models to take instead of those that the configuration names, by their kinds.
 
     Returns:
         The columns of each row, each with its mean and 95 % interval; in processes other than the
@@ -105,8 +108,8 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
     """
     share = ProcessShare(jax.process_index(), jax.process_count())
     with processes.barrier():
-        check(config, _RULES)
-        classifier, codecs = _load_models(config)
+        check(config, RULES)
+        classifier, codecs = _load_models(config, loaded)
         dataset = dict(classifier.config["dataset"])
         dataset |= {name: value for name, value in config["dataset"].items() if value is not None}
         where = (dataset["name"], dataset["data_dir"], config["split"], config["num_notes"])
@@ -149,10 +152,12 @@ def evaluate_table1(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
     return found["rows"]
 
 
-def _load_models(config: Mapping[str, Any]) -> tuple[TrainedModel, dict[str, Codec]]:
+def _load_models(
+    config: Mapping[str, Any], loaded: Mapping[str, TrainedModel]
+) -> tuple[TrainedModel, dict[str, Codec]]:
     """Returns the classifier, and the given autoencoders."""
     trained = {
-        kind: load_trained(config[kind], kind)
+        kind: loaded[kind] if kind in loaded else load_trained(config[kind], kind)
         for kind in ("classifier", *MODELS)
         if config[kind] is not None
     }

@@ -8,8 +8,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from wavenet_ae.system.errors import MachineError, UserError
+from wavenet_ae.system.errors import SHORTAGES, MachineError, UserError
 from wavenet_ae.system.settings import is_url
+
+# With TensorFlow installed epath would use its file system, which TensorFlow is giving up. It is
+# read once, when epath is first used.
+os.environ.setdefault("EPATH_USE_TF", "false")
 
 
 def path(name: str, url: str) -> Path:
@@ -26,22 +30,23 @@ def path(name: str, url: str) -> Path:
     bucket, _, folder = rest.strip("/").partition("/")
     if scheme != "gs" or not bucket or not folder:
         raise UserError(f"{name}={url} must be a folder on this machine, or gs://BUCKET/FOLDER.")
-    # With TensorFlow installed epath would use its file system, which is being removed from it.
-    os.environ.setdefault("EPATH_USE_TF", "false")
     try:
+        import fsspec
         import gcsfs  # noqa: F401 - epath imports it later
         from etils import epath
     except ImportError as error:
         raise UserError(f"{name}={url} needs gcsfs: pip install -e '.[gcs]'.") from error
+    # Other processes write to the folder, and Orbax, too, without this file system.
+    fsspec.config.conf.setdefault("gs", {})["use_listings_cache"] = False
     logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs stack traces of what it raises
     return epath.Path(url.rstrip("/"))
 
 
 @contextlib.contextmanager
 def errors_explained(path: Path) -> Iterator[None]:
-    """Raises one sentence for whatever a bucket's file system raises in the block.
+    """Raises one sentence for what a bucket's file system raises in the block.
 
-    A path on this machine is let through.
+    Other exceptions, and all where the path is on this machine, are raised as they are.
 
     Raises:
         UserError: there is no such bucket, or no permission.
@@ -49,10 +54,8 @@ def errors_explained(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (AttributeError, NameError, TypeError, UserError):
-        raise  # a defect, or explained already
-    except Exception as error:  # of gcsfs, Google's authentication, or aiohttp
-        if not is_url(path):
+    except Exception as error:
+        if not is_url(path) or not is_network_error(error):
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         refused = isinstance(error, FileNotFoundError | PermissionError)
@@ -61,6 +64,13 @@ def errors_explained(path: Path) -> Iterator[None]:
             f"{path} cannot be reached ({reason}): check the bucket's name, the network and your "
             "permission (`gcloud auth application-default login`)."
         ) from error
+
+
+def is_network_error(error: Exception) -> bool:
+    """Tells whether a bucket's file system, or what it is built on, raised an error."""
+    if isinstance(error, OSError):
+        return error.errno not in SHORTAGES  # of this machine
+    return type(error).__module__.partition(".")[0] in ("aiohttp", "gcsfs", "google")
 
 
 class Uploads(contextlib.AbstractContextManager):

@@ -20,25 +20,27 @@ _CHUNK_BYTES = 2**22
 _KEPT_VERSIONS = 2  # another process may still read the one before
 # What file systems of fsspec say of a file that changes when it does.
 _MARKS = ("etag", "ETag", "md5Hash", "Content-MD5", "mtime", "updated", "LastModified")
-_MARKS += ("Last-Modified", "created")
+_MARKS += ("Last-Modified", "created", "blob_id")
 
 # What fsspec says of each file, by its path in the folder.
 Files = Mapping[str, Mapping[str, Any]]
 
 
 def cache_folder() -> Path:
-    """Returns where fetched models are kept: `WAVENET_AE_CACHE`, or below `~/.cache`."""
+    """Returns where fetched files are kept: `WAVENET_AE_CACHE`, or below `~/.cache`."""
     if named := os.environ.get("WAVENET_AE_CACHE"):
         return Path(named)
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "wavenet_ae")
     except RuntimeError as error:
-        raise UserError("there is no home folder for fetched models: set WAVENET_AE_CACHE.") from (
+        raise UserError("there is no home folder for fetched files: set WAVENET_AE_CACHE.") from (
             error
         )
 
 
-def fetch(root: str, choose: Callable[[Any, str], Files], what: str) -> Path:
+def fetch(
+    root: str, choose: Callable[[Any, str], Files], what: str, *, is_dataset: bool = False
+) -> Path:
     """Fetches files of a folder, unless this version of them is in the cache.
 
     An interrupted call is resumed by the next. Where the network fails, the newest version in the
@@ -48,6 +50,8 @@ def fetch(root: str, choose: Callable[[Any, str], Files], what: str) -> Path:
         root: the folder's URL.
         choose: of fsspec's file system and the folder's path in it, returns the files to fetch.
         what: is fetched, as messages and the cache name it.
+        is_dataset: it is large, and its own version tells it apart from others: sizes are enough to
+            recognise it where a server does not say when files changed, and no version is deleted.
 
     Returns:
         A folder of the files, in which nothing changes later.
@@ -60,7 +64,7 @@ def fetch(root: str, choose: Callable[[Any, str], Files], what: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _lock(folder / ".lock"):
-            return _fetch_version(root, choose, what, folder)
+            return _fetch_version(root, choose, what, folder, is_dataset)
     except OSError as error:
         raise write_error(folder, error) from error
 
@@ -114,7 +118,9 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _fetch_version(root: str, choose: Callable[[Any, str], Files], what: str, folder: Path) -> Path:
+def _fetch_version(
+    root: str, choose: Callable[[Any, str], Files], what: str, folder: Path, is_dataset: bool
+) -> Path:
     logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs stack traces of what it raises
     try:
         import fsspec
@@ -130,7 +136,7 @@ def _fetch_version(root: str, choose: Callable[[Any, str], Files], what: str, fo
         raise
     except Exception as error:  # each file system has exceptions of its own
         return _cached(what, folder, error)
-    target = folder / _version(files)
+    target = folder / _version(files, is_dataset)
     if not target.exists():
         partial = folder / f".{target.name}"
         for stale in folder.glob(".*/"):
@@ -149,7 +155,7 @@ def _fetch_version(root: str, choose: Callable[[Any, str], Files], what: str, fo
                     return _cached(what, folder, error)
         partial.rename(target)
     for old in _versions(folder)[_KEPT_VERSIONS:]:
-        if old != target:
+        if old != target and not is_dataset:
             shutil.rmtree(old, ignore_errors=True)
     return target
 
@@ -173,10 +179,10 @@ def _cached(what: str, folder: Path, error: Exception) -> Path:
     ) from error
 
 
-def _version(files: Mapping[str, Mapping[str, Any]]) -> str:
+def _version(files: Files, is_dataset: bool) -> str:
     """Returns what changes when one of the files does."""
     marks = {n: [str(info[m]) for m in _MARKS if info.get(m)] for n, info in files.items()}
-    if not all(marks.values()):
+    if not all(marks.values()) and not is_dataset:
         # Their size does not tell two models of one architecture apart: always a new version.
         marks["random"] = [uuid.uuid4().hex]
     sizes = {name: info.get("size") for name, info in files.items()}

@@ -20,6 +20,7 @@ from jax.sharding import Mesh
 from orbax.checkpoint import v1 as ocp
 
 from wavenet_ae.system import atomic_file, processes
+from wavenet_ae.system.buckets import is_network_error
 from wavenet_ae.system.errors import MachineError, UserError
 from wavenet_ae.system.settings import is_url
 from wavenet_ae.training import older_layouts
@@ -28,7 +29,7 @@ from wavenet_ae.training.progress import Progress
 from wavenet_ae.training.state import TrainState
 
 FOLDER = "checkpoints"
-# By Orbax; the second only in buckets.
+# By Orbax; without the second a checkpoint in a bucket is none.
 METADATA_FILE, _COMMITTED = "_CHECKPOINT_METADATA", "commit_success.txt"
 # In separate folders, so that evaluation and synthesis read no optimiser state.
 _WEIGHTS, _TRAIN_STATE = "trained", "training"
@@ -41,13 +42,8 @@ _SAVE_TIMEOUT_S, _WEEK_S = 300, 7 * 24 * 3600
 _NOT_TO_WRITE = re.compile(r"[][*?]")
 _NOT_TO_READ = re.compile(r"\\|\*\*|[\ud800-\udfff]")
 
-_UNWRITABLE = re.compile(
-    r"No space left on device|Permission denied|Failed writing|PERMISSION_DENIED|UNAUTHENTICATED"
-    r"|UNAVAILABLE|DEADLINE_EXCEEDED|NOT_FOUND|Error writing"
-)
-_UNREADABLE = re.compile(
-    r"RESOURCE_EXHAUSTED|PERMISSION_DENIED|UNAUTHENTICATED|UNAVAILABLE|DEADLINE_EXCEEDED"
-)
+_UNWRITABLE = re.compile(r"No space left on device|Permission denied|Failed writing")
+_UNREACHABLE = re.compile(r"PERMISSION_DENIED|UNAUTHENTICATED|UNAVAILABLE|DEADLINE_EXCEEDED")
 
 _Read = TypeVar("_Read")
 
@@ -74,7 +70,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         keep_last: int = 3,
     ):
         self._folder = _folder(workdir)
-        _mark_copied(workdir)
+        _delete_unfinished(workdir)
         logging.getLogger("absl").addFilter(_is_no_background_error)
         self._agreement = Agreement(mesh)
         self._every_s = float("inf") if every_minutes is None else 60 * every_minutes
@@ -92,7 +88,8 @@ class Checkpoints(contextlib.AbstractContextManager):
             self._folder,
             context=context,
             preservation_policy=preserve.AnyPreservationPolicy([preserve.LatestN(keep_last), best]),
-            cleanup_tmp_directories=True,
+            # In a bucket Orbax would delete all that it does not know.
+            cleanup_tmp_directories=not is_url(workdir),
         )
 
     def __exit__(self, kind: type[BaseException] | None, *exception) -> None:
@@ -160,7 +157,9 @@ class Checkpoints(contextlib.AbstractContextManager):
             raise
         except Exception as error:  # TensorStore's are ValueErrors, a bucket's of many kinds
             known = _UNWRITABLE.search(str(error))
-            if not known and not isinstance(error, OSError) and not _is_of_network(error):
+            if is_url(self._folder) and jax.process_count() == 1:  # else it may be another process
+                known = known or _UNREACHABLE.search(str(error))
+            if not known and not isinstance(error, OSError) and not is_network_error(error):
                 raise
             reason = known[0] if known else getattr(error, "strerror", None) or error
             raise MachineError(
@@ -218,6 +217,7 @@ def restore(workdir: Path, state: TrainState) -> tuple[TrainState, Progress] | N
         UserError: no checkpoint is complete, or there are only weights, without a training state.
         MachineError: a checkpoint cannot be read now, damaged or not.
     """
+    _mark_copied(workdir)
     # Process 0's: on network storage the others may not see the newest one yet.
     found = json.loads(processes.gather_texts(json.dumps(steps(workdir)))[0])
     folders = [_folder(workdir) / str(step) for step in reversed(found)]
@@ -305,18 +305,14 @@ def _attempt(
         except Exception as error:  # damaged files make Orbax raise almost anything
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
             machine = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
-            machine |= _is_of_network(error)
+            machine |= is_url(folder) and bool(_UNREACHABLE.search(str(error)))
+            machine |= is_network_error(error) and not isinstance(error, FileNotFoundError)
         gc.collect()  # reads under way warn when they are collected
-    if machine or _UNREADABLE.search(reason):
+    if machine or "RESOURCE_EXHAUSTED" in reason:
         raise MachineError(
             f"the checkpoint {folder} cannot be read ({reason}): correct this and start again."
         )
     return None, reason
-
-
-def _is_of_network(error: Exception) -> bool:
-    """Tells whether a bucket's file system raised it."""
-    return type(error).__module__.partition(".")[0] in ("aiohttp", "gcsfs", "google")
 
 
 @contextlib.contextmanager
@@ -456,8 +452,10 @@ def steps(workdir: Path) -> list[int]:
 
 
 def _numbered(workdir: Path) -> list[Path]:
-    folder = workdir / FOLDER
-    return [p for p in folder.iterdir() if p.name.isdigit()] if folder.is_dir() else []
+    try:
+        return [path for path in (workdir / FOLDER).iterdir() if path.name.isdigit()]
+    except (FileNotFoundError, NotADirectoryError):  # and no other: the folder may be unreachable
+        return []
 
 
 def _is_committed(folder: Path) -> bool:
@@ -465,17 +463,29 @@ def _is_committed(folder: Path) -> bool:
     if not is_url(folder) or (folder / _COMMITTED).exists():
         return True
     try:
-        metadata = json.loads((folder / METADATA_FILE).read_text())
-        return bool(metadata["commit_timestamp_nsecs"])
-    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        return is_finished((folder / METADATA_FILE).read_text())
+    except FileNotFoundError:
         return False
 
 
-def _mark_copied(workdir: Path) -> None:
-    """Marks checkpoints that were copied from a disk into a bucket as Orbax does in a bucket.
+def is_finished(metadata: str | bytes) -> bool:
+    """Tells whether a checkpoint's METADATA_FILE says that Orbax has finished it."""
+    try:
+        return bool(json.loads(metadata)["commit_timestamp_nsecs"])
+    except (KeyError, TypeError, ValueError):
+        return False
 
-    What is not marked it deletes.
-    """
+
+def _delete_unfinished(workdir: Path) -> None:
+    """Deletes checkpoints in a bucket that a killed run has not finished."""
+    if is_url(workdir) and jax.process_index() == 0:
+        for folder in _numbered(workdir):
+            if not _is_committed(folder):
+                folder.rmtree()
+
+
+def _mark_copied(workdir: Path) -> None:
+    """Marks checkpoints that were copied into a bucket from a disk, as Orbax needs it there."""
     if is_url(workdir) and jax.process_index() == 0:
         for folder in _numbered(workdir):
             if _is_committed(folder) and not (folder / _COMMITTED).exists():

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 
 from wavenet_ae import tasks
-from wavenet_ae.system import processes
+from wavenet_ae.system import buckets, processes
 from wavenet_ae.system.buckets import Uploads
 from wavenet_ae.system.errors import Stopped
 from wavenet_ae.training import setup, sharding
@@ -55,7 +55,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
     """
     mesh = sharding.data_mesh()
     config, task, notes = setup.check(config, mesh)
-    with contextlib.ExitStack() as stack:
+    with buckets.errors_explained(workdir), contextlib.ExitStack() as stack:
         enter = stack.enter_context
         check_owned = enter(workdirs.locked(workdir))
         with processes.barrier():
@@ -154,5 +154,6 @@ def _save(
         _write_line(run, progress)
     progress.fetch(run.config["max_skipped_steps"])
     with run.log.clock_stopped():
-        run.uploads.flush()  # a checkpoint's metrics are stored before it is
+        with processes.barrier():
+            run.uploads.flush()  # a checkpoint's metrics are stored before it is
         run.checkpoints.save(state, progress, valid_loss)

@@ -15,7 +15,7 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tqdm import tqdm
 
-from wavenet_ae.system import atomic_file
+from wavenet_ae.system import atomic_file, buckets
 from wavenet_ae.system.buckets import Uploads
 from wavenet_ae.system.errors import MachineError, UserError, write_error
 from wavenet_ae.system.settings import is_url
@@ -51,6 +51,8 @@ def read_metrics(workdir: Path, file: str = METRICS_FILE) -> list[dict[str, floa
     try:
         lines = path.read_text().split("\n") if path.exists() else []
     except (OSError, UnicodeDecodeError) as error:
+        if buckets.is_network_error(error) and is_url(path):
+            raise
         raise UserError(f"{path} cannot be read ({error}): restore it from a copy.") from error
     metrics = []
     # What follows the last newline was cut short.

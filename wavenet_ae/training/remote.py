@@ -5,7 +5,6 @@ export; `gs://...`, and what else fsspec has a file system for, the folder of an
 """
 
 import functools
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,10 +73,7 @@ def _is_complete(system: Any, root: str, step: int, listed: downloads.Files) -> 
     name = f"checkpoints/{step}/{checkpoint.METADATA_FILE}"
     if name not in listed:
         return False
-    try:
-        return bool(json.loads(system.cat_file(f"{root}/{name}"))["commit_timestamp_nsecs"])
-    except (KeyError, TypeError, ValueError):
-        return False
+    return checkpoint.is_finished(system.cat_file(f"{root}/{name}"))
 
 
 def _info(system: Any, path: str) -> Mapping[str, Any] | None:

@@ -18,7 +18,7 @@ from wavenet_ae.system.settings import is_url
 from wavenet_ae.training import checkpoint, trained
 from wavenet_ae.training.metrics import METRICS_FILE, TIMING_FILE
 
-_LOCK_FILE = ".lock"
+_LOCK_FILE, _ENDED = ".lock", "ended:"
 
 
 @contextlib.contextmanager
@@ -36,6 +36,7 @@ def locked(workdir: Path) -> Iterator[Callable[[], None]]:
     """
     with contextlib.ExitStack() as stack:
         with processes.barrier():
+            checkpoint.check_path(workdir, writing=True)
             hold = _ownership if is_url(workdir) else _held_lock
             token = stack.enter_context(hold(workdir)) if jax.process_index() == 0 else ""
         token = processes.gather_texts(token)[0]
@@ -49,23 +50,27 @@ def _ownership(workdir: Path) -> Iterator[str]:
     """Takes a folder in a bucket over from any other run."""
     path, token = workdir / _LOCK_FILE, _token()
     with buckets.errors_explained(workdir):
-        if path.exists():
+        before = path.read_text().strip() if path.exists() else _ENDED
+        if not before.startswith(_ENDED):
             processes.print_once(
-                f"the last run in {workdir} was killed or is still there "
-                f"({path.read_text().strip()}): if it is, it ends before it saves again"
+                f"another run may still be writing to {workdir} ({before}); it will end before "
+                "its next save"
             )
         path.write_text(f"{token}\n")
-    yield token
-    with contextlib.suppress(Exception):  # what is left says only how the run ended
-        if path.read_text().strip() == token:
-            path.unlink()
+    try:
+        yield token
+    finally:
+        with contextlib.suppress(Exception):  # it only saves the next run that sentence
+            if path.read_text().strip() == token:
+                path.write_text(f"{_ENDED} {token}\n")
 
 
 def _check_owned(workdir: Path, token: str) -> None:
     if not is_url(workdir):
         return
-    with buckets.errors_explained(workdir), contextlib.suppress(FileNotFoundError):
-        owner = (workdir / _LOCK_FILE).read_text().strip()
+    with buckets.errors_explained(workdir):
+        path = workdir / _LOCK_FILE
+        owner = path.read_text().strip() if path.exists() else f"{path} is gone"
         if owner != token:
             raise UserError(f"{workdir} was taken over by another run ({owner}): this one ends.")
 
@@ -76,7 +81,6 @@ def _token() -> str:
 
 @contextlib.contextmanager
 def _held_lock(workdir: Path) -> Iterator[str]:
-    checkpoint.check_path(workdir, writing=True)
     path = workdir / _LOCK_FILE
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -107,6 +111,9 @@ def _held_lock(workdir: Path) -> Iterator[str]:
 
 
 def _check_shared(workdir: Path, token: str) -> None:
+    if jax.process_index() == 0 and is_url(workdir):
+        return  # another run may have taken it over already, which the next save finds
+
     def is_visible() -> bool:
         with contextlib.suppress(OSError):
             return (workdir / _LOCK_FILE).read_text().strip() == token

@@ -15,9 +15,9 @@ REPORT_FLAGS ?=
 SOUND ?=
 PITCH ?=
 TABLE1 ?= runs/table1
-TABLE1_RENDER_FLAGS ?= --pitches=48:72:1 --velocities=50,100
-TABLE1_TRAIN_FLAGS ?=
-TABLE1_WAVENET_FLAGS ?=
+# Those of the split `test` that `make pretrained` builds.
+HELD_OUT_INSTRUMENTS ?= 1,9,24,34,35,40,46,47,84,112
+TABLE1_RENDER_FLAGS ?=
 TABLE1_FLAGS ?= --config.num_notes=200
 
 PRETRAINED ?= runs/pretrained
@@ -64,7 +64,7 @@ demo: .system
 	@test -n "$(SOUNDFONT)" || { echo "error: no SoundFont was found: install one" \
 		"(apt-get install fluidr3mono-gm-soundfont) or give SOUNDFONT=FILE." >&2; exit 1; }
 
-# First a report on the pretrained WaveNet (and on SOUND=FILE), then a training.
+# First a report on the pretrained WaveNet (and on SOUND=FILE), then its fine-tuning on other notes.
 PRETRAINED_REPORT = --checkpoint=pretrained \
 	$(if $(SOUND),--input="$(SOUND)" $(if $(PITCH),--pitch=$(PITCH)))
 
@@ -75,34 +75,35 @@ PRETRAINED_REPORT = --checkpoint=pretrained \
 		--velocities=$(DEMO_VELOCITIES)
 	$(BIN)/wavenet-ae build-dataset --notes="$(DEMO)/notes" \
 		--data_dir="$(DEMO)/datasets" --split=by_note
-	$(LARGE_PAGES) $(BIN)/python experiments/train.py --config=experiments/configs/wavenet_ae.py:demo \
+	$(LARGE_PAGES) $(BIN)/python experiments/train.py --config=experiments/configs/wavenet_ae.py:fine_tune \
 		--config.dataset.data_dir="$(DEMO)/datasets" --workdir="$(DEMO)/run" $(TRAIN_FLAGS)
 	$(BIN)/wavenet-ae report $(PRETRAINED_REPORT) --checkpoint="$(DEMO)/run" \
 		--output="$(DEMO)/report" $(REPORT_FLAGS)
 
-# The paper's Table 1 in miniature: three trainings, then both models reconstruct the test split.
+# The README's Table 1: the pretrained models reconstruct notes that none of them was trained on, of
+# instruments and of a SoundFont that were held out.
 table1: .system
+	@sh tools/system_packages.sh --fonts
 	@$(MAKE) --no-print-directory .table1
 
 .PHONY: .table1
-.table1: .soundfont $(INSTALLED)
-	$(BIN)/wavenet-ae render-soundfont --soundfont="$(SOUNDFONT)" \
-		--output="$(TABLE1)/notes" $(TABLE1_RENDER_FLAGS)
-	$(BIN)/wavenet-ae build-dataset --notes="$(TABLE1)/notes" \
-		--data_dir="$(TABLE1)/datasets" --split=by_instrument
-	$(LARGE_PAGES) $(BIN)/python experiments/train.py --config=experiments/configs/classifier.py:demo \
-		--config.dataset.data_dir="$(TABLE1)/datasets" --workdir="$(TABLE1)/classifier" \
-		$(TABLE1_TRAIN_FLAGS)
-	$(LARGE_PAGES) $(BIN)/python experiments/train.py --config=experiments/configs/spectral_ae.py:demo \
-		--config.dataset.data_dir="$(TABLE1)/datasets" --workdir="$(TABLE1)/spectral" \
-		$(TABLE1_TRAIN_FLAGS)
-	$(LARGE_PAGES) $(BIN)/python experiments/train.py --config=experiments/configs/wavenet_ae.py:table1 \
-		--config.dataset.data_dir="$(TABLE1)/datasets" --workdir="$(TABLE1)/wavenet" \
-		$(TABLE1_TRAIN_FLAGS) $(TABLE1_WAVENET_FLAGS)
-	$(BIN)/python experiments/evaluate.py --config=experiments/configs/table1.py \
-		--workdir="$(TABLE1)/results" --config.wavenet="$(TABLE1)/wavenet" \
-		--config.spectral="$(TABLE1)/spectral" --config.classifier="$(TABLE1)/classifier" \
-		$(TABLE1_FLAGS)
+.table1: $(INSTALLED)
+	@set -e; for font in $(TRAINING_FONTS); do \
+		$(BIN)/wavenet-ae render-soundfont --soundfont="$$font" --velocities=40,80,120 \
+			--instruments=$(HELD_OUT_INSTRUMENTS) $(TABLE1_RENDER_FLAGS) \
+			--output="$(TABLE1)/notes/$$(basename "$$font")"; done
+	$(BIN)/wavenet-ae render-soundfont --soundfont="$(TEST_FONT)" --velocities=80 \
+		$(TABLE1_RENDER_FLAGS) --output="$(TABLE1)/notes/$(notdir $(TEST_FONT))"
+	$(BIN)/wavenet-ae build-dataset --data_dir="$(TABLE1)/instruments" --split=test_only \
+		$(foreach font,$(TRAINING_FONTS),--notes="$(TABLE1)/notes/$(notdir $(font))")
+	$(BIN)/wavenet-ae build-dataset --data_dir="$(TABLE1)/soundfont" --split=test_only \
+		--notes="$(TABLE1)/notes/$(notdir $(TEST_FONT))"
+	@set -e; for held_out in instruments soundfont; do \
+		$(BIN)/python experiments/evaluate.py --config=experiments/configs/table1.py \
+			--config.dataset.name=nsynth_json/test_only \
+			--config.dataset.data_dir="$(TABLE1)/$$held_out" --config.wavenet=pretrained \
+			--config.spectral=pretrained --config.classifier=pretrained \
+			--workdir="$(TABLE1)/results/$$held_out" $(TABLE1_FLAGS); done
 
 # Trains the three pretrained models for hours, exports them, and evaluates them on instruments and
 # on a SoundFont that were held out.

@@ -1,6 +1,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from recorded_tones import record
 
 from wavenet_ae import pretrained
+from wavenet_ae.prepare.nsynth_json import collection
+from wavenet_ae.prepare.soundfonts.general_midi import INSTRUMENTS
 from wavenet_ae.training.metrics import read_metrics
 
 ROOT = Path(__file__).parents[1]
@@ -61,22 +64,39 @@ def test_the_demo_at_a_smaller_size_and_again(tmp_path):
     assert report.read_text() == page
 
 
+FONTS = [
+    Path("/usr/share/sounds", font)
+    for font in (
+        "sf3/FluidR3Mono_GM.sf3",
+        "sf3/MuseScore_General_Lite.sf3",
+        "sf2/sf_GMbank.sf2",
+    )
+]
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(not all(font.exists() for font in FONTS), reason="a SoundFont is missing")
 def test_table1_at_a_smaller_size(tmp_path):
     make(
         ".table1",
         f"TABLE1={tmp_path}",
-        "TABLE1_RENDER_FLAGS=--instruments=0,24,40,73 --pitches=60:61:1 --velocities=100",
-        "TABLE1_TRAIN_FLAGS=--config.num_steps=4 --config.optimizer.boundaries='(1,2)' "
-        "--config.eval_batches=1 --config.batch_size=2",
-        "TABLE1_WAVENET_FLAGS=--config.crop_samples=1024 --config.model.decoder_layers=4",
-        "TABLE1_FLAGS=--config.griffin_lim_iterations=2 --config.batch_size=2",
+        "TABLE1_RENDER_FLAGS=--instruments=40,84 --pitches=60:61:1",
+        "TABLE1_FLAGS=--config.griffin_lim_iterations=2 --config.num_notes=3",
     )
-    results = json.loads((tmp_path / "results" / "table1.json").read_text())
-    assert results["data"]["num_instruments"] == 1
-    assert list(results["rows"]) == ["original", "wavenet", "spectral"]
-    steps = {name: checkpoint["step"] for name, checkpoint in results["checkpoints"].items()}
-    assert steps == {"wavenet": 4, "spectral": 4, "classifier": 4}
+    for held_out, num_instruments in (("instruments", 4), ("soundfont", 2)):
+        results = json.loads((tmp_path / "results" / held_out / "table1.json").read_text())
+        assert results["data"]["num_notes"] == 3
+        assert results["data"]["num_instruments"] <= num_instruments
+        assert list(results["rows"]) == ["original", "wavenet", "spectral"]
+
+
+def test_table1_takes_the_instruments_that_training_holds_out():
+    makefile = (ROOT / "Makefile").read_text()
+    (line,) = re.findall(r"^HELD_OUT_INSTRUMENTS \?= (.*)$", makefile, re.MULTILINE)
+    programs = {str(instrument.program): instrument.name for instrument in INSTRUMENTS}
+    splits = collection._assign(programs.values(), "instruments", "")
+    assert [splits[programs[number]] for number in line.split(",")] == ["test"] * 10
+    assert list(splits.values()).count("test") == 10
 
 
 def test_the_weights_in_the_box_are_trained_and_judged_in_turn(tmp_path):

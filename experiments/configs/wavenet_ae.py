@@ -4,8 +4,8 @@ r"""The WaveNet autoencoder of Engel et al. 2017.
 | --- | ---: | --- | --- |
 | (default) | 61,541,392 | the paper: section 3 and Table 1's WaveNet | its Table 1: 79.6 % pitch |
 | `:small` | 4,626,960 | a quarter of the width, for one GPU | not run yet |
-| `:demo` | 274,608 | minutes on 2 CPU cores: `make demo` | about 3.8 bits a sample |
-| `:table1` | 446,640 | the demo's model, longer: `make table1` | docs/results.md |
+| `:demo` | 274,608 | from nothing, minutes on 2 CPU cores | about 3.8 bits a sample |
+| `:fine_tune` | 446,640 | from the pretrained weights: `make demo` | docs/training.md |
 | `:pretrained` | 446,640 | an hour on 2 CPU cores: `make pretrained` begins with it | - |
 | `:pretrained_noisy` | 446,640 | its later stages, in longer crops each | the model card |
 
@@ -32,7 +32,7 @@ def get_config(variant: str = "") -> ConfigDict:
             "pretrained": pretrained,
             "pretrained_noisy": pretrained_noisy,
             "demo": demo,
-            "table1": table1,
+            "fine_tune": fine_tune,
         },
     )
 
@@ -113,24 +113,6 @@ def demo() -> ConfigDict:
     )
 
 
-def table1() -> ConfigDict:
-    """Returns the demo's model conditioned on pitch, trained for longer, for `make table1`."""
-    return common.changed(
-        demo(),
-        {
-            # As in the baseline: learning the pitch from the embedding takes longer.
-            "model": {"num_pitches": 128},
-            "dataset": {"name": "nsynth_json/by_instrument"},
-            "num_steps": 2_500,
-            "optimizer": {"learning_rates": (4e-3, 1e-3, 2e-4), "boundaries": (1_600, 2_200)},
-            "ema_decay": 0.995,
-            "eval_batches": 8,
-            "eval_every_steps": 500,
-            "checkpoint_every_steps": 500,
-        },
-    )
-
-
 def pretrained() -> ConfigDict:
     """Returns the demo's model conditioned on pitch, for the first of its long trainings."""
     return common.changed(
@@ -173,5 +155,25 @@ def pretrained_noisy() -> ConfigDict:
                 "learning_rates": (2e-3, 1e-3, 5e-4, 2e-4),
                 "boundaries": (8_000, 12_500, 16_000),
             },
+        },
+    )
+
+
+def fine_tune() -> ConfigDict:
+    """Returns a short training from the pretrained weights, on one's own notes."""
+    return common.changed(
+        pretrained_noisy(),
+        {
+            "init_from": "pretrained",
+            "dataset": {"name": "nsynth_json/by_note", "gain_db": 0.0},
+            # As long as the receptive field.
+            "crop_samples": 4096,
+            "num_steps": 400,
+            "optimizer": {"learning_rates": (1e-3, 5e-4, 2e-4), "boundaries": (200, 320)},
+            "ema_decay": 0.99,
+            "log_every_steps": 10,
+            "eval_batches": 16,
+            "eval_every_steps": 100,
+            "checkpoint_every_steps": 100,
         },
     )

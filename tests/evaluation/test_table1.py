@@ -157,6 +157,12 @@ def test_results_say_what_they_are_of(finished, notes):
     assert results["data"]["num_notes"] == 4
     assert results["data"]["split"] == "train"
     assert sum(family["num_notes"] for family in results["families"].values()) == 4
+    assert sum(register["num_notes"] for register in results["registers"].values()) == 4
+    right = sum(
+        register["num_notes"] * register["rows"]["wavenet"]["pitch_accuracy"]
+        for register in results["registers"].values()
+    )
+    assert right / 4 == pytest.approx(results["rows"]["wavenet"]["pitch_accuracy"]["mean"])
     assert results["checkpoints"]["classifier"]["step"] == 7
     assert results["settings"]["griffin_lim_iterations"] == 2
     table = (finished / "table1.md").read_text()

@@ -16,7 +16,7 @@ PARAMETERS = {
     "wavenet_ae.py:small": 4_626_960,
     "wavenet_ae.py:demo": 274_608,
     # Each of 20 layers and the head has a projection of the pitch to 64 channels.
-    "wavenet_ae.py:table1": 274_608 + 21 * 128 * 64,
+    "wavenet_ae.py:fine_tune": 274_608 + 21 * 128 * 64,
     "wavenet_ae.py:pretrained": 274_608 + 21 * 128 * 64,
     "wavenet_ae.py:pretrained_noisy": 274_608 + 21 * 128 * 64,
     "spectral_ae.py": 36_761_665,

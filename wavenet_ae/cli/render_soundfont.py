@@ -5,7 +5,7 @@ Usage: wavenet-ae render-soundfont SOUNDFONT --output=FOLDER
     wavenet-ae render-soundfont /usr/share/sounds/sf3/FluidR3Mono_GM.sf3 --output=notes
     wavenet-ae render-soundfont piano.sf2 --instruments=0 --pitches=48:72:1 --output=notes
 
-Renders a General MIDI font's melodic bank (98 instruments, 88 pitches, 5 velocities: 43,120 notes)
+Renders a General MIDI font's melodic bank (97 instruments, 88 pitches, 5 velocities: 42,680 notes)
 on all cores; an interrupted call is resumed by the same command. Needs libfluidsynth3.
 """
 

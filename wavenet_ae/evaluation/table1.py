@@ -62,6 +62,9 @@ PAPER = {
 _LABELS = ("pitch", "family", "source", "qualities")
 _ACCURACIES = ("pitch_accuracy", "quality_accuracy", "family_accuracy", "source_accuracy")
 _SHOWN = _ACCURACIES[:2]
+# The C of each octave that begins a register, by its MIDI pitch: 60 is middle C.
+_OCTAVES = (36, 48, 60, 72, 84)
+_REGISTERS = ("below C2", "C2 to B2", "C3 to B3", "C4 to B4", "C5 to B5", "C6 and above")
 _DISTANCE = "log_spectral_distance_db"
 _BITS = "bits_per_sample"
 # Notes that are encoded or scored at a time on every device, to bound the memory.
@@ -142,7 +145,10 @@ def evaluate_table1(
         | {name: value for model in codecs.values() for name, value in model.settings.items()},
         "no_quality_accuracy": float(1 - everything.labels["quality"].mean()),
         "rows": _summarise(scores, everything.instruments, config["seed"]),
-        "families": _by_family(scores, everything.labels["family"]),
+        "families": _by_group(scores, everything.labels["family"], nsynth.FAMILIES),
+        "registers": _by_group(
+            scores, np.searchsorted(_OCTAVES, everything.labels["pitch"], "right"), _REGISTERS
+        ),
         "paper": {row: PAPER[row] for row in scores},
     }
     _write_notes(workdir / NOTES_FILE, scores, everything.notes)
@@ -268,17 +274,17 @@ def _summarise(scores: Scores, instruments: np.ndarray, seed: int) -> dict[str, 
     return rows
 
 
-def _by_family(scores: Scores, families: np.ndarray) -> dict[str, Any]:
-    """Returns the number of notes and the mean accuracies of every family."""
+def _by_group(scores: Scores, groups: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+    """Returns the number of notes and the mean accuracies of each group, by its name."""
     return {
-        nsynth.FAMILIES[family]: {
-            "num_notes": int(np.sum(families == family)),
+        names[group]: {
+            "num_notes": int(np.sum(groups == group)),
             "rows": {
-                row: {name: float(columns[name][families == family].mean()) for name in _SHOWN}
+                row: {name: float(columns[name][groups == group].mean()) for name in _SHOWN}
                 for row, columns in scores.items()
             },
         }
-        for family in np.unique(families).tolist()
+        for group in np.unique(groups).tolist()
     }
 
 

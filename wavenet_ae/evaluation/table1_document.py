@@ -56,7 +56,8 @@ def document(results: Results, shown: Sequence[tuple[Note, Mapping[str, Path]]])
         (doc.Paragraph(introduction),),
         (
             doc.Section("Accuracy", (doc.Paragraph(reading), _accuracy_table(results))),
-            doc.Section("By family", (_family_table(results),)),
+            doc.Section("By family", (_group_table("family", results, results["families"]),)),
+            doc.Section("By register", (_group_table("pitch", results, results["registers"]),)),
             doc.Section("Sounds", (doc.OnPage(cards),) if cards else ()),
             doc.Section("Checkpoints", (_checkpoint_table(results),)),
         ),
@@ -99,23 +100,23 @@ def _accuracy_table(results: Results) -> doc.Table:
     return doc.Table(header, rows)
 
 
-def _family_table(results: Results) -> doc.Table:
-    """Returns the accuracies by family, pitch / qualities."""
+def _group_table(what: str, results: Results, groups: Mapping[str, Any]) -> doc.Table:
+    """Returns the accuracies of groups of notes, pitch / qualities."""
     header = [
-        "family",
+        what,
         "notes",
         *(f"{_ROWS[row]}: pitch / qualities, %" for row in results["rows"]),
     ]
     rows = [
         [
-            family.replace("_", " "),
+            name.replace("_", " "),
             f"{scores['num_notes']:,}",
             *(
                 f"{100 * row['pitch_accuracy']:.1f} / {100 * row['quality_accuracy']:.1f}"
                 for row in scores["rows"].values()
             ),
         ]
-        for family, scores in results["families"].items()
+        for name, scores in groups.items()
     ]
     return doc.Table(header, rows)
 

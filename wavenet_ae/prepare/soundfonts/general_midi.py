@@ -17,6 +17,7 @@ _DRUM = "a drum: its pitch is not a note"
 _PAD = "a pad: NSynth has synthesizer leads but no pads"
 _TEXTURE = "an evolving texture: NSynth has no such family"
 _CHORD = "a sampled chord of a whole orchestra"
+_HARMONICS = "harmonics: they sound octaves above their key"
 
 # (name, family, source), or (name, why it is left out), in the order of the program numbers.
 _PROGRAMS = (
@@ -53,7 +54,7 @@ _PROGRAMS = (
     ("Electric Guitar (muted)", "guitar", "electronic"),
     ("Overdriven Guitar", "guitar", "electronic"),
     ("Distortion Guitar", "guitar", "electronic"),
-    ("Guitar Harmonics", "guitar", "electronic"),
+    ("Guitar Harmonics", _HARMONICS),
     ("Acoustic Bass", "bass", "acoustic"),
     ("Electric Bass (finger)", "bass", "electronic"),
     ("Electric Bass (pick)", "bass", "electronic"),

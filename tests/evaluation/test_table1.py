@@ -282,7 +282,7 @@ def test_distance_of_spectra():
         ({"temperature": -1.0}, "temperature=-1.0 must be"),
         ({"temperature": float("nan")}, "config.temperature=nan must be a number, 0 or larger"),
         ({"num_notes": 2.5}, "config.num_notes=2.5 must be a whole number, 1 or larger, or None"),
-        ({"spectral": ""}, "must be the path or the URL of a model, or None"),
+        ({"spectral": ""}, "must be a path or a URL, or None"),
         ({"spectral": "missing"}, "missing is not a training run"),
     ],
 )

@@ -112,7 +112,7 @@ def test_the_classifiers_default_is_the_paper():
 @pytest.mark.parametrize(
     ("name", "known"),
     [
-        ("wavenet_ae.py:large", "small, pretrained, pretrained_noisy, demo or table1"),
+        ("wavenet_ae.py:large", "small, pretrained, pretrained_noisy, demo or fine_tune"),
         ("spectral_ae.py:large", "small, pretrained, demo, z64, z128, z256, z512, z1024 or z1984"),
         ("spectral_ae.py:demo,large", "small, pretrained, demo, z64"),
         ("spectral_ae.py:z100", "small, pretrained, demo, z64"),

@@ -165,6 +165,7 @@ def test_a_run_that_was_paused_leaves_what_a_newer_one_has_finished(bucket, trai
     assert before == [bucket.info(path)["etag"] for path in kept]
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_run_in_a_bucket(bucket, data_dir, tmp_path):
     folder = "bucket/runs/two"
     changes = entry_points.changes({**TINY, "dataset.data_dir": data_dir, "num_steps": 5})

@@ -5,8 +5,8 @@ r"""The baseline of Engel et al. 2017: an autoencoder of whole notes' spectrogra
 | (default) | 36,761,665 | the paper: section 2.2, Table 1's baseline | its Table 1: 46.9 % pitch |
 | `:z64` to `:z1984` | | 64, 128, 256, 512, 1024 or 1984 numbers a note | - |
 | `:small` | 2,348,065 | a quarter of the width, for one GPU | not run yet |
-| `:demo` | 519,433 | minutes on 2 CPU cores: `make table1` | docs/results.md |
-| `:pretrained` | 519,433 | half an hour on 2 CPU cores: `make pretrained` | the model card |
+| `:demo` | 519,433 | minutes on 2 CPU cores | - |
+| `:pretrained` | 519,433 | hours on a CPU core: `make pretrained` | the model card |
 
 A size joins another variant after a comma: `FILE:demo,z64`.
 
@@ -119,15 +119,15 @@ def pretrained() -> ConfigDict:
         demo(),
         {
             "model": {"batch_norm_decay": 0.98},
-            "num_steps": 2_000,
+            "num_steps": 7_400,
             "optimizer": {
                 "name": "muon",
                 "b1": 0.95,
                 "learning_rates": (3e-3, 1e-3, 3e-4),
-                "boundaries": (1_300, 1_750),
+                "boundaries": (6_850, 7_200),
             },
             "eval_batches": 32,
-            "eval_every_steps": 250,
-            "checkpoint_every_steps": 250,
+            "eval_every_steps": 500,
+            "checkpoint_every_steps": 500,
         },
     )

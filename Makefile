@@ -138,13 +138,9 @@ pretrained: .system
 	train wavenet_ae.py:pretrained_noisy wavenet_4096 \
 		--config.init_from="$(PRETRAINED)/wavenet_2048" --config.crop_samples=4096 \
 		--config.num_steps=4200 '--config.optimizer.boundaries=(2600,3300,3800)'; \
-	train wavenet_ae.py:pretrained_noisy wavenet_8192 \
+	train wavenet_ae.py:pretrained_noisy wavenet \
 		--config.init_from="$(PRETRAINED)/wavenet_4096" --config.crop_samples=8192 \
 		--config.num_steps=2600 '--config.optimizer.boundaries=(1300,1900,2300)' \
-		--config.ema_decay=0.998; \
-	train wavenet_ae.py:pretrained_noisy wavenet \
-		--config.init_from="$(PRETRAINED)/wavenet_8192" --config.crop_samples=8192 \
-		--config.num_steps=2300 '--config.optimizer.boundaries=(1600,1900,2120)' \
 		--config.ema_decay=0.998
 	@set -e; for model in classifier spectral wavenet; do \
 		$(BIN)/wavenet-ae export --checkpoint="$(PRETRAINED)/$$model" \

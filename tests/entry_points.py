@@ -18,6 +18,14 @@ import jax
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "experiments" / "configs"
+# Changes of `wavenet_ae.py:demo` to a model that trains in seconds.
+TINY_MODEL = {
+    "model.encoder_channels": 4,
+    "model.encoder_layers": 2,
+    "model.decoder_channels": 4,
+    "model.skip_channels": 4,
+    "model.decoder_layers": 2,
+}
 
 
 # Importing JAX, Flax and Orbax takes seconds: processes are forked from one that has done so, and
@@ -116,6 +124,9 @@ def _run_script(arguments: list[str], environment: dict[str, str], streams: _End
     os.environ.update(environment)
     if "JAX_NUM_CPU_DEVICES" in environment:  # JAX reads it when it is imported
         jax.config.update("jax_num_cpu_devices", int(environment["JAX_NUM_CPU_DEVICES"]))
+    # Python 3.13 drops what was to be done at exit before the fork: JAX leaves the other processes.
+    atexit.unregister(jax._src.api.clean_up)
+    atexit.register(jax._src.api.clean_up)
     os.chdir(ROOT)
     try:
         if arguments[0] == "-m":

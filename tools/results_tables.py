@@ -14,6 +14,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from wavenet_ae.evaluation.table1_document import COLUMNS, ROWS, with_interval
+from wavenet_ae.publish import markdown
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs/table1"
 PAGES = (
@@ -22,41 +25,23 @@ PAGES = (
     ROOT / "wavenet_ae/pretrained/README.md",
 )
 _BLOCK = re.compile(r"(<!-- table1 (\w+) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_ROWS = {"original": "original notes", "wavenet": "WaveNet", "spectral": "spectral baseline"}
-# Heading, factor, digits.
-_SCORES = {
-    "pitch_accuracy": ("pitch, %", 100, 1),
-    "quality_accuracy": ("qualities, %", 100, 1),
-    "log_spectral_distance_db": ("log-spectral distance, dB", 1, 1),
-    "bits_per_sample": ("bits a sample", 1, 2),
-}
 _OF_PAPER = ("pitch_accuracy", "quality_accuracy")
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    rule = ["---"] + ["---:"] * (len(header) - 1)
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, rule, *rows))
-
-
 def _accuracies(results: Mapping[str, Any], names: list[str]) -> str:
-    header = ["", *(_SCORES[n][0] for n in names), *(f"paper: {_SCORES[n][0]}" for n in _OF_PAPER)]
+    header = ["", *(COLUMNS[n][0] for n in names), *(f"paper: {COLUMNS[n][0]}" for n in _OF_PAPER)]
     rows = []
     for row, scores in results["rows"].items():
-        cells = [_interval(scores[n], *_SCORES[n][1:]) if n in scores else "-" for n in names]
-        rows.append([_ROWS[row], *cells, *(str(results["paper"][row][n]) for n in _OF_PAPER)])
+        cells = [with_interval(n, scores[n]) if n in scores else "-" for n in names]
+        rows.append([ROWS[row], *cells, *(str(results["paper"][row][n]) for n in _OF_PAPER)])
     none = f"{100 * results['no_quality_accuracy']:.1f}"
     cells = [none if n == "quality_accuracy" else "-" for n in names]
-    return _table(header, [*rows, ["always “no quality”", *cells, "-", "-"]])
-
-
-def _interval(score: Mapping[str, float], factor: float, digits: int) -> str:
-    mean, low, high = (f"{factor * score[key]:.{digits}f}" for key in ("mean", "low", "high"))
-    return f"{mean} ({low} to {high})"
+    return markdown.table(header, [*rows, ["always “no quality”", *cells, "-", "-"]])
 
 
 def _groups(what: str, results: Mapping[str, Any]) -> str:
     groups = results["families" if what == "family" else "registers"]
-    header = [what, "notes", *(f"{_ROWS[row]}: pitch, %" for row in results["rows"])]
+    header = [what, "notes", *(f"{ROWS[row]}: pitch, %" for row in results["rows"])]
     rows = [
         [
             name.replace("_", " "),
@@ -65,12 +50,14 @@ def _groups(what: str, results: Mapping[str, Any]) -> str:
         ]
         for name, group in groups.items()
     ]
-    return _table(header, rows)
+    return markdown.table(header, rows)
 
 
 _KINDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "short": lambda results: _accuracies(results, [*_OF_PAPER]),
-    "full": lambda results: _accuracies(results, [*_SCORES]),
+    "full": lambda results: _accuracies(
+        results, [*_OF_PAPER, "log_spectral_distance_db", "bits_per_sample"]
+    ),
     "families": lambda results: _groups("family", results),
     "registers": lambda results: _groups("pitch", results),
 }
@@ -81,7 +68,7 @@ def with_tables(page: str) -> str:
 
     def block(match: re.Match[str]) -> str:
         start, name, kind, end = match.groups()
-        return start + _KINDS[kind](json.loads((RESULTS / f"{name}.json").read_text())) + end
+        return f"{start}{_KINDS[kind](json.loads((RESULTS / f'{name}.json').read_text()))}\n{end}"
 
     return _BLOCK.sub(block, page)
 

@@ -1,27 +1,16 @@
 """Runs whose folder and data are in a bucket of Google Cloud Storage."""
 
-import json
 import signal
 import time
 
 import entry_points
 import fsspec
 import google_cloud
-import jax
-import numpy as np
 import pytest
-
-from wavenet_ae import tasks
-from wavenet_ae.training import sharding
-from wavenet_ae.training.checkpoint import restore
-from wavenet_ae.training.step import init_state
+from finished_runs import assert_identical
 
 TINY = {
-    "model.encoder_channels": 4,
-    "model.encoder_layers": 2,
-    "model.decoder_channels": 4,
-    "model.skip_channels": 4,
-    "model.decoder_layers": 2,
+    **entry_points.TINY_MODEL,
     "model.hop_length": 64,
     "num_steps": 20,
     "batch_size": 2,
@@ -96,12 +85,6 @@ def fetch(system, folder, target):
     return target
 
 
-def final_state(workdir):
-    config = json.loads((workdir / "config.json").read_text())
-    state = init_state(config, tasks.create(config), sharding.data_mesh())
-    return jax.device_get(restore(workdir, state))
-
-
 def test_killed_and_stopped_a_run_ends_as_if_it_had_not_been(
     bucket, train, uninterrupted, tmp_path
 ):
@@ -125,9 +108,7 @@ def test_killed_and_stopped_a_run_ends_as_if_it_had_not_been(
     assert "another run may" not in stderr  # the second gave the folder back
 
     found = fetch(bucket, folder, tmp_path / "found")
-    metrics = [(workdir / "metrics.jsonl").read_bytes() for workdir in (found, uninterrupted)]
-    assert metrics[0] == metrics[1]
-    jax.tree.map(np.testing.assert_array_equal, final_state(found), final_state(uninterrupted))
+    assert_identical(found, uninterrupted)
     assert len(list(found.glob("events.out.tfevents.*"))) == 3
     assert (found / ".lock").read_text().startswith("ended: ")
     assert not list(uninterrupted.parent.glob("gs:*"))

@@ -1,6 +1,5 @@
 """Runs that are killed, stopped, moved to other devices, or out of luck with their disk."""
 
-import json
 import os
 import random
 import signal
@@ -10,23 +9,15 @@ import threading
 import time
 
 import entry_points
-import jax
 import numpy as np
 import pytest
+from finished_runs import assert_identical
 
-from wavenet_ae import tasks
-from wavenet_ae.training import sharding
-from wavenet_ae.training.checkpoint import restore
 from wavenet_ae.training.metrics import read_metrics
-from wavenet_ae.training.step import init_state
 
 NUM_STEPS = 60
 TINY = {
-    "model.encoder_channels": 4,
-    "model.encoder_layers": 2,
-    "model.decoder_channels": 4,
-    "model.skip_channels": 4,
-    "model.decoder_layers": 2,
+    **entry_points.TINY_MODEL,
     "model.hop_length": 64,
     "num_steps": NUM_STEPS,
     "batch_size": 8,
@@ -52,18 +43,6 @@ def uninterrupted(flags, tmp_path_factory):
     result = entry_points.run("train", *flags, f"--workdir={workdir}")
     assert result.returncode == 0, result.stderr
     return workdir
-
-
-def final_state(workdir):
-    config = json.loads((workdir / "config.json").read_text())
-    state = init_state(config, tasks.create(config), sharding.data_mesh())
-    return jax.device_get(restore(workdir, state))
-
-
-def assert_identical(workdir, expected):
-    metrics = [(folder / "metrics.jsonl").read_bytes() for folder in (workdir, expected)]
-    assert metrics[0] == metrics[1]
-    jax.tree.map(np.testing.assert_array_equal, final_state(workdir), final_state(expected))
 
 
 def assert_alike(workdir, expected):

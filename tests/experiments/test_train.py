@@ -11,11 +11,7 @@ from wavenet_ae.training.metrics import read_metrics
 from wavenet_ae.training.trained import load_trained
 
 TINY = {
-    "model.encoder_channels": 4,
-    "model.encoder_layers": 2,
-    "model.decoder_channels": 4,
-    "model.skip_channels": 4,
-    "model.decoder_layers": 2,
+    **entry_points.TINY_MODEL,
     "num_steps": 2,
     "crop_samples": 512,
     "log_every_steps": 1,

@@ -10,14 +10,11 @@ import pytest
 import soundfile
 from conftest import no_summaries
 from entry_points import assert_refused, load_config
+from finished_runs import final_state
 from first_step import assert_first_step
 
-from wavenet_ae import tasks
-from wavenet_ae.training import sharding
-from wavenet_ae.training.checkpoint import restore
 from wavenet_ae.training.loop import train_and_evaluate
 from wavenet_ae.training.metrics import read_metrics
-from wavenet_ae.training.step import init_state
 from wavenet_ae.training.trained import load_trained
 
 NUM_SAMPLES = {"short": 1_000, "flute_acoustic_001-045-100": 64_000, "long": 80_000}
@@ -88,12 +85,6 @@ def test_an_interrupted_run_goes_on_bit_for_bit(task, note_runs, note_settings, 
     name, settings = note_settings[task]
     result = entry_points.train(name, f"--workdir={workdir}", **settings)
     assert result.returncode == 0, result.stderr
-    config = load_trained(workdir).config
-
-    def final_state(folder):
-        state = init_state(config, tasks.create(config), sharding.data_mesh())
-        return jax.device_get(restore(folder, state))
-
     resumed, whole = final_state(workdir), final_state(note_runs[task])
     assert whole[0].step == 4
     assert jax.tree.leaves(whole[0].model_state)

@@ -284,7 +284,7 @@ def test_bfloat16_steps_agree_with_the_teacher_forced_pass(embedding, monkeypatc
     # Of the distributions of each sample, half the sum of the differences. Where sums in another
     # order round to another bfloat16, it is a last bit.
     variation = np.abs(np.asarray(ours) - jax.nn.softmax(logits)).sum(axis=-1) / 2
-    assert np.median(variation) < 1e-6
+    assert np.quantile(variation, 0.95) < 3e-6
     assert variation.max() < 5e-3
 
 

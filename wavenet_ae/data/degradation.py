@@ -4,17 +4,18 @@ Without them it takes the noise of a WaveNet's reconstructions, which it never s
 pitch.
 """
 
+import librosa
 import numpy as np
 import soxr
 
-_SAMPLE_RATE_HZ = 16_000
+from wavenet_ae.data.nsynth import SAMPLE_RATE_HZ
+
 _MOST_CENTS = 10.0
 _MOST_FILTER_DB = 4.0
 _BAND_EDGES_HZ = (60.0, 120.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
 # Of the codes, so that the noise follows the sound's level as a sampler's does; and of the silence.
 _MOST_CODE_NOISE = 6.0
 _BACKGROUND_DB = (-90.0, -45.0)
-_MU = 255.0
 
 
 def degrade(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -35,13 +36,13 @@ def degrade(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _detune(audio: np.ndarray, cents: float) -> np.ndarray:
     """Resamples, and cuts or pads to the former length."""
-    changed = soxr.resample(audio, _SAMPLE_RATE_HZ, _SAMPLE_RATE_HZ * 2 ** (-cents / 1200), "MQ")
+    changed = soxr.resample(audio, SAMPLE_RATE_HZ, SAMPLE_RATE_HZ * 2 ** (-cents / 1200), "MQ")
     return np.pad(changed, (0, max(0, len(audio) - len(changed))))[: len(audio)]
 
 
 def _filter(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Multiplies the spectrum by random gains at the octaves, interpolated between them."""
-    frequencies = np.fft.rfftfreq(len(audio), 1 / _SAMPLE_RATE_HZ)
+    frequencies = np.fft.rfftfreq(len(audio), 1 / SAMPLE_RATE_HZ)
     gains_db = rng.uniform(-_MOST_FILTER_DB, _MOST_FILTER_DB, len(_BAND_EDGES_HZ))
     octaves = np.log2(np.maximum(frequencies, 1.0))
     gains = 10 ** (np.interp(octaves, np.log2(_BAND_EDGES_HZ), gains_db) / 20)
@@ -50,8 +51,6 @@ def _filter(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _add_code_noise(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Adds normal noise to the mu-law codes of a sound, of a random standard deviation."""
-    clipped = np.clip(audio, -1.0, 1.0)
-    codes = np.sign(clipped) * np.log1p(_MU * np.abs(clipped)) / np.log1p(_MU)
+    codes = librosa.mu_compress(np.clip(audio, -1.0, 1.0), quantize=False)
     codes += rng.normal(0, rng.uniform(0, _MOST_CODE_NOISE) / 128, len(codes))
-    codes = np.clip(codes, -1.0, 1.0)
-    return np.sign(codes) * np.expm1(np.abs(codes) * np.log1p(_MU)) / _MU
+    return librosa.mu_expand(np.clip(codes, -1.0, 1.0), quantize=False)

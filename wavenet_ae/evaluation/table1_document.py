@@ -8,9 +8,9 @@ from wavenet_ae.data.nsynth import Note
 from wavenet_ae.evaluation.notes import title
 from wavenet_ae.publish import document as doc
 
-_ROWS = {"original": "original notes", "wavenet": "WaveNet", "spectral": "spectral baseline"}
+ROWS = {"original": "original notes", "wavenet": "WaveNet", "spectral": "spectral baseline"}
 # Columns: heading, factor, digits.
-_COLUMNS = {
+COLUMNS = {
     "pitch_accuracy": ("pitch, %", 100, 1),
     "quality_accuracy": ("qualities, %", 100, 1),
     "family_accuracy": ("family, %", 100, 1),
@@ -46,7 +46,7 @@ def document(results: Results, shown: Sequence[tuple[Note, Mapping[str, Path]]])
             title(note),
             (
                 doc.Aside(f"`{note.name}`"),
-                doc.SoundGrid([[doc.Sound(path, _ROWS[row]) for row, path in paths.items()]]),
+                doc.SoundGrid([[doc.Sound(path, ROWS[row]) for row, path in paths.items()]]),
             ),
         )
         for note, paths in shown
@@ -76,10 +76,17 @@ def _sentence(results: Results) -> str:
     )
 
 
+def with_interval(column: str, score: Mapping[str, float]) -> str:
+    """Returns a column's mean and its interval as text."""
+    _, factor, digits = COLUMNS[column]
+    mean, low, high = (f"{factor * score[key]:.{digits}f}" for key in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"
+
+
 def _accuracy_table(results: Results) -> doc.Table:
     """Returns Table 1."""
-    columns = [name for name in _COLUMNS if any(name in row for row in results["rows"].values())]
-    header = ["", *(_COLUMNS[name][0] for name in columns)]
+    columns = [name for name in COLUMNS if any(name in row for row in results["rows"].values())]
+    header = ["", *(COLUMNS[name][0] for name in columns)]
     rows = []
     for row, scores in results["rows"].items():
         cells = []
@@ -87,13 +94,11 @@ def _accuracy_table(results: Results) -> doc.Table:
             if name not in scores:
                 cells.append(_NOTHING)
                 continue
-            _, factor, digits = _COLUMNS[name]
-            mean, low, high = (factor * scores[name][key] for key in ("mean", "low", "high"))
-            cell = f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+            cell = with_interval(name, scores[name])
             if name in results["paper"][row]:
                 cell += f" [{results['paper'][row][name]}]"
             cells.append(cell)
-        rows.append([_ROWS[row], *cells])
+        rows.append([ROWS[row], *cells])
     none = f"{100 * results['no_quality_accuracy']:.1f}"
     cells = [none if name == "quality_accuracy" else _NOTHING for name in columns]
     rows.append(["always “no quality”", *cells])
@@ -105,7 +110,7 @@ def _group_table(what: str, results: Results, groups: Mapping[str, Any]) -> doc.
     header = [
         what,
         "notes",
-        *(f"{_ROWS[row]}: pitch / qualities, %" for row in results["rows"]),
+        *(f"{ROWS[row]}: pitch / qualities, %" for row in results["rows"]),
     ]
     rows = [
         [

@@ -104,7 +104,7 @@ def copy(fetched: Path, output: Path) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Deletes a fetched model that cannot be read, so that it is fetched again."""
+    """Deletes what was fetched: it is damaged, or not needed again."""
     if cache_folder() in folder.parents:
         shutil.rmtree(folder, ignore_errors=True)
 

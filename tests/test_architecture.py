@@ -22,6 +22,7 @@ ORDER = (
     "prepare",
     "publish",
     "evaluation",
+    "instrument",
     "compilation",
     "benchmarks",
     "cli",

@@ -93,6 +93,29 @@ def test_an_instrument_is_held_out_of_all_folders(tmp_path):
         assert numbers == kinds | {20 + kind for kind in kinds}
 
 
+@pytest.mark.parametrize("config", ["by_instrument", "by_note"])
+def test_notes_for_training_only_leave_the_split_of_the_others(tmp_path, config):
+    notes = write_notes(tmp_path / "notes", [f"bass_acoustic_{i:03d}" for i in range(20)])
+    more = write_notes(tmp_path / "more", [f"bass_acoustic_{i:03d}" for i in range(30)])
+    alone = read_collection([notes], config)
+    both = read_collection([notes], config, [more])
+    names = {s: {note.name for note in alone.splits[s].notes} for s in nsynth.SPLITS}
+    for split in ("valid", "test"):
+        assert {note.name for note in both.splits[split].notes} == names[split]
+    added = {note.name for note in both.splits["train"].notes} - names["train"]
+    assert len(added) == 60
+    assert min(int(name[14:17]) for name in added) == 20
+    joined = read_collection([notes, more], config)
+    assert len({alone.fingerprint, both.fingerprint, joined.fingerprint}) == 3
+
+
+@pytest.mark.parametrize("config", ["test_only", "published"])
+def test_splits_without_training_refuse_notes_for_it(tmp_path, config):
+    notes = write_notes(tmp_path / "notes", BASSES)
+    with pytest.raises(UserError, match=f"--split={config} .* leave out --train_only"):
+        read_collection([notes], config, [tmp_path / "more"])
+
+
 def test_the_order_of_folders_is_part_of_the_fingerprint(tmp_path):
     a, b = write_notes(tmp_path / "a", BASSES), write_notes(tmp_path / "b", BASSES, (62,))
     prints = {read_collection(order, "by_note").fingerprint for order in ([a], [a, b], [b, a])}
@@ -113,7 +136,7 @@ def test_notes_that_are_named_twice_are_refused(tmp_path, monkeypatch, packed):
     (tmp_path / "link").symlink_to(notes)
     monkeypatch.chdir(tmp_path)
     for again in (Path(notes.name), tmp_path / "link", tmp_path / "." / "x" / ".." / notes.name):
-        with pytest.raises(UserError, match=f"--notes={again} is the same as --notes={notes}: na"):
+        with pytest.raises(UserError, match=f"{again} and {notes} are the same notes"):
             read_collection([notes, again], "by_note")
 
 

@@ -36,6 +36,12 @@ _SPLIT = flags.DEFINE_enum(
     " test_only (all notes into the split test) or published (as"
     " nsynth-{train,valid,test}.jsonwav.tar.gz, unpacked or not).",
 )
+_TRAIN_ONLY = define_path(
+    "train_only",
+    "More notes that all go to train, as those of render-synthetic: the others are split as if they"
+    " were not there. With --split=by_instrument or by_note; may be repeated.",
+    multiple=True,
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Build again, replacing what exists.")
 
 
@@ -43,7 +49,13 @@ def main() -> None:
     """Builds the dataset and says what is in it."""
     from wavenet_ae.prepare.nsynth_json.build import build
 
-    dataset = build(_NOTES.value, _DATA_DIR.value, _SPLIT.value, overwrite=_OVERWRITE.value)
+    dataset = build(
+        _NOTES.value,
+        _DATA_DIR.value,
+        _SPLIT.value,
+        train_only=_TRAIN_ONLY.value or (),
+        overwrite=_OVERWRITE.value,
+    )
     if not dataset.is_new:
         print(f"{dataset.path} has already been built from these notes.")
         return

@@ -12,6 +12,7 @@ TOOLS = {
     "interpolate": "write a page of sounds between two notes",
     "import-notes": "turn your own recordings into labelled notes",
     "render-soundfont": "render a SoundFont into labelled notes",
+    "render-synthetic": "synthesize labelled notes of instruments drawn at random",
     "build-dataset": "build a dataset to train on from labelled notes",
     "prepare-nsynth": "build or convert the official NSynth dataset of TFDS",
     "dataset-stats": "count and check what a dataset holds",

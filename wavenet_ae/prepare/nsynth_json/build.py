@@ -55,6 +55,7 @@ def build(
     data_dir: str | os.PathLike[str],
     config: str,
     *,
+    train_only: Sequence[Path] = (),
     overwrite: bool = False,
 ) -> Dataset:
     """Builds the dataset, unless it has been built from the same notes.
@@ -66,6 +67,7 @@ def build(
         notes: one or several folders or archives that `collection.read_collection` reads.
         data_dir: TFDS's folder of datasets, on a local disk.
         config: one of CONFIGS.
+        train_only: more folders or archives, whose notes all go to train.
         overwrite: build again, whatever exists. The older dataset is moved aside meanwhile, and
             moved back if the build fails.
 
@@ -78,12 +80,12 @@ def build(
     several = [notes] if isinstance(notes, str | os.PathLike) else notes
     paths = [Path(one).expanduser() for one in several]
     path = dataset_dir(data_dir, config)
-    collection = read_collection(paths, config)
+    collection = read_collection(paths, config, train_only)
     with reporting_failures_to_write(path), quietly(), exclusive_lock(path.parent):
         _clean_up_killed_builds(path)
         if path.exists() and not overwrite:
             if _metadata(path).get("fingerprint") != collection.fingerprint:
-                named = " and ".join(map(str, paths))
+                named = " and ".join(map(str, (*paths, *train_only)))
                 raise UserError(
                     f"{path} was built from other notes than {named} holds now: pass --overwrite to"
                     " build it again, or name another --data_dir."

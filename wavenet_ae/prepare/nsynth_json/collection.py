@@ -48,7 +48,9 @@ class Collection(NamedTuple):
         return {path: count for path, count in counts.items() if count}
 
 
-def read_collection(paths: Sequence[Path], config: str) -> Collection:
+def read_collection(
+    paths: Sequence[Path], config: str, train_only: Sequence[Path] = ()
+) -> Collection:
     """Reads the labels of notes and splits them.
 
     Args:
@@ -59,6 +61,8 @@ def read_collection(paths: Sequence[Path], config: str) -> Collection:
             NSynth; a name that several folders have is held out of all of them), `by_note` (other
             notes of the same instruments, as in GANSynth's subset), `test_only` (all notes are for
             testing) or `published` (as the release is split).
+        train_only: more of them, for by_instrument and by_note, whose notes all go to train; they
+            do not change how the others are split.
 
     Returns:
         The notes of each split in the order in which TFDS's own writers would store them; the same
@@ -67,6 +71,10 @@ def read_collection(paths: Sequence[Path], config: str) -> Collection:
     Raises:
         UserError: there are too few notes, or they cannot be read.
     """
+    if train_only and config not in ("by_instrument", "by_note"):
+        raise UserError(
+            f"--split={config} does not choose the notes to train on: leave out --train_only."
+        )
     if config == "published":
         if len(paths) > 1:
             raise UserError(
@@ -74,8 +82,8 @@ def read_collection(paths: Sequence[Path], config: str) -> Collection:
             )
         sources = {split: _published_source(paths[0], split) for split in nsynth.SPLITS}
     else:
-        _check_different(paths)
-        sources = {f"{path}": _source(path) for path in paths}
+        _check_different([*paths, *train_only])
+        sources = {f"{path}": _source(path) for path in (*paths, *train_only)}
     digest, notes = hashlib.sha256(), {}
     for key, source in sources.items():
         labels = source.read_labels()
@@ -86,14 +94,19 @@ def read_collection(paths: Sequence[Path], config: str) -> Collection:
         _check_names(notes[key], source.labels_name)
     named = [(source, notes[key]) for key, source in sources.items()]
     if config != "published":
-        where = " and ".join(notes)
+        where = " and ".join(map(str, paths))
         if len(sources) == 1:
             (source,), (every,) = sources.values(), notes.values()
             kinds = {note.instrument: note.instrument for note in every}
         else:
             source = Joined(named)
             every, kinds = source.notes, source.kinds
-        notes = _split(every, kinds, config, where)
+        extra = [note for note in every if train_only and source.place(note) >= len(paths)]
+        names = {note.name for note in extra}
+        notes = _split([note for note in every if note.name not in names], kinds, config, where)
+        if extra:
+            notes["train"] += extra
+            digest.update(b"train_only" * len(train_only))
         sources = dict.fromkeys(notes, source)
     splits = {split: Split(_ordered(notes[split], split), sources[split]) for split in notes}
     return Collection(splits, digest.hexdigest(), named)
@@ -104,7 +117,7 @@ def _check_different(paths: Sequence[Path]) -> None:
     for path in paths:
         first = seen.setdefault(path.resolve(), path)
         if first is not path:
-            raise UserError(f"--notes={path} is the same as --notes={first}: name it once.")
+            raise UserError(f"{path} and {first} are the same notes: name them once.")
 
 
 def _check_names(notes: Iterable[Note], where: str) -> None:

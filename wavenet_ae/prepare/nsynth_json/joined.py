@@ -57,6 +57,10 @@ class Joined:
                 self.notes.append(renamed)
         self._sources = [source for source, _ in sources]
 
+    def place(self, note: Note) -> int:
+        """Returns which of the sources a note is from."""
+        return self._origins[note.name][0]
+
     def sounds(self, notes: Sequence[Note]) -> Iterator[tuple[Note, np.ndarray]]:
         """Yields the notes source by source, with what `note_files.read_audio` returns.
 

@@ -1,0 +1,1 @@
+"""Notes of instruments that are drawn at random and synthesized by rule."""

@@ -27,6 +27,7 @@ TRAINING_FONTS ?= $(FONTS)/sf3/FluidR3Mono_GM.sf3 $(FONTS)/sf3/MuseScore_General
 TEST_FONT ?= $(FONTS)/sf2/sf_GMbank.sf2
 PRETRAINED_RENDER_FLAGS ?= --velocities=40,80,120
 PRETRAINED_TEST_RENDER_FLAGS ?= --velocities=80
+PRETRAINED_SYNTHETIC_FLAGS ?=
 PRETRAINED_TRAIN_FLAGS ?=
 PRETRAINED_EVALUATE_FLAGS ?= --config.num_notes=200
 PRETRAINED_BETWEEN_FLAGS ?= --num_pairs=24 --num_weights=3
@@ -122,12 +123,25 @@ pretrained: .system
 		$(foreach font,$(TRAINING_FONTS),--notes="$(PRETRAINED)/notes/$(notdir $(font))")
 	$(BIN)/wavenet-ae build-dataset --data_dir="$(PRETRAINED)/datasets" \
 		--notes="$(PRETRAINED)/notes/$(notdir $(TEST_FONT))" --split=test_only
+	$(BIN)/wavenet-ae render-synthetic --output="$(PRETRAINED)/synthetic/all" \
+		--num_instruments=500 --notes_each=40 $(PRETRAINED_SYNTHETIC_FLAGS)
+	$(BIN)/wavenet-ae render-synthetic --output="$(PRETRAINED)/synthetic/low" \
+		--num_instruments=300 --notes_each=20 --pitches=21:47:1 --seed=1 \
+		$(PRETRAINED_SYNTHETIC_FLAGS)
+	$(BIN)/wavenet-ae build-dataset --data_dir="$(PRETRAINED)/datasets_with_synthetic" \
+		$(foreach font,$(TRAINING_FONTS),--notes="$(PRETRAINED)/notes/$(notdir $(font))") \
+		--train_only="$(PRETRAINED)/synthetic/all" --train_only="$(PRETRAINED)/synthetic/low"
 	@set -e; train() { \
 		config="$$1"; run="$$2"; shift 2; \
 		$(LARGE_PAGES) $(BIN)/python experiments/train.py --config="experiments/configs/$$config" \
 			--config.dataset.data_dir="$(PRETRAINED)/datasets" --workdir="$(PRETRAINED)/$$run" \
 			$(PRETRAINED_TRAIN_FLAGS) "$$@"; }; \
-	train classifier.py:pretrained classifier; \
+	train classifier.py:pretrained classifier_soundfonts; \
+	train classifier.py:pretrained classifier \
+		--config.init_from="$(PRETRAINED)/classifier_soundfonts" \
+		--config.dataset.data_dir="$(PRETRAINED)/datasets_with_synthetic" --config.num_steps=4500 \
+		'--config.optimizer.learning_rates=(1.5e-3,5e-4,1.5e-4)' \
+		'--config.optimizer.boundaries=(3300,4100)'; \
 	train spectral_ae.py:pretrained spectral; \
 	train wavenet_ae.py:pretrained wavenet_clean; \
 	train wavenet_ae.py:pretrained_noisy wavenet_1024 \

@@ -114,23 +114,25 @@ def test_the_weights_in_the_box_are_trained_and_judged_in_turn(tmp_path):
     assert tools == [
         *["render-soundfont"] * 3,
         *["build-dataset"] * 2,
-        *["train"] * 7,
+        *["render-synthetic"] * 2,
+        "build-dataset",
+        *["train"] * 8,
         *["export"] * 3,
         *["evaluate", "interpolate"] * 2,
     ]
-    trainings = [flags for _, *flags in lines[5:12]]
-    assert trainings[3] == [
+    trainings = [flags for _, *flags in lines[8:16]]
+    assert trainings[4] == [
         "--config=experiments/configs/wavenet_ae.py:pretrained_noisy",
         f"--config.dataset.data_dir={folder}/datasets",
         f"--workdir={folder}/wavenet_1024",
         f"--config.init_from={folder}/wavenet_clean",
     ]
     # Each goes on from the one before, with longer crops.
-    for before, after in itertools.pairwise(trainings[2:]):
+    for before, after in [trainings[:2], *itertools.pairwise(trainings[3:])]:
         (workdir,) = (flag.split("=")[1] for flag in before if flag.startswith("--workdir="))
         assert f"--config.init_from={workdir}" in after
     assert f"--workdir={folder}/wavenet" in trainings[-1]
     assert "--config.crop_samples=8192" in trainings[-1]
-    exported = {flag for _, *flags in lines[12:15] for flag in flags if "--output" in flag}
+    exported = {flag for _, *flags in lines[16:19] for flag in flags if "--output" in flag}
     used = {flag.split("=")[1] for flag in lines[-2] if "weights/" in flag}
     assert {flag.split("=")[1] for flag in exported} == used

@@ -123,14 +123,11 @@ pretrained: .system
 		$(foreach font,$(TRAINING_FONTS),--notes="$(PRETRAINED)/notes/$(notdir $(font))")
 	$(BIN)/wavenet-ae build-dataset --data_dir="$(PRETRAINED)/datasets" \
 		--notes="$(PRETRAINED)/notes/$(notdir $(TEST_FONT))" --split=test_only
-	$(BIN)/wavenet-ae render-synthetic --output="$(PRETRAINED)/synthetic/all" \
+	$(BIN)/wavenet-ae render-synthetic --output="$(PRETRAINED)/notes/synthetic" \
 		--num_instruments=500 --notes_each=40 $(PRETRAINED_SYNTHETIC_FLAGS)
-	$(BIN)/wavenet-ae render-synthetic --output="$(PRETRAINED)/synthetic/low" \
-		--num_instruments=300 --notes_each=20 --pitches=21:47:1 --seed=1 \
-		$(PRETRAINED_SYNTHETIC_FLAGS)
 	$(BIN)/wavenet-ae build-dataset --data_dir="$(PRETRAINED)/datasets_with_synthetic" \
 		$(foreach font,$(TRAINING_FONTS),--notes="$(PRETRAINED)/notes/$(notdir $(font))") \
-		--train_only="$(PRETRAINED)/synthetic/all" --train_only="$(PRETRAINED)/synthetic/low"
+		--train_only="$(PRETRAINED)/notes/synthetic"
 	@set -e; train() { \
 		config="$$1"; run="$$2"; shift 2; \
 		$(LARGE_PAGES) $(BIN)/python experiments/train.py --config="experiments/configs/$$config" \

@@ -38,6 +38,7 @@ def morph_text(name: str, rows: Sequence[Sequence[Patch]], places: Sequence[Sequ
     of_rows, of_columns = places
     cells = [cell for row in rows for cell in row]
     lines = [
+        f"// CC{X_CONTROLLER} is X and CC{Y_CONTROLLER} is Y; each key takes {len(cells)} voices.",
         *_head(name, cells[0].zones),
         f"set_cc{X_CONTROLLER}=0",
         f"label_cc{X_CONTROLLER}=X",

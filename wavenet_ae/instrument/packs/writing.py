@@ -16,9 +16,10 @@ FOLDER = "packs"
 _SAMPLES = "samples"
 
 _CERTAIN = 1 - 1e-6  # a cell with this weight of a sound is that sound
-# Each key of a morphing file starts a note of every cell, and sfizz has 64 voices unless it is
-# given more. Larger squares get a second file, with this many cells a side: nine voices a key.
-_LIGHT_SIDE = 3
+# Each key of a morphing file starts a note of every cell, and sfizz, which has 64 voices unless it
+# is given more, is silent with 81 cells. With this many a side a key takes nine voices; larger
+# squares get a second file, with all cells.
+_FEW_SIDE = 3
 
 
 class _Morph(NamedTuple):
@@ -68,8 +69,9 @@ def write_packs(folder: Path) -> list[Path]:
     """Writes sampler packs of a rendered instrument into its folder `packs`.
 
     Each sound gets an SFZ file, a DecentSampler preset and a `.multisample`, all sounds together a
-    SoundFont. Each square gets an SFZ file in which CC1 and CC74 morph between its cells. SFZ files
-    and presets share the WAV files in `packs/samples`.
+    SoundFont. Each square gets an SFZ file in which CC1 and CC74 morph between at most 3 x 3 of its
+    cells, and one with all where there are more. SFZ files and presets share the WAV files in
+    `packs/samples`.
 
     Args:
         folder: of the instrument, see `rendered`.
@@ -107,7 +109,10 @@ def _plan(instrument: RenderedInstrument) -> _Plan:
             sounds[own[0]] = instrument.sounds[sound]
     in_squares = {cell for square in instrument.squares for row in square.cells for cell in row}
     cells = {cell: sounds.get(cell) or f"cell {cell}" for cell in sorted({*sounds, *in_squares})}
-    titles = [_title(instrument, square.corners) for square in instrument.squares]
+    titles = [
+        ", ".join(instrument.sounds[corner] for corner in square.corners)
+        for square in instrument.squares
+    ]
     stems = names.file_names(
         [*cells.values(), instrument.name, *(f"morph {title}" for title in titles)]
     )
@@ -123,27 +128,25 @@ def _plan(instrument: RenderedInstrument) -> _Plan:
     return _Plan(of_cells, list(sounds), morphs, font)
 
 
-def _title(instrument: RenderedInstrument, corners: Sequence[int]) -> str:
-    return ", ".join(instrument.sounds[sound] for sound in corners)
-
-
 def _morphs(title: str, stem: str, cells: list[list[int]]) -> list[_Morph]:
-    """Returns the file of a square, and a lighter one if it has many cells."""
-    rows, columns = range(len(cells)), range(len(cells[0]))
-    places = (sfz.places(len(rows)), sfz.places(len(columns)))
-    morphs = [_Morph(title, stem, cells, places)]
-    of_light = [_spread(len(side)) for side in (rows, columns)]
-    if of_light != [list(rows), list(columns)]:
-        few_rows, few_columns = of_light
-        light = [[cells[row][column] for column in few_columns] for row in few_rows]
-        few = ([places[0][row] for row in few_rows], [places[1][column] for column in few_columns])
-        morphs.append(_Morph(f"{title} (fewer voices)", f"{stem}__light", light, few))
-    return morphs
+    """Returns the file of a square that any player has the voices for, and one with all cells."""
+    rows, columns = len(cells), len(cells[0])
+    places = (sfz.places(rows), sfz.places(columns))
+    few_rows, few_columns = _spread(rows), _spread(columns)
+    few = [[cells[row][column] for column in few_columns] for row in few_rows]
+    of_few = ([places[0][row] for row in few_rows], [places[1][column] for column in few_columns])
+    if few == cells:
+        return [_Morph(title, stem, cells, places)]
+    return [
+        _Morph(title, stem, few, of_few),
+        # No name has two underscores in a row, see `names.file_names`.
+        _Morph(f"{title} (all cells)", f"{stem}__all_cells", cells, places),
+    ]
 
 
 def _spread(count: int) -> list[int]:
     """Returns the first and the last index of a side, and those between, at most so many."""
-    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, _LIGHT_SIDE))})
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, _FEW_SIDE))})
 
 
 def _write_cell(folder: Path, instrument: RenderedInstrument, plan: _Plan, cell: int) -> Patch:

@@ -261,7 +261,7 @@ def generate(
     """
     mesh = mesh or sharding.data_mesh()
     params = jax.device_put(params, sharding.replicated(mesh))
-    num_threads, parts = _split(params, len(embedding), mesh)
+    num_threads, parts = split_rows(params, len(embedding), mesh)
     chunks = [
         _generate_batch(
             model,
@@ -293,7 +293,7 @@ def generate(
         pool.shutdown(cancel_futures=True)
 
 
-def _split(params: Any, batch_size: int, mesh: Mesh) -> tuple[int, list[np.ndarray]]:
+def split_rows(params: Any, batch_size: int, mesh: Mesh) -> tuple[int, list[np.ndarray]]:
     """Returns in how many threads to generate, and which rows as one batch.
 
     On a CPU, a small model's products are too short to be shared by cores: each core is faster

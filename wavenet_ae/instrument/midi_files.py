@@ -1,0 +1,232 @@
+"""MIDI files, played by the decoder into WAV files.
+
+All notes are known in advance: they are generated side by side, several times as fast as one after
+the other.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import mido
+import numpy as np
+from tqdm import tqdm
+
+from wavenet_ae.audio import files
+from wavenet_ae.audio.files import SAMPLE_RATE_HZ
+from wavenet_ae.instrument import performance, voices
+from wavenet_ae.instrument.performance import (
+    Event,
+    NoteOff,
+    NoteOn,
+    Pad,
+    Panic,
+    Pedal,
+    Performance,
+    ReleaseAll,
+    Sound,
+)
+from wavenet_ae.synthesis import sampler
+from wavenet_ae.synthesis.wavenet_codec import WaveNetCodec
+from wavenet_ae.system.errors import UserError
+from wavenet_ae.system.worker_pool import num_cores
+
+# Controllers, as in the packs and in the MIDI standard.
+_X, _Y, _PEDAL, _SOUND_OFF, _NOTES_OFF = 1, 74, 64, 120, 123
+_HIGHEST = 127
+_PEDAL_DOWN = 64
+_DRUMS = 9  # General MIDI's channel 10, of which the keys are drums, not pitches
+_CORNERS = (1, 2, 4)
+
+_LONGEST_S = 3600
+# Notes that a core generates together: more are hardly faster, and wait for the longest of them.
+_BATCH_OF_CORE = 32
+_FULL_SCALE = 0.99  # the peak of what would be louder
+
+
+class Rendered(NamedTuple):
+    """What was rendered."""
+
+    seconds: float
+    notes: int
+
+
+def render_midi(
+    path: Path,
+    output: Path,
+    codec: WaveNetCodec,
+    sounds: Sequence[Sound],
+    *,
+    num_voices: int = 32,
+    seed: int = 0,
+    pad: tuple[float, float] = (0.0, 0.0),
+) -> Rendered:
+    """Plays a MIDI file into a 16-bit WAV file at 16 kHz; the same again gives the same bytes.
+
+    CC1 and CC74 move the pad from left to right and from top to bottom, CC64 is the pedal. Channels
+    are played together, but for General MIDI's drums; programs and pitch bend are not followed.
+    Where the mix would be louder than full scale, all of it is made quieter.
+
+    Args:
+        path: of the MIDI file.
+        output: of the WAV file.
+        codec: the model, which must be conditioned on pitch.
+        sounds: one; two, left and right; or four, top left, top right, bottom left, bottom right.
+        num_voices: how many notes sound at once.
+        seed: of the notes' randomness.
+        pad: where the pad is until the file moves it: x and y, from 0 to 1.
+
+    Raises:
+        UserError: the file cannot be read or holds no notes, the settings are wrong, the model does
+            not suit, or the output cannot be written.
+    """
+    voices.check(codec, sounds, num_voices)
+    if len(sounds) not in _CORNERS:
+        raise UserError(f"A pad has 1, 2 or 4 sounds, not {len(sounds)}: name so many.")
+    events = read_events(path, len(sounds), pad)
+    takes = _perform(events, Performance(sounds, num_voices, codec.hop_length), codec.hop_length)
+    takes.sort(key=lambda take: (len(take.frames), take.number))
+    chunks = max(take.first_chunk + len(take.frames) for take in takes)
+    mix = np.zeros(chunks * codec.hop_length, np.float32)
+    with tqdm(total=len(takes), desc="notes", unit="", disable=None, leave=False) as bar:
+        for batch in _batches(takes):
+            _add(mix, batch, codec, seed)
+            bar.update(len(batch))
+    mix *= voices.HEADROOM
+    files.save(output, mix * min(1.0, _FULL_SCALE / max(np.abs(mix).max(), 1e-9)))
+    return Rendered(len(mix) / SAMPLE_RATE_HZ, len(takes))
+
+
+def read_events(
+    path: Path, num_sounds: int, pad: tuple[float, float] = (0.0, 0.0)
+) -> list[tuple[int, Event]]:
+    """Reads a MIDI file.
+
+    Args:
+        path: of the file.
+        num_sounds: on the pad.
+        pad: where it is at first.
+
+    Returns:
+        The sample at which each event comes, and the event, in order; at the end all keys are
+        lifted.
+
+    Raises:
+        UserError: the file cannot be read, is too long, or holds no notes.
+    """
+    place = dict(zip((_X, _Y), pad, strict=True))
+    events: list[tuple[int, Event]] = [(0, _pad(place, num_sounds))]
+    seconds = 0.0
+    for message in _messages(path):
+        seconds += message.time
+        if seconds > _LONGEST_S:
+            raise UserError(f"{path} lasts longer than {_LONGEST_S // 60} minutes: cut it.")
+        if message.is_meta or getattr(message, "channel", 0) == _DRUMS:
+            continue
+        if (event := _event(message, place, num_sounds)) is not None:
+            events.append((round(seconds * SAMPLE_RATE_HZ), event))
+    if not any(isinstance(event, NoteOn) for _, event in events):
+        raise UserError(f"{path} holds no notes (drums apart): choose another MIDI file.")
+    return [*events, (round(seconds * SAMPLE_RATE_HZ), ReleaseAll())]
+
+
+def _messages(path: Path) -> list[mido.Message]:
+    """Returns the messages of all tracks in order, with the seconds since the one before."""
+    try:
+        return list(mido.MidiFile(path, clip=True))
+    except OSError as error:
+        if error.errno is not None:
+            raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+        raise _damaged(path) from error
+    except Exception as error:  # damaged files make mido raise almost anything
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(
+        f"{path} is not a MIDI file that can be read, or is damaged: export it again, as a "
+        "standard MIDI file of type 0 or 1."
+    )
+
+
+def _event(message: mido.Message, place: dict[int, float], num_sounds: int) -> Event | None:
+    """Returns what a message does, and keeps the pad's place; None where it does nothing."""
+    match message.type:
+        case "note_on" if message.velocity:
+            return NoteOn(message.note, message.velocity)
+        case "note_on" | "note_off":
+            return NoteOff(message.note)
+        case "control_change":
+            match message.control:
+                case control if control in place:
+                    place[control] = message.value / _HIGHEST
+                    return _pad(place, num_sounds)
+                case control if control == _PEDAL:
+                    return Pedal(message.value >= _PEDAL_DOWN)
+                case control if control == _SOUND_OFF:
+                    return Panic()
+                case control if control == _NOTES_OFF:
+                    return ReleaseAll()
+    return None
+
+
+def _pad(place: dict[int, float], num_sounds: int) -> Pad:
+    x, y = place[_X], place[_Y]
+    return Pad({1: (1.0,), 2: (1 - x, x), 4: performance.bilinear(x, y)}[num_sounds])
+
+
+@dataclass
+class _Take:
+    """A note as it will be generated: its frames' embeddings, and its gain in each chunk."""
+
+    number: int
+    key: int
+    first_chunk: int
+    offset: int
+    frames: list[np.ndarray] = field(default_factory=list)
+    envelopes: list[np.ndarray] = field(default_factory=list)
+
+
+def _perform(events: Sequence[tuple[int, Event]], played: Performance, hop: int) -> list[_Take]:
+    """Plays events without sound, and returns the notes that they make."""
+    takes: dict[int, _Take] = {}
+    waiting, chunk = list(events)[::-1], 0
+    while waiting or not played.is_silent:
+        now = []
+        while waiting and waiting[-1][0] < (chunk + 1) * hop:
+            sample, event = waiting.pop()
+            now.append(event._replace(at=sample - chunk * hop))
+        for part in played.step(now):
+            note = part.note
+            if part.is_first:
+                takes[note.number] = _Take(note.number, note.key, chunk, part.offset)
+            takes[note.number].frames.append(part.embedding)
+            takes[note.number].envelopes.append(part.envelope)
+        chunk += 1
+    return list(takes.values())
+
+
+def _batches(takes: Sequence[_Take]) -> Iterator[Sequence[_Take]]:
+    """Yields notes of similar lengths, as many as are generated together."""
+    size = _BATCH_OF_CORE * num_cores()
+    yield from (takes[start : start + size] for start in range(0, len(takes), size))
+
+
+def _add(mix: np.ndarray, batch: Sequence[_Take], codec: WaveNetCodec, seed: int) -> None:
+    """Generates notes and adds them to the mix."""
+    longest = max(len(take.frames) for take in batch)
+    embedding = np.stack(
+        [
+            np.pad(np.stack(take.frames), ((0, longest - len(take.frames)), (0, 0)), mode="edge")
+            for take in batch
+        ]
+    )
+    keys = sampler.note_keys(seed, np.array([take.number for take in batch]))
+    pitches = np.array([take.key for take in batch], np.int32)
+    audio = np.concatenate(list(codec.generate(embedding, keys, pitches)), axis=1)
+    for take, sound in zip(batch, audio, strict=True):
+        envelope = np.concatenate(take.envelopes)
+        heard = np.pad(sound, (take.offset, 0))[: len(envelope)] * envelope
+        start = take.first_chunk * codec.hop_length
+        mix[start : start + len(heard)] += heard

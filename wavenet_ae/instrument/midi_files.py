@@ -90,8 +90,8 @@ def render_midi(
     chunks = max(take.first_chunk + len(take.frames) for take in takes)
     mix = np.zeros(chunks * codec.hop_length, np.float32)
     with tqdm(total=len(takes), desc="notes", unit="", disable=None, leave=False) as bar:
-        for batch in _batches(takes):
-            _add(mix, batch, codec, seed)
+        for batch, rows in _batches(takes):
+            _add(mix, batch, rows, codec, seed)
             bar.update(len(batch))
     mix *= voices.HEADROOM
     files.save(output, mix * min(1.0, _FULL_SCALE / max(np.abs(mix).max(), 1e-9)))
@@ -207,13 +207,22 @@ def _perform(events: Sequence[tuple[int, Event]], played: Performance, hop: int)
     return list(takes.values())
 
 
-def _batches(takes: Sequence[_Take]) -> Iterator[Sequence[_Take]]:
-    """Yields notes of similar lengths, as many as are generated together."""
+def _batches(takes: Sequence[_Take]) -> Iterator[tuple[Sequence[_Take], np.ndarray]]:
+    """Yields notes of similar lengths, and which of them to generate together.
+
+    One compiled program serves all batches: the last is filled up with notes that it holds, unless
+    it is so small that its notes are generated one by one.
+    """
     size = _BATCH_OF_CORE * num_cores()
-    yield from (takes[start : start + size] for start in range(0, len(takes), size))
+    for start in range(0, len(takes), size):
+        batch = takes[start : start + size]
+        is_filled = start and len(batch) > sampler.FEW_SOUNDS * num_cores()
+        yield batch, np.resize(np.arange(len(batch)), size if is_filled else len(batch))
 
 
-def _add(mix: np.ndarray, batch: Sequence[_Take], codec: WaveNetCodec, seed: int) -> None:
+def _add(
+    mix: np.ndarray, batch: Sequence[_Take], rows: np.ndarray, codec: WaveNetCodec, seed: int
+) -> None:
     """Generates notes and adds them to the mix."""
     longest = max(len(take.frames) for take in batch)
     embedding = np.stack(
@@ -224,8 +233,8 @@ def _add(mix: np.ndarray, batch: Sequence[_Take], codec: WaveNetCodec, seed: int
     )
     keys = sampler.note_keys(seed, np.array([take.number for take in batch]))
     pitches = np.array([take.key for take in batch], np.int32)
-    audio = np.concatenate(list(codec.generate(embedding, keys, pitches)), axis=1)
-    for take, sound in zip(batch, audio, strict=True):
+    chunks = list(codec.generate(embedding[rows], keys[rows], pitches[rows]))
+    for take, sound in zip(batch, np.concatenate(chunks, axis=1), strict=False):
         envelope = np.concatenate(take.envelopes)
         heard = np.pad(sound, (take.offset, 0))[: len(envelope)] * envelope
         start = take.first_chunk * codec.hop_length

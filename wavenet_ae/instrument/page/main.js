@@ -1,0 +1,189 @@
+// The page: what is played, what is shown, and what connects them.
+
+import { Corners } from "page/corners.js";
+import { Instrument } from "page/instrument.js";
+import { ScreenKeyboard, TypingKeyboard } from "page/keyboard.js";
+import { connect } from "page/midi.js";
+import { Pad } from "page/pad.js";
+import { PatchPanel } from "page/patch_panel.js";
+import { FACTORY, stateOf } from "page/patches.js";
+import { Player } from "page/player.js";
+import { RecordPanel } from "page/record_panel.js";
+import { SettingsPanel } from "page/settings_panel.js";
+import { Sounds, reader } from "page/sounds.js";
+
+const SHOW_EVERY_MS = 150;
+const MIDDLE_KEY = 64; // near which sounds are loaded first
+
+const element = (id) => document.getElementById(id);
+const say = (text) => {
+  element("announcement").textContent = text;
+};
+
+function start() {
+  const described = JSON.parse(element("instrument").textContent);
+  const instrument = new Instrument(described);
+  const sounds = new Sounds(instrument, reader(document, described.embedded));
+  const player = new Player(instrument, sounds, stateOf(instrument, FACTORY[0]));
+  const play = (event) => player.play(event);
+
+  const patches = new PatchPanel(instrument, patchElements(), {
+    getState: () => player.state,
+    apply: (state) => apply(player, state),
+    say,
+  });
+  const onBegin = () => patches.remember();
+  const pad = new Pad(instrument, padElements(), {
+    onMove: (x, y) => play({ type: "move", x, y }),
+    onBegin,
+  });
+  const corners = new Corners(instrument, cornerElements(), (index) => {
+    onBegin();
+    play({ type: "square", index });
+    say(`Between ${instrument.cornerNames(index).join(", ")}`);
+  });
+  const settings = new SettingsPanel(settingElements(), {
+    onSet: (changed) => play({ type: "set", settings: changed }),
+    onBegin,
+  });
+  const keyboard = new ScreenKeyboard(element("keyboard"), play);
+  const recording = new RecordPanel(player, recordElements(), say);
+  connectKeys(play, settings);
+  connectMidi(player, play);
+
+  const show = (event) => {
+    pad.show(player.state);
+    corners.show(player.state.square);
+    settings.show(player.state.settings);
+    keyboard.showOctave(player.state.settings.octave);
+    if (event) keyboard.show(event);
+    if (!event || event.type === "move" || event.type === "square") {
+      const { octave } = player.state.settings;
+      sounds.wantAround(player.state, MIDDLE_KEY + 12 * octave);
+    }
+  };
+  player.addEventListener("event", ({ detail }) => show(detail));
+  player.addEventListener("failure", ({ detail }) => say(detail.message));
+  unlockByGesture(player);
+  showNumbers(player, sounds, recording);
+  show();
+  patches.readAddress();
+  if (!described.embedded && location.protocol === "file:") {
+    say("The sounds lie beside this page: open it with wavenet-ae play.");
+  }
+}
+
+/** Goes to another state by events, so that a recording has them. */
+function apply(player, { square, x, y, settings }) {
+  if (square !== player.state.square) player.play({ type: "square", index: square });
+  player.play({ type: "set", settings });
+  player.play({ type: "move", x, y });
+}
+
+function connectKeys(play, settings) {
+  new TypingKeyboard(
+    play,
+    (by) => settings.shiftOctave(by),
+    () => element("typing").checked,
+  );
+  element("panic").addEventListener("click", () => play({ type: "panic" }));
+}
+
+function connectMidi(player, play) {
+  element("midi").addEventListener("click", async () => {
+    const onEvent = (event) => {
+      play(event);
+      if (!player.isRunning) say("Click on the page to switch the sound on.");
+    };
+    const onChange = (names) => {
+      element("midi-inputs").textContent = names.length
+        ? `MIDI: ${names.join(", ")}`
+        : "MIDI: no input is connected; plug one in.";
+    };
+    try {
+      await connect(onEvent, onChange);
+      element("midi").disabled = true;
+    } catch (error) {
+      const reason = error.name === "Error" ? error.message : "the browser does not allow it.";
+      element("midi-inputs").textContent = `MIDI is not available: ${reason}`;
+    }
+  });
+}
+
+function unlockByGesture(player) {
+  for (const type of ["pointerdown", "pointerup", "keydown"]) {
+    window.addEventListener(type, () => player.unlock(), { capture: true });
+  }
+  player.addEventListener("state", () => {
+    if (player.isRunning) say("");
+  });
+}
+
+function showNumbers(player, sounds, recording) {
+  const total = sounds.instrument.notes.length;
+  setInterval(() => {
+    element("voices").textContent = player.count();
+    const latency = player.latency();
+    element("latency").textContent = latency === null ? "–" : `${Math.round(1000 * latency)} ms`;
+    element("loaded").textContent = `${sounds.loaded.size} of ${total}`;
+    element("loaded").classList.toggle("busy", sounds.working);
+    recording.tick();
+    if (sounds.failure) {
+      say(`A sound cannot be loaded: ${sounds.failure.message}`);
+      sounds.failure = null;
+    }
+  }, SHOW_EVERY_MS);
+}
+
+function patchElements() {
+  return {
+    patches: element("patches"),
+    name: element("patch-name"),
+    form: element("save-form"),
+    remove: element("delete"),
+    random: element("random"),
+    undo: element("undo"),
+    share: element("share"),
+    toFile: element("to-file"),
+    fromFile: element("from-file"),
+  };
+}
+
+function padElements() {
+  return {
+    pad: element("pad"),
+    field: element("field"),
+    cursor: element("cursor"),
+    mix: element("mix"),
+  };
+}
+
+function cornerElements() {
+  return {
+    squares: element("squares"),
+    top: element("corners-top"),
+    bottom: element("corners-bottom"),
+  };
+}
+
+function settingElements() {
+  return {
+    sliders: element("sliders"),
+    loop: element("loop"),
+    octave: element("octave"),
+    octaveDown: element("octave-down"),
+    octaveUp: element("octave-up"),
+    mostVoices: element("most-voices"),
+  };
+}
+
+function recordElements() {
+  return {
+    record: element("record"),
+    saveWav: element("save-wav"),
+    saveMidi: element("save-midi"),
+    recorded: element("recorded"),
+  };
+}
+
+start();

@@ -1,0 +1,37 @@
+// How far into its note a voice is, whatever its pitch has done.
+
+const PER_CENT = Math.LN2 / 1200;
+
+/** Counts the seconds of the note, at its own pitch, that have been played. */
+export class PitchClock {
+  /**
+   * @param rate of the note's transposition
+   * @param glide `{cents, seconds}`: from how far it slides to its pitch
+   */
+  constructor(rate, glide, bendCents, when) {
+    Object.assign(this, { rate, glide, bendCents, when, since: when, played: 0 });
+  }
+
+  at(time) {
+    if (time <= this.since) return this.played;
+    const slid = this.slidUntil(time) - this.slidUntil(this.since);
+    return this.played + this.rate * Math.exp(PER_CENT * this.bendCents) * slid;
+  }
+
+  bend(cents, time) {
+    this.played = this.at(time);
+    this.since = Math.max(time, this.since);
+    this.bendCents = cents;
+  }
+
+  /** The integral of the glide's rate since the start. */
+  slidUntil(time) {
+    const elapsed = time - this.when;
+    const { cents, seconds } = this.glide;
+    if (!cents || !seconds) return elapsed;
+    const slope = (-PER_CENT * cents) / seconds;
+    const sliding = Math.min(elapsed, seconds);
+    const slid = (Math.exp(PER_CENT * cents) * Math.expm1(slope * sliding)) / slope;
+    return slid + (elapsed - sliding);
+  }
+}

@@ -1,0 +1,98 @@
+// The instrument as it is played now: the audio context, the synth on it, and the recorder.
+
+import { Recorder } from "page/recording.js";
+import { Synth } from "page/synth.js";
+
+const RATE = 48000; // at which the sounds are prepared
+const AHEAD_S = 0.005; // of the clock, which is read between two blocks
+
+/** Sends `event` for everything that is played, `state` when the sound goes on or off. */
+export class Player extends EventTarget {
+  /** @param state `{square, x, y, settings}` */
+  constructor(instrument, sounds, state) {
+    super();
+    Object.assign(this, { instrument, sounds, state });
+    this.keys = new Map(); // keys that are down: velocity
+    this.recorder = null;
+  }
+
+  /** Starts the sound; browsers allow it while a person presses something. */
+  unlock() {
+    if (!this.context) {
+      this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
+      this.context.onstatechange = () => this.dispatchEvent(new Event("state"));
+      this.synth = new Synth(this.context, this.instrument, this.sounds, this.state);
+      this.synth.connect(this.context.destination);
+      this.synth.onMissing = (voice, cells) => this.fetch(voice, cells);
+    }
+    if (this.context.state !== "running") this.context.resume();
+  }
+
+  get isRunning() {
+    return this.context?.state === "running";
+  }
+
+  /** Plays an event; see synth.js. Of a move, x or y may be missing. */
+  play(given) {
+    const event = this.complete(given);
+    this.remember(event);
+    if (event.type === "on") this.unlock();
+    if (this.synth) {
+      const when = this.now();
+      this.synth.handle(event, when);
+      this.recorder?.add(event, when);
+    }
+    this.dispatchEvent(new CustomEvent("event", { detail: event }));
+  }
+
+  complete(event) {
+    if (event.type !== "move") return event;
+    return { ...event, x: event.x ?? this.state.x, y: event.y ?? this.state.y };
+  }
+
+  remember(event) {
+    const { state, keys } = this;
+    if (event.type === "move") this.state = { ...state, x: event.x, y: event.y };
+    if (event.type === "square") this.state = { ...state, square: event.index };
+    if (event.type === "set") {
+      this.state = { ...state, settings: { ...state.settings, ...event.settings } };
+    }
+    if (event.type === "on") keys.set(event.key, event.velocity);
+    if (event.type === "off") keys.delete(event.key);
+    if (event.type === "allOff" || event.type === "panic") keys.clear();
+  }
+
+  /** A sound was not loaded when its note began: it joins in when it is. */
+  async fetch(voice, cells) {
+    const loads = cells.map((cell) => this.sounds.load(cell, voice.pitch));
+    const results = await Promise.allSettled(loads);
+    const failed = results.find(({ status }) => status === "rejected");
+    if (failed) this.dispatchEvent(new CustomEvent("failure", { detail: failed.reason }));
+    else if (voice.released === null) this.synth.morph(voice, this.now());
+  }
+
+  now() {
+    return this.context.currentTime + AHEAD_S;
+  }
+
+  count() {
+    return this.synth ? this.synth.count(this.context.currentTime) : 0;
+  }
+
+  /** Seconds from an event to the loudspeaker, as far as the browser knows, or null. */
+  latency() {
+    if (!this.isRunning) return null;
+    return AHEAD_S + this.context.baseLatency + (this.context.outputLatency || 0);
+  }
+
+  record() {
+    this.unlock();
+    this.recorder = new Recorder(this.state, this.keys, this.now());
+  }
+
+  stopRecording() {
+    const recording = this.recorder.stop(this.now());
+    this.recorder = null;
+    return recording;
+  }
+}

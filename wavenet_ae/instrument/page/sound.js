@@ -1,0 +1,86 @@
+// A rendered note, made ready to be played.
+
+import { findPhase } from "page/loop_phase.js";
+import { FACTOR, upsample } from "page/upsample.js";
+
+const RATE = 16000;
+const SEAM_SAMPLES = 400; // 25 ms, over which a note that is not to loop leaves the loop's end
+const FRAME_SAMPLES = 320; // 20 ms, of the levels
+const LARGEST_CORRECTION_CENTS = 60;
+const STEADY = [0.3, 0.9]; // the part of a note without a loop that is looked at, up to its release
+
+/**
+ * A note: a buffer and what the voices need to know of it, in seconds of the buffer.
+ *
+ * @typedef {object} Sound
+ * @property {AudioBuffer} buffer at 48 kHz
+ * @property {?number[]} loop start and end
+ * @property {number} release where the note's own release starts
+ * @property {number} gain
+ * @property {number} correction the rate at which it is in tune
+ * @property {?number} period of its harmonics, before the correction; null without a pitch
+ * @property {number} shift where to start so that notes are in phase, less than a period
+ * @property {function(number): number} level RMS around a time
+ */
+
+/**
+ * @param samples Float32Array at 16 kHz
+ * @param note of the instrument's description
+ * @returns {Sound}
+ */
+export function prepare(samples, note) {
+  const phase = note.cents === null ? null : phaseOf(samples, note);
+  const continued = leaveLoop(samples, note.loop);
+  const data = upsample(continued);
+  const buffer = new AudioBuffer({ length: data.length, sampleRate: RATE * FACTOR });
+  buffer.copyToChannel(data, 0);
+  const levels = frameLevels(continued);
+  return {
+    buffer,
+    loop: note.loop?.map((sample) => sample / RATE) ?? null,
+    release: Math.min(note.release, note.samples) / RATE,
+    gain: note.gain,
+    correction: phase?.correction ?? 1,
+    period: phase ? phase.period / RATE : null,
+    shift: phase ? phase.peak / RATE : 0,
+    level: (seconds) => {
+      const frame = Math.floor((seconds * RATE) / FRAME_SAMPLES);
+      return levels[Math.min(Math.max(frame, 0), levels.length - 1)];
+    },
+  };
+}
+
+function phaseOf(samples, note) {
+  const hz = 440 * 2 ** ((note.pitch - 69) / 12);
+  const [first, end] = note.loop ?? STEADY.map((part) => Math.round(part * note.release));
+  const phase = findPhase(samples, first, end, hz, RATE);
+  if (!phase) return null;
+  const correction = (hz * phase.period) / RATE;
+  const cents = Math.abs(1200 * Math.log2(correction));
+  return cents <= LARGEST_CORRECTION_CENTS ? { ...phase, correction } : null;
+}
+
+/**
+ * The file's loop ends with a crossfade to what lies before its start, so that what follows the
+ * loop does not fit its end. Here it does: the loop goes on and is faded out.
+ */
+function leaveLoop(samples, loop) {
+  if (!loop) return samples;
+  const [start, end] = loop;
+  const out = samples.slice();
+  const length = Math.min(SEAM_SAMPLES, samples.length - end, end - start);
+  for (let i = 0; i < length; i++) {
+    const share = 0.5 + 0.5 * Math.cos((Math.PI * i) / length);
+    out[end + i] = share * samples[start + i] + (1 - share) * samples[end + i];
+  }
+  return out;
+}
+
+function frameLevels(samples) {
+  const levels = [];
+  for (let first = 0; first < samples.length; first += FRAME_SAMPLES) {
+    const frame = samples.subarray(first, first + FRAME_SAMPLES);
+    levels.push(Math.sqrt(frame.reduce((sum, value) => sum + value * value, 0) / frame.length));
+  }
+  return levels;
+}

@@ -1,0 +1,170 @@
+// Events to sound: keys, pedal, bend, pad and settings, on a live context or an offline one.
+
+import { Automation } from "page/automation.js";
+import { LIMITS } from "page/settings.js";
+import { Voice } from "page/voice.js";
+
+const SMOOTHING_TAU_S = 0.01;
+const LOUDEST = 4; // full scale of the curve that rounds off what is too loud
+const STRAIGHT = 0.7; // below it, nothing is changed
+const CURVE_POINTS = 8193;
+
+/**
+ * Plays events, each `{type, ...}` with its time:
+ * `on {key, velocity}`, `off {key}`, `pedal {down}`, `bend {cents}`, `move {x, y}`,
+ * `square {index}`, `set {settings}`, `allOff {}` (as key-ups) and `panic {}` (silence now).
+ */
+export class Synth {
+  /**
+   * @param sounds `get(cell, pitch)` gives a sound that is loaded, or undefined
+   * @param state `{square, x, y, settings}` to start from
+   */
+  constructor(context, instrument, sounds, state) {
+    Object.assign(this, { context, instrument, sounds, ...state });
+    this.voices = [];
+    this.held = new Map(); // key that was pressed: its voice
+    this.sustained = new Set();
+    this.pedal = false;
+    this.lastKey = null;
+    this.bendCents = 0;
+    this.output = context.createGain();
+    this.volume = new Automation(this.output.gain, this.loudness(), context.currentTime);
+    this.limiter = softLimiter(context);
+    this.output.connect(this.limiter.input);
+    this.bend = new ConstantSourceNode(context, { offset: 0 });
+    this.bendCurve = new Automation(this.bend.offset, 0, context.currentTime);
+    this.bend.start();
+    this.onMissing = () => {};
+  }
+
+  connect(node) {
+    this.limiter.output.connect(node);
+  }
+
+  handle(event, when) {
+    this.voices = this.voices.filter((voice) => voice.endsAt > when);
+    this[`on_${event.type}`](event, when);
+  }
+
+  /** How many voices sound. */
+  count(when) {
+    return this.voices.filter((voice) => voice.endsAt > when).length;
+  }
+
+  on_on({ key, velocity }, when) {
+    if (velocity === 0) {
+      this.on_off({ key }, when);
+      return;
+    }
+    this.held.get(key)?.release(when);
+    this.sustained.delete(key);
+    this.makeRoom(when);
+    const played = key + 12 * this.settings.octave;
+    const glideCents = this.lastKey === null ? 0 : 100 * (this.lastKey - played);
+    const pitch = this.instrument.pitchFor(played);
+    const voice = new Voice(this, { key: played, pitch, velocity, glideCents }, when);
+    this.lastKey = played;
+    this.held.set(key, voice);
+    this.voices.push(voice);
+    this.morph(voice, when);
+  }
+
+  on_off({ key }, when) {
+    if (!this.held.has(key)) return;
+    if (this.pedal) this.sustained.add(key);
+    else this.release(key, when);
+  }
+
+  on_pedal({ down }, when) {
+    this.pedal = down;
+    if (down) return;
+    for (const key of this.sustained) this.release(key, when);
+    this.sustained.clear();
+  }
+
+  on_bend({ cents }, when) {
+    this.bendCents = cents;
+    this.bendCurve.lineTo(cents, when, when + SMOOTHING_TAU_S);
+    // A line of 10 ms, as the clock counts it: half of it with the one, half with the other.
+    for (const voice of this.voices) voice.bend(cents, when + SMOOTHING_TAU_S / 2);
+  }
+
+  on_move({ x, y }, when) {
+    Object.assign(this, { x, y });
+    this.morphAll(when);
+  }
+
+  on_square({ index }, when) {
+    this.square = index;
+    this.morphAll(when);
+  }
+
+  on_set({ settings }, when) {
+    this.settings = { ...this.settings, ...settings };
+    this.volume.approach(this.loudness(), when, SMOOTHING_TAU_S);
+  }
+
+  on_allOff(_, when) {
+    this.pedal = false;
+    for (const key of [...this.held.keys()]) this.release(key, when);
+    this.sustained.clear();
+  }
+
+  on_panic(event, when) {
+    this.on_allOff(event, when);
+    for (const voice of this.voices) voice.steal(when);
+    this.on_bend({ cents: 0 }, when);
+  }
+
+  release(key, when) {
+    this.held.get(key)?.release(when);
+    this.held.delete(key);
+  }
+
+  /** Ends the oldest voice if there are as many as may be, and first one whose key is up. */
+  makeRoom(when) {
+    const most = this.settings.voices ?? LIMITS.voices.default;
+    const sounding = this.voices.filter((voice) => voice.endsAt > when && !voice.stolen);
+    if (sounding.length < most) return;
+    const oldest = sounding.find((voice) => voice.released !== null) ?? sounding[0];
+    oldest.steal(when);
+    oldest.stolen = true;
+    for (const [key, voice] of this.held) {
+      if (voice === oldest) this.held.delete(key);
+    }
+  }
+
+  morphAll(when) {
+    for (const voice of this.voices) {
+      if (voice.released === null) this.morph(voice, when);
+    }
+  }
+
+  morph(voice, when) {
+    const missing = voice.morph(this.gains(), when);
+    if (missing.length) this.onMissing(voice, missing);
+  }
+
+  gains() {
+    return this.instrument.weightsAt(this.square, this.x, this.y);
+  }
+
+  loudness() {
+    return this.settings.volume ** 2;
+  }
+}
+
+/** Leaves what is below `STRAIGHT` as it is, and rounds off the rest below 1. */
+function softLimiter(context) {
+  const curve = new Float32Array(CURVE_POINTS);
+  for (let i = 0; i < CURVE_POINTS; i++) {
+    const value = LOUDEST * ((2 * i) / (CURVE_POINTS - 1) - 1);
+    const over = Math.max(0, Math.abs(value) - STRAIGHT);
+    const rounded = (1 - STRAIGHT) * Math.tanh(over / (1 - STRAIGHT));
+    curve[i] = Math.sign(value) * (Math.min(Math.abs(value), STRAIGHT) + rounded);
+  }
+  const input = new GainNode(context, { gain: 1 / LOUDEST });
+  const output = new WaveShaperNode(context, { curve });
+  input.connect(output);
+  return { input, output };
+}

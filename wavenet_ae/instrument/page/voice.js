@@ -1,0 +1,108 @@
+// One note that sounds: the cells around the pad's position together, under one envelope.
+
+import { Automation } from "page/automation.js";
+import { Layer } from "page/layer.js";
+import { PitchClock } from "page/pitch_clock.js";
+
+const SHORTEST_ATTACK_S = 0.004; // shorter ones click
+const SHORTEST_S = 0.01;
+const STEAL_S = 0.008;
+const DECAYS_TO_SUSTAIN = 4; // time constants in the decay's length
+const SILENCE = Math.log(1000); // time constants to -60 dB
+
+export class Voice {
+  /**
+   * @param synth gives context, sounds, bend (a node), bendCents, output and settings
+   * @param key MIDI, with the octave's shift
+   * @param velocity 1 to 127; its square is the level, as samplers have it
+   * @param glideCents from how far the pitch slides
+   */
+  constructor(synth, { key, pitch, velocity, glideCents }, when) {
+    const { context, settings } = synth;
+    Object.assign(this, { context, key, pitch, sounds: synth.sounds, started: when });
+    this.rate = 2 ** ((key - pitch) / 12);
+    this.loops = settings.loop;
+    this.startShare = settings.start;
+    this.output = context.createGain();
+    this.output.connect(synth.output);
+    const glide = { cents: glideCents, seconds: settings.glide };
+    this.clock = new PitchClock(this.rate, glide, synth.bendCents, when);
+    this.detunes = [synth.bend, ...this.slide(glide, when)];
+    this.startEnvelope(settings, (velocity / 127) ** 2, when);
+    this.releaseSeconds = settings.release;
+    this.layers = new Map();
+    this.leaving = [];
+    this.released = null;
+    this.endsAt = Number.POSITIVE_INFINITY;
+  }
+
+  slide({ cents, seconds }, when) {
+    if (!cents || !seconds) return [];
+    this.glide = new ConstantSourceNode(this.context, { offset: 0 });
+    new Automation(this.glide.offset, cents, when).lineTo(0, when, when + seconds);
+    this.glide.start(when);
+    return [this.glide];
+  }
+
+  startEnvelope({ attack, decay, sustain }, level, when) {
+    const top = when + Math.max(attack, SHORTEST_ATTACK_S);
+    this.envelope = new Automation(this.output.gain, 0, when);
+    this.envelope.lineTo(level, when, top);
+    const tau = Math.max(decay, SHORTEST_S) / DECAYS_TO_SUSTAIN;
+    if (sustain < 1) this.envelope.approach(level * sustain, top, tau);
+  }
+
+  /**
+   * Sounds as these cells from now on. Cells whose sound is not loaded are left out.
+   *
+   * @param gains Map of cell to gain
+   * @returns the cells that were left out
+   */
+  morph(gains, when) {
+    const missing = [];
+    const played = this.clock.at(when);
+    for (const [cell, gain] of gains) {
+      const layer = this.layers.get(cell);
+      const sound = layer ? layer.sound : this.sounds.get(cell, this.pitch);
+      if (layer) layer.moveTo(gain, when);
+      else if (sound) this.layers.set(cell, new Layer(this, sound, played, gain, when));
+      else missing.push(cell);
+    }
+    for (const [cell, layer] of this.layers) {
+      if (gains.has(cell)) continue;
+      layer.leave(when);
+      this.layers.delete(cell);
+    }
+    const remaining = [...this.layers.values()].map((layer) => layer.remaining(played));
+    if (!missing.length) this.endsAt = when + Math.max(0, ...remaining);
+    return missing;
+  }
+
+  bend(cents, when) {
+    this.clock.bend(cents, when);
+  }
+
+  /** The key is up: the note's own release, under the envelope's. */
+  release(when) {
+    if (this.released !== null) return;
+    this.released = when;
+    const played = this.clock.at(when);
+    for (const layer of this.layers.values()) layer.release(played, when);
+    const seconds = Math.max(this.releaseSeconds, SHORTEST_S);
+    this.envelope.approach(0, when, seconds / SILENCE);
+    this.end(when + seconds);
+  }
+
+  /** Makes room for another voice. */
+  steal(when) {
+    this.released ??= when;
+    this.envelope.lineTo(0, when, when + STEAL_S);
+    this.end(when + STEAL_S);
+  }
+
+  end(when) {
+    this.endsAt = Math.min(this.endsAt, when);
+    for (const layer of this.layers.values()) layer.stop(when);
+    this.glide?.stop(when);
+  }
+}

@@ -199,3 +199,20 @@ def note_runs(note_settings, tmp_path_factory):
         result = entry_points.train(config, f"--workdir={folder / task}", **settings)
         assert result.returncode == 0, result.stderr
     return {task: folder / task for task in note_settings}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window. It ends with the module, since its loop hinders asyncio's."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not path and Path("/etc/debian_version").exists():
+        pytest.fail("chromium is missing: run sudo apt-get install chromium")
+    if not path:
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        # Without a sandbox, which root may not have; the pages are our own.
+        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield running
+        running.close()

@@ -14,18 +14,19 @@ const SMALLEST_LEVEL = 1e-4;
  */
 export class Layer {
   /**
-   * @param voice gives the context, the nodes for pitch and output, `rate`, `loops`, `startShare`
+   * @param voice gives the context, the nodes for pitch, the mixer, `rate`, `loops`, `startShare`
    * @param sound see sound.js
    * @param played seconds of the note at its own pitch that the voice has played
-   * @param share the cell's part of the voice, 0 to 1
+   * @param gain of the cell in the voice
    */
-  constructor(voice, sound, played, share, when) {
+  constructor(voice, sound, played, gain, when) {
     this.voice = voice;
     this.sound = sound;
     this.output = voice.context.createGain();
-    this.output.connect(voice.output);
-    this.share = new Automation(this.output.gain, played > 0 ? 0 : share * sound.gain, when);
-    if (played > 0) this.moveTo(share, when);
+    this.endsAt = Number.POSITIVE_INFINITY;
+    voice.mixer.add(this, when);
+    this.gain = new Automation(this.output.gain, played > 0 ? 0 : gain, when);
+    if (played > 0) this.moveTo(gain, when);
     this.loops = voice.loops && sound.loop !== null;
     this.body = this.play(this.position(played), this.loops, when);
   }
@@ -57,8 +58,8 @@ export class Layer {
     return { source, level: new Automation(gain.gain, level, when) };
   }
 
-  moveTo(share, when) {
-    this.share.approach(share * this.sound.gain, when, MORPH_TAU_S);
+  moveTo(gain, when) {
+    this.gain.approach(gain, when, MORPH_TAU_S);
   }
 
   /** Fades the layer out, since the pad has left its cell. */
@@ -95,6 +96,7 @@ export class Layer {
   stop(when) {
     this.body?.source.stop(when);
     this.tail?.source.stop(when);
+    this.endsAt = when;
   }
 }
 

@@ -13,8 +13,9 @@ const ANGLES = 256;
  * @param samples Float32Array of the note
  * @param first, end the part to look at, in samples
  * @param hz the note's nominal pitch
- * @returns the period in samples, and the first place, less than a period from the start of the
- *     note, at which the harmonics are as near to the top of a cosine as they get; or null where
+ * @returns the period in samples; `peak`, the first place, less than a period from the start of the
+ *     note, at which the harmonics are as near to the top of a cosine as they get; and the
+ *     `harmonics` there, `[re, im]`, whose squares are their shares of the part's power. Null where
  *     the part is silent or too short
  */
 export function findPhase(samples, first, end, hz, rate) {
@@ -26,8 +27,20 @@ export function findPhase(samples, first, end, hz, rate) {
   for (let h = 1; h <= ALIGNED_HARMONICS && (h * rate) / period < HIGHEST_HZ; h++) {
     harmonics.push(bin(region, h * count));
   }
-  const peak = first + (peakAngle(harmonics) / (2 * Math.PI)) * period;
-  return { period, peak: peak % period };
+  const angle = peakAngle(harmonics);
+  const peak = first + (angle / (2 * Math.PI)) * period;
+  const power = region.reduce((sum, sample) => sum + sample * sample, 0);
+  const scale = Math.sqrt(2 / (power * region.length));
+  return {
+    period,
+    peak: peak % period,
+    harmonics: harmonics.map((value, index) => turned(value, (index + 1) * angle, scale)),
+  };
+}
+
+function turned({ re, im }, angle, scale) {
+  const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
+  return [scale * (re * cosine - im * sine), scale * (re * sine + im * cosine)];
 }
 
 /** The number of periods in the region whose first harmonics are strongest, or 0. */
@@ -69,8 +82,7 @@ function peakAngle(harmonics) {
     const angle = (2 * Math.PI * step) / ANGLES;
     let sum = 0;
     harmonics.forEach(({ re, im }, index) => {
-      const turned = (index + 1) * angle;
-      sum += Math.hypot(re, im) * (re * Math.cos(turned) - im * Math.sin(turned));
+      sum += turned({ re, im }, (index + 1) * angle, Math.hypot(re, im))[0];
     });
     if (sum > largest) [best, largest] = [angle, sum];
   }

@@ -1,14 +1,17 @@
 // How far into its note a voice is, whatever its pitch has done.
 
 const PER_CENT = Math.LN2 / 1200;
+const BLOCK = 128; // samples, for which browsers keep the pitch as it is at their start
 
 /** Counts the seconds of the note, at its own pitch, that have been played. */
 export class PitchClock {
   /**
    * @param rate of the note's transposition
+   * @param sampleRate of the context
    * @param glide `{cents, seconds}`: from how far it slides to its pitch
    */
-  constructor(rate, glide, bendCents, when) {
+  constructor(rate, sampleRate, glide, bendCents, when) {
+    this.block = BLOCK / sampleRate;
     Object.assign(this, { rate, glide, bendCents, when, since: when, played: 0 });
   }
 
@@ -19,8 +22,9 @@ export class PitchClock {
   }
 
   bend(cents, time) {
-    this.played = this.at(time);
-    this.since = Math.max(time, this.since);
+    const heard = Math.ceil(time / this.block - 1e-6) * this.block;
+    this.played = this.at(heard);
+    this.since = Math.max(heard, this.since);
     this.bendCents = cents;
   }
 
@@ -30,7 +34,7 @@ export class PitchClock {
     const { cents, seconds } = this.glide;
     if (!cents || !seconds) return elapsed;
     const slope = (-PER_CENT * cents) / seconds;
-    const sliding = Math.min(elapsed, seconds);
+    const sliding = Math.min(Math.max(elapsed - this.block / 2, 0), seconds);
     const slid = (Math.exp(PER_CENT * cents) * Math.expm1(slope * sliding)) / slope;
     return slid + (elapsed - sliding);
   }

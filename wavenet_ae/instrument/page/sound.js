@@ -20,6 +20,8 @@ const STEADY = [0.3, 0.9]; // the part of a note without a loop that is looked a
  * @property {number} correction the rate at which it is in tune
  * @property {?number} period of its harmonics, before the correction; null without a pitch
  * @property {number} shift where to start so that notes are in phase, less than a period
+ * @property {number[][]} harmonics see loop_phase.js; none without a pitch
+ * @property {number} loudness RMS of the steady part, with the gain
  * @property {function(number): number} level RMS around a time
  */
 
@@ -29,7 +31,8 @@ const STEADY = [0.3, 0.9]; // the part of a note without a loop that is looked a
  * @returns {Sound}
  */
 export function prepare(samples, note) {
-  const phase = note.cents === null ? null : phaseOf(samples, note);
+  const [first, end] = note.loop ?? STEADY.map((part) => Math.round(part * note.release));
+  const phase = note.cents === null ? null : phaseOf(samples, first, end, note);
   const continued = leaveLoop(samples, note.loop);
   const data = upsample(continued);
   const buffer = new AudioBuffer({ length: data.length, sampleRate: RATE * FACTOR });
@@ -43,6 +46,8 @@ export function prepare(samples, note) {
     correction: phase?.correction ?? 1,
     period: phase ? phase.period / RATE : null,
     shift: phase ? phase.peak / RATE : 0,
+    harmonics: phase?.harmonics ?? [],
+    loudness: note.gain * rms(samples.subarray(first, end)),
     level: (seconds) => {
       const frame = Math.floor((seconds * RATE) / FRAME_SAMPLES);
       return levels[Math.min(Math.max(frame, 0), levels.length - 1)];
@@ -50,9 +55,8 @@ export function prepare(samples, note) {
   };
 }
 
-function phaseOf(samples, note) {
+function phaseOf(samples, first, end, note) {
   const hz = 440 * 2 ** ((note.pitch - 69) / 12);
-  const [first, end] = note.loop ?? STEADY.map((part) => Math.round(part * note.release));
   const phase = findPhase(samples, first, end, hz, RATE);
   if (!phase) return null;
   const correction = (hz * phase.period) / RATE;
@@ -79,8 +83,11 @@ function leaveLoop(samples, loop) {
 function frameLevels(samples) {
   const levels = [];
   for (let first = 0; first < samples.length; first += FRAME_SAMPLES) {
-    const frame = samples.subarray(first, first + FRAME_SAMPLES);
-    levels.push(Math.sqrt(frame.reduce((sum, value) => sum + value * value, 0) / frame.length));
+    levels.push(rms(samples.subarray(first, first + FRAME_SAMPLES)));
   }
   return levels;
+}
+
+function rms(samples) {
+  return Math.sqrt(samples.reduce((sum, value) => sum + value * value, 0) / samples.length);
 }

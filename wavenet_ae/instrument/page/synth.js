@@ -1,6 +1,7 @@
 // Events to sound: keys, pedal, bend, pad and settings, on a live context or an offline one.
 
 import { Automation } from "page/automation.js";
+import { Mixer } from "page/mixer.js";
 import { LIMITS } from "page/settings.js";
 import { Voice } from "page/voice.js";
 
@@ -31,8 +32,8 @@ export class Synth {
     this.volume = new Automation(this.output.gain, this.loudness(), context.currentTime);
     this.limiter = softLimiter(context);
     this.output.connect(this.limiter.input);
+    this.mixer = new Mixer(context, this.output);
     this.bend = new ConstantSourceNode(context, { offset: 0 });
-    this.bendCurve = new Automation(this.bend.offset, 0, context.currentTime);
     this.bend.start();
     this.onMissing = () => {};
   }
@@ -84,9 +85,8 @@ export class Synth {
 
   on_bend({ cents }, when) {
     this.bendCents = cents;
-    this.bendCurve.lineTo(cents, when, when + SMOOTHING_TAU_S);
-    // A line of 10 ms, as the clock counts it: half of it with the one, half with the other.
-    for (const voice of this.voices) voice.bend(cents, when + SMOOTHING_TAU_S / 2);
+    this.bend.offset.setValueAtTime(cents, when);
+    for (const voice of this.voices) voice.bend(cents, when);
   }
 
   on_move({ x, y }, when) {
@@ -141,12 +141,9 @@ export class Synth {
   }
 
   morph(voice, when) {
-    const missing = voice.morph(this.gains(), when);
+    const weights = this.instrument.weightsAt(this.square, this.x, this.y);
+    const missing = voice.morph(weights, when);
     if (missing.length) this.onMissing(voice, missing);
-  }
-
-  gains() {
-    return this.instrument.weightsAt(this.square, this.x, this.y);
   }
 
   loudness() {

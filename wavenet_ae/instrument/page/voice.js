@@ -1,7 +1,9 @@
 // One note that sounds: the cells around the pad's position together, under one envelope.
 
 import { Automation } from "page/automation.js";
+import { blend } from "page/blend.js";
 import { Layer } from "page/layer.js";
+import { Mixer } from "page/mixer.js";
 import { PitchClock } from "page/pitch_clock.js";
 
 const SHORTEST_ATTACK_S = 0.004; // shorter ones click
@@ -12,7 +14,7 @@ const SILENCE = Math.log(1000); // time constants to -60 dB
 
 export class Voice {
   /**
-   * @param synth gives context, sounds, bend (a node), bendCents, output and settings
+   * @param synth gives context, sounds, bend (a node), bendCents, mixer and settings
    * @param key MIDI, with the octave's shift
    * @param velocity 1 to 127; its square is the level, as samplers have it
    * @param glideCents from how far the pitch slides
@@ -24,16 +26,16 @@ export class Voice {
     this.loops = settings.loop;
     this.startShare = settings.start;
     this.output = context.createGain();
-    this.output.connect(synth.output);
+    this.endsAt = Number.POSITIVE_INFINITY;
+    this.mixer = new Mixer(context, this.output);
+    synth.mixer.add(this, when);
     const glide = { cents: glideCents, seconds: settings.glide };
-    this.clock = new PitchClock(this.rate, glide, synth.bendCents, when);
+    this.clock = new PitchClock(this.rate, context.sampleRate, glide, synth.bendCents, when);
     this.detunes = [synth.bend, ...this.slide(glide, when)];
     this.startEnvelope(settings, (velocity / 127) ** 2, when);
     this.releaseSeconds = settings.release;
     this.layers = new Map();
-    this.leaving = [];
     this.released = null;
-    this.endsAt = Number.POSITIVE_INFINITY;
   }
 
   slide({ cents, seconds }, when) {
@@ -55,21 +57,25 @@ export class Voice {
   /**
    * Sounds as these cells from now on. Cells whose sound is not loaded are left out.
    *
-   * @param gains Map of cell to gain
+   * @param weights Map of cell to weight
    * @returns the cells that were left out
    */
-  morph(gains, when) {
-    const missing = [];
+  morph(weights, when) {
     const played = this.clock.at(when);
-    for (const [cell, gain] of gains) {
-      const layer = this.layers.get(cell);
-      const sound = layer ? layer.sound : this.sounds.get(cell, this.pitch);
-      if (layer) layer.moveTo(gain, when);
-      else if (sound) this.layers.set(cell, new Layer(this, sound, played, gain, when));
-      else missing.push(cell);
-    }
+    const cells = [...weights.keys()];
+    const sounds = cells.map(
+      (cell) => this.layers.get(cell)?.sound ?? this.sounds.get(cell, this.pitch),
+    );
+    const gains = blend(cells.map((cell) => weights.get(cell)), sounds);
+    cells.forEach((cell, index) => {
+      const [sound, gain] = [sounds[index], gains[index]];
+      if (!sound) return;
+      if (this.layers.has(cell)) this.layers.get(cell).moveTo(gain, when);
+      else this.layers.set(cell, new Layer(this, sound, played, gain, when));
+    });
+    const missing = cells.filter((_, index) => !sounds[index]);
     for (const [cell, layer] of this.layers) {
-      if (gains.has(cell)) continue;
+      if (weights.has(cell)) continue;
       layer.leave(when);
       this.layers.delete(cell);
     }

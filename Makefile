@@ -49,7 +49,7 @@ setup: .test_tools $(INSTALLED)
 	@sh tools/system_packages.sh
 
 .test_tools:
-	@sh tools/system_packages.sh bats shellcheck
+	@sh tools/system_packages.sh bats chromium shellcheck
 
 $(INSTALLED): setup.cfg pyproject.toml tools/make_venv.sh
 	@sh tools/make_venv.sh $(PYTHON) .venv
@@ -189,3 +189,4 @@ test test-all: setup
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/biome check

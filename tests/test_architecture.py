@@ -59,6 +59,7 @@ def test_folders_know_only_the_folders_above(folder):
 @pytest.mark.parametrize(
     ("library", "where"),
     [
+        ("aiohttp", ("instrument/",)),
         ("fcntl", {"system/locks.py"}),
         ("orbax", {"training/checkpoint.py"}),
         ("tensorboardX", {"training/metrics.py"}),

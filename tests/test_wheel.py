@@ -56,6 +56,8 @@ def test_the_wheel_alone_reconstructs_a_note(wheel, tone, tmp_path):
     site = tmp_path / "site"
     names = {path.relative_to(site).as_posix() for path in site.rglob("*")}
     assert {"wavenet_ae/publish/page.html.jinja", "wavenet_ae/pretrained/README.md"} <= names
+    page = ROOT / "wavenet_ae/instrument/page"
+    assert {path.relative_to(ROOT).as_posix() for path in page.iterdir()} <= names
     assert not any(name.startswith(("tests", "experiments")) for name in names)
     (about,) = site.glob("*.dist-info/entry_points.txt")
     assert "wavenet-ae = wavenet_ae.cli.main:main" in about.read_text()

@@ -14,7 +14,7 @@ if [ "$(uname)" = Darwin ]; then
     [ -e "$(brew --prefix 2>/dev/null)/lib/libfluidsynth.dylib" ] ||
         echo "note: for rendering notes, brew install fluid-synth and give SOUNDFONT=FILE." >&2
     for tool; do
-        command -v "$tool" >/dev/null || echo "note: for the tests of launch/, brew install $tool." >&2
+        command -v "$tool" >/dev/null || echo "note: for the tests, brew install $tool." >&2
     done
     exit 0
 fi
@@ -35,7 +35,7 @@ packages=${packages# }
 
 if ! command -v apt-get >/dev/null; then
     echo "note: for rendering notes, install FluidSynth 2 and a General MIDI SoundFont." >&2
-    [ $# = 0 ] || echo "note: for the tests of launch/, install $*." >&2
+    [ $# = 0 ] || echo "note: for the tests, install $*." >&2
     exit 0
 fi
 advice="note: for rendering notes and for the tests, run: sudo apt-get install $packages"

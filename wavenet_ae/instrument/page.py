@@ -28,6 +28,8 @@ LIMIT_BYTES = 40_000_000
 
 _PARTS = Path(__file__).with_name("page")
 _TOOL = "instrument page"
+# What the template has in place of a value: {{name}}, as a string or a comment of the language there.
+_MARK = re.compile(r'(?:/\*|<!--|")?\{\{(\w+)\}\}(?:\*/|-->|")?')
 
 
 class Page(NamedTuple):
@@ -75,7 +77,7 @@ def _render(instrument: RenderedInstrument, sounds: str | None) -> str:
         "modules": _in_script(json.dumps(_import_map(modules))),
     }
     template = (_PARTS / "index.html").read_text()
-    return re.sub(r"\{\{(\w+)\}\}", lambda mark: values[mark[1]], template)
+    return _MARK.sub(lambda mark: values[mark[1]], template)
 
 
 def _import_map(modules: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
@@ -98,12 +100,12 @@ def _encode_sounds(instrument: RenderedInstrument, folder: Path, limit_bytes: in
     elements, size = [], 0
     for name in dict.fromkeys(note.file for note in instrument.notes):
         flac = base64.b64encode(_as_flac(folder / name)).decode()
-        element = f'<script type="text/plain" data-file="{html.escape(name)}">{flac}</script>'
-        elements.append(element)
-        size += len(element) + 1
+        name = html.escape(name)
+        elements.append(f'<script type="text/plain" data-file="{name}">{flac}</script>\n')
+        size += len(elements[-1].encode())
         if size > limit_bytes:
             return None
-    return "\n".join(elements)
+    return "".join(elements)
 
 
 def _as_flac(path: Path) -> bytes:

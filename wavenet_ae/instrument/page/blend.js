@@ -29,7 +29,8 @@ export function blend(weights, sounds) {
 function correlation(one, other) {
   let sum = 0;
   for (let h = 0; h < Math.min(one.harmonics.length, other.harmonics.length); h++) {
-    sum += one.harmonics[h][0] * other.harmonics[h][0] + one.harmonics[h][1] * other.harmonics[h][1];
+    sum +=
+      one.harmonics[h][0] * other.harmonics[h][0] + one.harmonics[h][1] * other.harmonics[h][1];
   }
   return Math.max(0, sum);
 }

@@ -11,5 +11,9 @@ export function save(name, content, type) {
 
 /** A name without what file systems refuse. */
 export function fileName(...parts) {
-  return parts.join(" ").replace(/[^\p{L}\p{N} .,_-]+/gu, " ").replace(/\s+/g, " ").trim();
+  return parts
+    .join(" ")
+    .replace(/[^\p{L}\p{N} .,_-]+/gu, " ")
+    .replace(/\s+/g, " ")
+    .trim();
 }

@@ -70,7 +70,9 @@ export class Instrument {
   /** The square with these corners, or -1. */
   squareOf(names) {
     const wanted = JSON.stringify(names);
-    return this.squares.findIndex((_, square) => JSON.stringify(this.cornerNames(square)) === wanted);
+    return this.squares.findIndex(
+      (_, square) => JSON.stringify(this.cornerNames(square)) === wanted,
+    );
   }
 
   /**

@@ -12,10 +12,8 @@ const SOFTEST = 45; // at the upper end of a key; at its lower end 127
 const TYPED_VELOCITY = 100;
 
 /** From C upwards, where an American keyboard has A W S E D. */
-const CODES =
-  "KeyA KeyW KeyS KeyE KeyD KeyF KeyT KeyG KeyY KeyH KeyU KeyJ KeyK KeyO KeyL KeyP Semicolon Quote".split(
-    " ",
-  );
+const CODES = [..."AWSEDFTGYHUJKOLP"].map((letter) => `Key${letter}`);
+CODES.push("Semicolon", "Quote");
 
 export function noteName(key) {
   return `${NAMES[key % 12]}${Math.floor(key / 12) - 1}`;
@@ -54,8 +52,7 @@ export class ScreenKeyboard {
     const lowest = whites >= WIDE_WHITES ? LOWEST_WIDE : MIDDLE_C;
     this.keys = new Map();
     let white = 0;
-    for (let key = lowest; white < whites || !isWhite(key); key++) {
-      if (white === whites) break; // a black key at the upper end
+    for (let key = lowest; white < whites; key++) {
       this.keys.set(key, this.button(key, white, whites));
       if (isWhite(key)) white++;
     }
@@ -85,7 +82,7 @@ export class ScreenKeyboard {
     for (const [key, button] of this.keys) {
       const name = noteName(Math.max(0, key + 12 * this.octave));
       button.setAttribute("aria-label", name.replace("♯", " sharp "));
-      button.textContent = key % 12 === 0 ? name : "";
+      button.replaceChildren(span("letter", letterOf(key)), span("", key % 12 === 0 ? name : ""));
     }
   }
 
@@ -213,6 +210,19 @@ export class TypingKeyboard {
     this.down.clear();
     this.play({ type: "allOff" });
   }
+}
+
+/** What is printed on the computer's key for it, on most keyboards. */
+function letterOf(key) {
+  const code = CODES[key - MIDDLE_C] ?? "";
+  return { Semicolon: ";", Quote: "'" }[code] ?? code.replace("Key", "");
+}
+
+function span(name, text) {
+  const element = document.createElement("span");
+  element.className = name;
+  element.textContent = text;
+  return element;
 }
 
 function isWhite(key) {

@@ -33,44 +33,59 @@ function start() {
     say,
   });
   const onBegin = () => patches.remember();
-  const pad = new Pad(instrument, padElements(), {
-    onMove: (x, y) => play({ type: "move", x, y }),
-    onBegin,
-  });
-  const corners = new Corners(instrument, cornerElements(), (index) => {
-    onBegin();
-    play({ type: "square", index });
-    say(`Between ${instrument.cornerNames(index).join(", ")}`);
-  });
   const settings = new SettingsPanel(settingElements(), {
     onSet: (changed) => play({ type: "set", settings: changed }),
     onBegin,
   });
-  const keyboard = new ScreenKeyboard(element("keyboard"), play);
-  const recording = new RecordPanel(player, recordElements(), say);
+  showWhatIsPlayed(player, sounds, { ...places(instrument, play, onBegin), settings });
   connectKeys(play, settings);
   connectMidi(player, play);
-
-  const show = (event) => {
-    pad.show(player.state);
-    corners.show(player.state.square);
-    settings.show(player.state.settings);
-    keyboard.showOctave(player.state.settings.octave);
-    if (event) keyboard.show(event);
-    if (!event || event.type === "move" || event.type === "square") {
-      const { octave } = player.state.settings;
-      sounds.wantAround(player.state, MIDDLE_KEY + 12 * octave);
-    }
-  };
-  player.addEventListener("event", ({ detail }) => show(detail));
-  player.addEventListener("failure", ({ detail }) => say(detail.message));
   unlockByGesture(player);
+  const recordElements = { record: "record", saveWav: "save-wav", saveMidi: "save-midi" };
+  const recording = new RecordPanel(
+    player,
+    elements({ ...recordElements, recorded: "recorded" }),
+    say,
+  );
   showNumbers(player, sounds, recording);
-  show();
   patches.readAddress();
   if (!described.embedded && location.protocol === "file:") {
     say("The sounds lie beside this page: open it with wavenet-ae play.");
   }
+}
+
+/** The pad and its corners. */
+function places(instrument, play, onBegin) {
+  const pad = new Pad(
+    instrument,
+    elements({ pad: "pad", field: "field", cursor: "cursor", mix: "mix" }),
+    { onMove: (x, y) => play({ type: "move", x, y }), onBegin },
+  );
+  const cornerElements = { squares: "squares", top: "corners-top", bottom: "corners-bottom" };
+  const corners = new Corners(instrument, elements(cornerElements), (index) => {
+    onBegin();
+    play({ type: "square", index });
+    say(`Between ${instrument.cornerNames(index).join(", ")}`);
+  });
+  return { pad, corners };
+}
+
+function showWhatIsPlayed(player, sounds, { pad, corners, settings }) {
+  const keyboard = new ScreenKeyboard(element("keyboard"), (event) => player.play(event));
+  const show = (event) => {
+    const { state } = player;
+    pad.show(state);
+    corners.show(state.square);
+    settings.show(state.settings);
+    keyboard.showOctave(state.settings.octave);
+    if (event) keyboard.show(event);
+    if (!event || event.type === "move" || event.type === "square") {
+      sounds.wantAround(state, MIDDLE_KEY + 12 * state.settings.octave);
+    }
+  };
+  player.addEventListener("event", ({ detail }) => show(detail));
+  player.addEventListener("failure", ({ detail }) => say(detail.message));
+  show();
 }
 
 /** Goes to another state by events, so that a recording has them. */
@@ -136,54 +151,32 @@ function showNumbers(player, sounds, recording) {
 }
 
 function patchElements() {
-  return {
-    patches: element("patches"),
-    name: element("patch-name"),
-    form: element("save-form"),
-    remove: element("delete"),
-    random: element("random"),
-    undo: element("undo"),
-    share: element("share"),
-    toFile: element("to-file"),
-    fromFile: element("from-file"),
-  };
-}
-
-function padElements() {
-  return {
-    pad: element("pad"),
-    field: element("field"),
-    cursor: element("cursor"),
-    mix: element("mix"),
-  };
-}
-
-function cornerElements() {
-  return {
-    squares: element("squares"),
-    top: element("corners-top"),
-    bottom: element("corners-bottom"),
-  };
+  return elements({
+    patches: "patches",
+    name: "patch-name",
+    form: "save-form",
+    remove: "delete",
+    random: "random",
+    undo: "undo",
+    share: "share",
+    toFile: "to-file",
+    fromFile: "from-file",
+  });
 }
 
 function settingElements() {
-  return {
-    sliders: element("sliders"),
-    loop: element("loop"),
-    octave: element("octave"),
-    octaveDown: element("octave-down"),
-    octaveUp: element("octave-up"),
-    mostVoices: element("most-voices"),
-  };
+  return elements({
+    sliders: "sliders",
+    loop: "loop",
+    octave: "octave",
+    octaveDown: "octave-down",
+    octaveUp: "octave-up",
+    mostVoices: "most-voices",
+  });
 }
 
-function recordElements() {
-  return {
-    record: element("record"),
-    saveWav: element("save-wav"),
-    saveMidi: element("save-midi"),
-    recorded: element("recorded"),
-  };
+function elements(ids) {
+  return Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, element(id)]));
 }
 
 start();

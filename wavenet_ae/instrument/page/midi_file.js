@@ -47,7 +47,10 @@ function messages(event, shift, sounding) {
     case "pedal":
       return [[0xb0, PEDAL_CONTROLLER, event.down ? 127 : 0]];
     case "bend": {
-      const value = Math.min(Math.max(8192 + Math.round((8192 * event.cents) / BEND_CENTS), 0), 16383);
+      const value = Math.min(
+        Math.max(8192 + Math.round((8192 * event.cents) / BEND_CENTS), 0),
+        16383,
+      );
       return [[0xe0, value & 127, value >> 7]];
     }
     case "move":

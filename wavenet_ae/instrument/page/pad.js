@@ -73,7 +73,7 @@ export class Pad {
     }
     const mix = this.instrument
       .mixAt(square, state.x, state.y)
-      .map(([name, share]) => `${name} ${Math.round(100 * share)} %`)
+      .map(([name, share]) => `${name} ${Math.round(100 * share)}\u00a0%`)
       .join(", ");
     this.mix.textContent = mix;
     this.pad.setAttribute("aria-valuenow", Math.round(100 * state.x));

@@ -68,7 +68,9 @@ export class PatchPanel {
     if (!name) return;
     const kept = this.own.add(patches.patchOf(this.instrument, this.getState(), name));
     this.fill(`own:${name}`);
-    this.say(kept ? `Saved ${name}` : `${name} is kept until the page is closed: save it to a file.`);
+    this.say(
+      kept ? `Saved ${name}` : `${name} is kept until the page is closed: save it to a file.`,
+    );
   }
 
   removePatch() {

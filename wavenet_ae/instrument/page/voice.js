@@ -66,7 +66,10 @@ export class Voice {
     const sounds = cells.map(
       (cell) => this.layers.get(cell)?.sound ?? this.sounds.get(cell, this.pitch),
     );
-    const gains = blend(cells.map((cell) => weights.get(cell)), sounds);
+    const gains = blend(
+      cells.map((cell) => weights.get(cell)),
+      sounds,
+    );
     cells.forEach((cell, index) => {
       const [sound, gain] = [sounds[index], gains[index]];
       if (!sound) return;

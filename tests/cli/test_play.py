@@ -1,0 +1,62 @@
+import os
+import re
+import signal
+import socket
+import urllib.error
+import urllib.request
+
+import entry_points
+import pytest
+from instruments import write_instrument
+
+from wavenet_ae.instrument import page, server
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("instrument")
+    write_instrument(folder, pitches=(60,), resolution=2)
+    return folder
+
+
+def fetch(url):
+    with urllib.request.urlopen(url) as response:
+        return response.read()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_the_page_and_its_files_are_served_until_the_end_is_asked_for(folder, stop):
+    running = entry_points.start("play", folder, "--port=0")
+    try:
+        (url,) = re.findall(r"http://127\.0\.0\.1:\d+/", running.stdout.readline())
+        assert fetch(url) == (folder / page.PAGE).read_bytes()
+        assert fetch(f"{url}notes/0-60.wav") == (folder / "notes/0-60.wav").read_bytes()
+        for outside in ("../instrument.json", "no_such.wav", "notes/"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                fetch(url + outside)
+            refused.value.close()
+            assert refused.value.code in (403, 404)
+        running.send_signal(stop)
+    finally:
+        _, errors = running.communicate(timeout=20)
+    assert (running.returncode, errors) == (0, "")
+
+
+def test_mistakes_are_one_line(folder, tmp_path):
+    refused = entry_points.run("play", tmp_path)
+    entry_points.assert_refused(refused, "instrument.json cannot be read")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = entry_points.run("play", folder, f"--port={port}")
+    entry_points.assert_refused(refused, f"port {port} is in use: end what uses it, or give --port")
+
+
+def test_a_page_older_than_its_instrument_is_written_again(folder, tmp_path):
+    write_instrument(tmp_path, pitches=(60,), resolution=2)
+    server.application(tmp_path)
+    first = (tmp_path / page.PAGE).stat().st_mtime_ns
+    server.application(tmp_path)
+    assert (tmp_path / page.PAGE).stat().st_mtime_ns == first
+    os.utime(tmp_path / page.PAGE, (1, 1))
+    server.application(tmp_path)
+    assert (tmp_path / page.PAGE).stat().st_mtime > 1

@@ -1,6 +1,7 @@
 """How the page is written: what it holds, and what it leaves in files beside it."""
 
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -49,9 +50,10 @@ def test_a_larger_page_leaves_its_sounds_in_their_files(tmp_path):
 
 def test_names_are_text_and_not_markup(tmp_path):
     instrument = write_instrument(tmp_path, pitches=(60,), resolution=2)
-    fields = vars(instrument) | {"name": "a </script> & {{sounds}}", "sounds": ("é", "<b>", "c", "d")}
-    names = {field: fields[field] for field in instrument.__dataclass_fields__}
-    rendered.write(rendered.RenderedInstrument(**names), tmp_path)
+    renamed = dataclasses.replace(
+        instrument, name="a </script> & {{sounds}}", sounds=("é", "<b>", "c", "d")
+    )
+    rendered.write(renamed, tmp_path)
     text = page.write_page(tmp_path).path.read_text()
     assert "<title>a &lt;/script&gt; &amp; {{sounds}}</title>" in text
     (described,) = re.findall(r'id="instrument">(.*?)</script>', text)

@@ -28,7 +28,7 @@ LIMIT_BYTES = 40_000_000
 
 _PARTS = Path(__file__).with_name("page")
 _TOOL = "instrument page"
-# What the template has in place of a value: {{name}}, as a string or a comment of the language there.
+# In place of a value the template has {{name}}, as a string or a comment where that is needed.
 _MARK = re.compile(r'(?:/\*|<!--|")?\{\{(\w+)\}\}(?:\*/|-->|")?')
 
 

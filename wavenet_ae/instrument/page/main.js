@@ -49,9 +49,6 @@ function start() {
   );
   showNumbers(player, sounds, recording);
   patches.readAddress();
-  if (!described.embedded && location.protocol === "file:") {
-    say("The sounds lie beside this page: open it with wavenet-ae play.");
-  }
 }
 
 /** The pad and its corners. */
@@ -144,7 +141,7 @@ function showNumbers(player, sounds, recording) {
     element("loaded").classList.toggle("busy", sounds.working);
     recording.tick();
     if (sounds.failure) {
-      say(`A sound cannot be loaded: ${sounds.failure.message}`);
+      say(sounds.failure.message);
       sounds.failure = null;
     }
   }, SHOW_EVERY_MS);

@@ -22,6 +22,7 @@ export class SettingsPanel {
   slider(name) {
     const label = document.createElement("label");
     label.className = "slider";
+    label.htmlFor = name; // else it would be the output's
     const value = document.createElement("output");
     const input = document.createElement("input");
     Object.assign(input, { type: "range", min: 0, max: STEPS, id: name });

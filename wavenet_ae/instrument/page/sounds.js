@@ -108,6 +108,9 @@ export function reader(document, embedded) {
 }
 
 async function readFile(file) {
+  if (location.protocol === "file:") {
+    throw new Error("The sounds lie beside this page: open it with wavenet-ae play.");
+  }
   const url = file.split("/").map(encodeURIComponent).join("/");
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${file} cannot be loaded (${response.status}).`);

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soundfile
 from instrument_page import (
     RATE_HZ,
     amplitude,
@@ -91,8 +92,6 @@ def test_a_loop_that_does_not_fit_what_follows_it_has_no_seam(browser, tmp_path)
 
 
 def _break_after(path, sample):
-    import soundfile
-
     samples, rate_hz = soundfile.read(path, dtype="int16")
     samples[sample:] = -samples[sample:]
     soundfile.write(path, samples, rate_hz, subtype="PCM_16")
@@ -175,8 +174,6 @@ def test_a_held_note_morphs_without_a_click_or_a_dip(opened):
 
 def test_notes_with_nothing_in_common_are_as_loud_in_the_middle(browser, tmp_path):
     """Weights that add to one would make two noises 3 dB softer between them."""
-    import soundfile
-
     instrument = write_instrument(tmp_path, pitches=(60,), resolution=2)
     for note in instrument.notes:
         noise = np.random.default_rng(note.cell).uniform(-0.5, 0.5, SAMPLES)
@@ -186,6 +183,24 @@ def test_notes_with_nothing_in_common_are_as_loud_in_the_middle(browser, tmp_pat
     at_ends = [rms(part(render(tab, [on(0, 60)], 1.5, x=x), 0.3, 1.4)) for x in (0, 1)]
     middle = rms(part(render(tab, [on(0, 60)], 1.5, x=0.5), 0.3, 1.4))
     assert middle == pytest.approx(np.mean(at_ends), rel=0.05)
+    tab.close()
+
+
+def test_notes_out_of_tune_and_out_of_phase_are_played_together_without_beating(browser, tmp_path):
+    """The loops hold 261 and 264 periods, and one of them begins half a period later."""
+    instrument = write_instrument(tmp_path, pitches=(60,), resolution=2)
+    seconds = np.arange(SAMPLES) / SAMPLE_RATE_HZ
+    for note, hz, phase in zip(instrument.notes, (261, 264) * 2, (0, np.pi) * 2, strict=True):
+        sound = 0.5 * np.sin(2 * np.pi * hz * seconds + phase)
+        soundfile.write(tmp_path / note.file, sound, SAMPLE_RATE_HZ, subtype="PCM_16")
+    tab = browser.new_page()
+    tab.goto(page.write_page(tmp_path).path.as_uri())
+    samples = render(tab, [on(0, 60)], 6.0, x=0.5)
+    levels = [
+        amplitude(part(samples, t, t + 0.1), sounding_hz(60)) for t in np.arange(0.1, 5.8, 0.1)
+    ]
+    assert levels == pytest.approx([0.25] * len(levels), rel=0.02)
+    assert abs(1200 * np.log2(frequency(part(samples, 0.1, 5.9)) / sounding_hz(60))) < 0.2
     tab.close()
 
 
@@ -227,8 +242,6 @@ def test_glide_and_octave(opened):
 
 
 def test_the_start_leaves_out_the_beginning(browser, tmp_path):
-    import soundfile
-
     instrument = write_instrument(tmp_path, pitches=(60,), resolution=2)
     for note in instrument.notes:
         samples, rate_hz = soundfile.read(tmp_path / note.file, dtype="int16")

@@ -10,6 +10,7 @@ TOOLS = {
     "encode": "turn sounds into embeddings",
     "report": "write a page to listen to: sounds, and what a model makes of them",
     "interpolate": "write a page of sounds between two notes",
+    "instrument": "render a playable instrument: notes at every point between sounds",
     "play": "play a rendered instrument in the browser",
     "import-notes": "turn your own recordings into labelled notes",
     "render-soundfont": "render a SoundFont into labelled notes",

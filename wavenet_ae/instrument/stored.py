@@ -1,0 +1,119 @@
+"""Notes that are rendered already: WAV files named by what they were made from, and a list of them.
+
+An interrupted call is resumed with them, and another request uses those that it shares.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from wavenet_ae.audio import files
+from wavenet_ae.instrument import tuning
+from wavenet_ae.instrument.finishing import Finished
+from wavenet_ae.system.errors import write_error
+
+FOLDER = "notes"
+# A line a note, only ever appended to: that takes the same time however many notes there are.
+_LIST = "notes.jsonl"
+_HEADER_BYTES, _SAMPLE_BYTES = 44, 2
+
+
+class StoredNote(NamedTuple):
+    """A note in the folder; all but the first two are fields of `RenderedNote`.
+
+    Attributes:
+        name: by what it is made from.
+        chosen: the attempt whose sound is kept, from 1.
+        samples: the file's length.
+        gain: linear.
+        loop: first sample, and the one after the last, or None.
+        release: a sample.
+        cents: or None.
+        attempts: how often the note was generated.
+    """
+
+    name: str
+    chosen: int
+    samples: int
+    gain: float
+    loop: tuple[int, int] | None
+    release: int
+    cents: int | None
+    attempts: int
+
+    @property
+    def file(self) -> str:
+        """The path of its file in the instrument's folder."""
+        return f"{FOLDER}/{self.name}-{self.chosen}.wav"
+
+    @property
+    def is_in_tune(self) -> bool:
+        """Whether it needs no further attempt."""
+        return tuning.is_in_tune(self.cents)
+
+
+class StoredNotes:
+    """The notes of a folder, by the names of their files.
+
+    Args:
+        output: the instrument's folder, which need not exist yet.
+    """
+
+    def __init__(self, output: Path):
+        self._output = output
+        self._list = output / FOLDER / _LIST
+        self._notes = {note.name: note for note in self._read()}
+
+    def get(self, name: str) -> StoredNote | None:
+        """Returns a note whose file is there, or None."""
+        note = self._notes.get(name)
+        if note is None:
+            return None
+        try:
+            size = (self._output / note.file).stat().st_size
+        except OSError:
+            return None
+        return note if size == _HEADER_BYTES + _SAMPLE_BYTES * note.samples else None
+
+    def add(self, name: str, finished: Finished, attempt: int) -> StoredNote:
+        """Keeps the note of an attempt, unless an earlier one is at least as near to its pitch.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        before = self.get(name)
+        if before is not None and not tuning.is_better(finished.cents, before.cents):
+            note = before._replace(attempts=attempt)
+        else:
+            fields = finished._asdict()
+            samples = len(fields.pop("audio"))
+            note = StoredNote(
+                name=name, chosen=attempt, samples=samples, attempts=attempt, **fields
+            )
+            files.save(self._output / note.file, finished.audio)
+        self._append(note)
+        self._notes[name] = note
+        if before is not None and before.file != note.file:
+            (self._output / before.file).unlink(missing_ok=True)
+        return note
+
+    def _append(self, note: StoredNote) -> None:
+        try:
+            with self._list.open("a", encoding="utf-8") as file:
+                # The line before may have been interrupted.
+                file.write(f"\n{json.dumps(note._asdict())}")
+        except OSError as error:
+            raise write_error(self._list, error) from error
+
+    def _read(self) -> Iterator[StoredNote]:
+        try:
+            lines = self._list.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return
+        for line in lines:
+            try:
+                note = StoredNote(**json.loads(line))
+                yield note._replace(loop=note.loop and tuple(note.loop))
+            except (ValueError, TypeError):
+                continue  # an interrupted line: the note is rendered again

@@ -1,5 +1,5 @@
-# The commands of the README: `make demo`, `make table1`, `make pretrained`, `make libtpu`,
-# `make test` and `make test-all`.
+# The commands of the README: `make demo`, `make instrument`, `make table1`, `make pretrained`,
+# `make libtpu`, `make test` and `make test-all`.
 
 PYTHON ?= python3
 SOUNDFONT ?= $(firstword $(wildcard \
@@ -14,6 +14,9 @@ TRAIN_FLAGS ?=
 REPORT_FLAGS ?=
 SOUND ?=
 PITCH ?=
+INSTRUMENT ?= runs/instrument
+# Notes that are held, so that most of them loop: 81 of them take two minutes on two cores.
+INSTRUMENT_FLAGS ?= --corners=flute,brass,string,organ --resolution=3 --pitches=36:84:6
 TABLE1 ?= runs/table1
 # Those of the split `test` that `make pretrained` builds.
 HELD_OUT_INSTRUMENTS ?= 1,9,24,34,35,40,46,47,84,112
@@ -39,7 +42,7 @@ LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo table1 pretrained libtpu test test-all lint
+.PHONY: setup demo instrument table1 pretrained libtpu test test-all lint
 .DELETE_ON_ERROR:
 
 setup: .test_tools $(INSTALLED)
@@ -80,6 +83,11 @@ PRETRAINED_REPORT = --checkpoint=pretrained \
 		--config.dataset.data_dir="$(DEMO)/datasets" --workdir="$(DEMO)/run" $(TRAIN_FLAGS)
 	$(BIN)/wavenet-ae report $(PRETRAINED_REPORT) --checkpoint="$(DEMO)/run" \
 		--output="$(DEMO)/report" $(REPORT_FLAGS)
+
+# A playable instrument of the pretrained WaveNet and four of the notes that come with it.
+instrument: $(INSTALLED)
+	$(BIN)/wavenet-ae instrument wavenet_ae/pretrained/notes --output="$(INSTRUMENT)" \
+		$(INSTRUMENT_FLAGS)
 
 # The README's Table 1: the pretrained models reconstruct notes that none of them was trained on, of
 # instruments and of a SoundFont that were held out.

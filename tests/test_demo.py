@@ -10,6 +10,7 @@ import pytest
 from recorded_tones import record
 
 from wavenet_ae import pretrained
+from wavenet_ae.instrument import grid, sources
 from wavenet_ae.prepare.nsynth_json import collection
 from wavenet_ae.prepare.soundfonts.general_midi import INSTRUMENTS
 from wavenet_ae.training.metrics import read_metrics
@@ -97,6 +98,22 @@ def test_table1_takes_the_instruments_that_training_holds_out():
     splits = collection._assign(programs.values(), "instruments", "")
     assert [splits[programs[number]] for number in line.split(",")] == ["test"] * 10
     assert list(splits.values()).count("test") == 10
+
+
+def test_the_instrument_of_the_notes_that_come_with_the_package(tmp_path):
+    """With a stand-in for the command, and then the flags that it was called with."""
+    calls = tmp_path / "calls"
+    stub = tmp_path / "bin" / "wavenet-ae"
+    stub.parent.mkdir()
+    stub.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{calls}"\n')
+    stub.chmod(0o755)
+    make("instrument", f"BIN={stub.parent}", f"INSTRUMENT={tmp_path / 'my own'}", "INSTALLED=")
+    tool, notes, output, *flags = calls.read_text().splitlines()
+    assert (tool, output) == ("instrument", f"--output={tmp_path / 'my own'}")
+    assert (ROOT / notes).samefile(pretrained.NOTES)
+    (corners,) = (flag.split("=")[1] for flag in flags if flag.startswith("--corners="))
+    names = sources.find([pretrained.NOTES], tmp_path, pitches_in_names=True)
+    assert len(grid.choose_corners([*names], [corners], pairs=False)[0]) == 4
 
 
 def test_the_weights_in_the_box_are_trained_and_judged_in_turn(tmp_path):

@@ -7,8 +7,8 @@ from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 # The level is that of windows of 40 ms, every 20 ms: at least one period of the lowest notes.
 _HOP = round(0.02 * SAMPLE_RATE_HZ)
 _WINDOW = 2 * _HOP
-# Below the peak's level, what a release is found in: above the noise that the decoder leaves.
-_RELEASE_RANGE_DB = 35.0
+# Below the peak's level, what a release is found in: above the noise that recordings have.
+_RELEASE_RANGE_DB = 50.0
 # How much faster, in dB/s, a level falls after a release than before it. Plucked strings lose some
 # 10 dB/s while they are held.
 _RELEASE_STEEPER = 20.0
@@ -22,10 +22,11 @@ _END_DB = -60.0
 
 
 def levels_db(audio: np.ndarray, hop: int = _HOP, window: int = _WINDOW) -> np.ndarray:
-    """Returns the RMS levels `[frames]` in dB of full scale, of windows from every hop on."""
-    padded = np.pad(audio.astype(np.float64), (0, window))
+    """Returns the RMS levels `[frames]` in dB of full scale, of the windows at every hop."""
+    # Windows that the sound does not fill would make its end a release.
+    padded = np.pad(audio.astype(np.float64), (0, max(0, window - len(audio))))
     sums = np.concatenate([[0.0], np.cumsum(padded**2)])
-    starts = np.arange(0, max(len(audio), 1), hop)
+    starts = np.arange(0, len(padded) - window + 1, hop)
     power = (sums[starts + window] - sums[starts]) / window
     return 10 * np.log10(np.maximum(power, 1e-12))
 
@@ -41,7 +42,7 @@ def end(audio: np.ndarray) -> int:
     """Returns the sample after the last one that is heard."""
     levels = levels_db(audio)
     last = int(np.flatnonzero(levels >= levels.max() + _END_DB)[-1])
-    return min(len(audio), last * _HOP + _WINDOW)
+    return len(audio) if last == len(levels) - 1 else last * _HOP + _WINDOW
 
 
 def release(audio: np.ndarray) -> int | None:

@@ -101,6 +101,7 @@ def render_instrument(
     try:
         with locks.exclusive_lock(output):
             stored = StoredNotes(output)
+            stored.check_writable()
             todo = _missing(plan, stored)
             summary.print_plan(plan, len(todo))
             generation.generate(codec, todo, stored, seed=seed, batch_size=batch_size)
@@ -124,7 +125,9 @@ def _check_folder(output: Path) -> None:
         is_ours = "format" in described and "cells" in described
     except FileNotFoundError:
         return
-    except (OSError, ValueError, TypeError):
+    except OSError as error:
+        raise write_error(path, error) from error
+    except (ValueError, TypeError):
         is_ours = False
     if not is_ours:
         raise UserError(

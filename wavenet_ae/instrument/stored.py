@@ -76,6 +76,14 @@ class StoredNotes:
             return None
         return note if size == _HEADER_BYTES + _SAMPLE_BYTES * note.samples else None
 
+    def check_writable(self) -> None:
+        """Raises a UserError now, not after the first batch, if notes cannot be written."""
+        try:
+            self._list.parent.mkdir(parents=True, exist_ok=True)
+            self._list.open("a").close()
+        except OSError as error:
+            raise write_error(self._list, error) from error
+
     def add(self, name: str, finished: Finished, attempt: int) -> StoredNote:
         """Keeps the note of an attempt, unless an earlier one is at least as near to its pitch.
 

@@ -39,6 +39,10 @@ def test_an_instrument_of_sounds_and_again(tiny_run, sounds, tmp_path):
     assert "2 notes, " in result.stdout
     instrument = rendered.read(output)
     assert (instrument.name, instrument.sounds) == ("my instrument", ("a", "b"))
+    assert f"open {output / 'index.html'} in a browser" in result.stdout
+    assert "my instrument" in (output / "index.html").read_text()
+    packs = {path.name for path in (output / "packs").iterdir() if path.suffix}
+    assert {"a.sfz", "b.dspreset", "a.multisample", "my_instrument.sf2"} <= packs
 
     (sounds / "bad.wav").write_text("no sound")
     again = run(f"--input={sounds}", *flags, "--pairs", "--name=triangle")

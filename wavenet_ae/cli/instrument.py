@@ -10,9 +10,10 @@ Each sound is a file, whose embedding is played at all pitches; or files at seve
 names like flute_48.wav and flute_60.wav, of which the nearest is played. Four sounds make a square,
 two a line; more make squares that share edges. The first 4 s of a sound are used. A note that a
 pitch tracker finds out of tune is generated again, with another seed and as the semitone below or
-above, transposed. The folder holds the notes (16 kHz, 16 bits, mono) and instrument.json, which
-describes them; report.json says which are in tune. An interrupted call is resumed by the same
-command; with other flags it reuses all notes that stay the same.
+above, transposed. The folder holds the page to play it (index.html), packs for samplers (packs/),
+the notes (16 kHz, 16 bits, mono) and instrument.json, which describes them; report.json says which
+are in tune. An interrupted call is resumed by the same command; with other flags it reuses all
+notes that stay the same.
 """
 
 from absl import flags
@@ -60,7 +61,8 @@ _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Notes generated together."
 def main() -> int:
     """Renders what the flags ask for; the exit code is 1 if a file was refused."""
     from wavenet_ae.audio import pitch_tracker
-    from wavenet_ae.instrument import render
+    from wavenet_ae.instrument import page, render
+    from wavenet_ae.instrument.packs.writing import write_packs
     from wavenet_ae.prepare.soundfonts.soundfont import parse_numbers
     from wavenet_ae.synthesis import codec
     from wavenet_ae.training.trained import load_trained
@@ -88,4 +90,12 @@ def main() -> int:
         batch_size=_BATCH_SIZE.value,
     )
     print(text)
+    packs = write_packs(output)
+    written = page.write_page(output)
+    print(f"{packs[0].parent}: sampler packs: SFZ, SF2, multisample and DecentSampler")
+    print(
+        f"open {written.path} in a browser"
+        if written.holds_sounds
+        else f"its sounds are too large for one page: play it with `wavenet-ae play {output}`"
+    )
     return int(refused > 0)

@@ -51,9 +51,16 @@ export class Layer {
       loopEnd: loops ? this.sound.loop[1] : 0,
       playbackRate: rate * this.sound.correction,
     });
-    for (const detune of detunes) detune.connect(source.detune);
+    // A browser that has no detune neither bends nor slides.
+    const bent = source.detune ? detunes : [];
+    for (const detune of bent) detune.connect(source.detune);
     const gain = context.createGain();
     source.connect(gain).connect(this.output);
+    source.onended = () => {
+      // The wheel's node lives on, and would keep all notes that it has bent.
+      for (const detune of bent) detune.disconnect(source.detune);
+      gain.disconnect();
+    };
     source.start(when, offset);
     return { source, level: new Automation(gain.gain, level, when) };
   }
@@ -94,8 +101,8 @@ export class Layer {
   }
 
   stop(when) {
-    this.body?.source.stop(when);
-    this.tail?.source.stop(when);
+    // After a jump the body ends with the crossfade.
+    (this.tail ?? this.body)?.source.stop(when);
     this.endsAt = when;
   }
 }

@@ -61,10 +61,12 @@ export class Sounds {
     );
     const near = [...this.instrument.weightsAt(square, x, y).keys()];
     const far = cells.filter((cell) => !near.includes(cell));
-    this.queue = [near, far]
+    const wishes = [near, far]
       .flatMap((group) => pitches.flatMap((pitch) => group.map((cell) => [cell, pitch])))
-      .slice(0, MOST)
-      .filter((wish) => !this.loaded.has(this.instrument.note(...wish).file));
+      .slice(0, MOST);
+    // The nearest last, so that they are kept longest.
+    const loaded = [...wishes].reverse().filter((wish) => this.get(...wish));
+    this.queue = wishes.filter((wish) => !loaded.includes(wish));
     this.work();
   }
 

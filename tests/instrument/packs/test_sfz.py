@@ -64,11 +64,11 @@ def cell_levels(packs):
 
 
 def bilinear(x, y):
-    """The weights of 3 x 3 cells at two controllers' values; the middle lies at 64."""
+    """The weights of 3 x 3 cells, from the top, at two controllers' values; Y goes upwards."""
     of_columns, of_rows = (
         [np.interp(value, (0, 64, 127), np.eye(3)[index]) for index in range(3)] for value in (x, y)
     )
-    return np.outer(of_rows, of_columns)
+    return np.outer(of_rows[::-1], of_columns)
 
 
 @pytest.mark.parametrize("place", [(0, 0), (127, 127), (64, 64), (32, 96), (100, 20), (127, 5)])

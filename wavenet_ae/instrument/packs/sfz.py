@@ -31,7 +31,7 @@ def morph_text(name: str, rows: Sequence[Sequence[Patch]], places: Sequence[Sequ
 
     Args:
         name: to show.
-        rows: of cells, from the top; all have the same length.
+        rows: of cells, from the bottom; all have the same length.
         places: the controllers' values at which the rows and the columns are heard alone,
             ascending: of Y, then of X.
     """

@@ -69,9 +69,9 @@ def write_packs(folder: Path) -> list[Path]:
     """Writes sampler packs of a rendered instrument into its folder `packs`.
 
     Each sound gets an SFZ file, a DecentSampler preset and a `.multisample`, all sounds together a
-    SoundFont. Each square gets an SFZ file in which CC1 and CC74 morph between at most 3 x 3 of its
-    cells, and one with all where there are more. SFZ files and presets share the WAV files in
-    `packs/samples`.
+    SoundFont. Each square gets an SFZ file in which CC1 and CC74 (upwards) morph between at most
+    3 x 3 of its cells, and one with all where there are more. SFZ files and presets share the WAV
+    files in `packs/samples`.
 
     Args:
         folder: of the instrument, see `rendered`.
@@ -93,7 +93,7 @@ def write_packs(folder: Path) -> list[Path]:
         for cell in plan.sounds:
             _write_sound(packs, patches[cell])
         for morph in plan.morphs:
-            rows = [[patches[cell] for cell in row] for row in morph.cells]
+            rows = [[patches[cell] for cell in row] for row in reversed(morph.cells)]
             text = sfz.morph_text(morph.name, rows, morph.places)
             _write(packs / f"{morph.stem}{sfz.SUFFIX}", text.encode())
         of_sounds = [patches[cell] for cell in plan.sounds]

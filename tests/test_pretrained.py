@@ -69,12 +69,12 @@ SCORES = {
     "classifier": (
         "loss",
         {
-            "bass_electronic_002-040-080": 3.0630,
-            "brass_acoustic_000-060-080": 1.0830,
-            "flute_acoustic_001-067-080": 2.3658,
-            "guitar_acoustic_000-052-080": 4.0082,
-            "organ_electronic_000-055-080": 6.0359,
-            "string_acoustic_000-064-080": 0.8554,
+            "bass_electronic_002-040-080": 2.2954,
+            "brass_acoustic_000-060-080": 1.1474,
+            "flute_acoustic_001-067-080": 4.0863,
+            "guitar_acoustic_000-052-080": 2.8936,
+            "organ_electronic_000-055-080": 8.3835,
+            "string_acoustic_000-064-080": 0.9536,
         },
     ),
 }

@@ -65,7 +65,7 @@ def test_controllers_that_silence(tmp_path):
     controls = [Message("control_change", control=c, value=v) for c, v in ((120, 0), (123, 0))]
     others = [Message("pitchwheel", pitch=9), Message("program_change", program=3)]
     path = write(tmp_path / "a.mid", [Message("note_on", note=60), *controls, *others])
-    pad = [Message("control_change", control=74, value=127)]
+    pad = [Message("control_change", control=74, value=0)]
     events = [event for _, event in read_events(path, 4)]
     assert events == [
         *(Pad((1.0, 0.0, 0.0, 0.0)), NoteOn(60, 64), Panic(), ReleaseAll()),

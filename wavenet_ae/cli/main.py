@@ -11,7 +11,7 @@ TOOLS = {
     "report": "write a page to listen to: sounds, and what a model makes of them",
     "interpolate": "write a page of sounds between two notes",
     "instrument": "render a playable instrument: notes at every point between sounds",
-    "play": "play a rendered instrument in the browser",
+    "play": "play an instrument in the browser: rendered notes, or the decoder live",
     "import-notes": "turn your own recordings into labelled notes",
     "render-soundfont": "render a SoundFont into labelled notes",
     "render-synthetic": "synthesize labelled notes of instruments drawn at random",

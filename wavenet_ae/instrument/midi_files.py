@@ -64,9 +64,9 @@ def render_midi(
 ) -> Rendered:
     """Plays a MIDI file into a 16-bit WAV file at 16 kHz; the same again gives the same bytes.
 
-    CC1 and CC74 move the pad from left to right and from top to bottom, CC64 is the pedal. Channels
-    are played together, but for General MIDI's drums; programs and pitch bend are not followed.
-    Where the mix would be louder than full scale, all of it is made quieter.
+    CC1 moves the pad to the right and CC74 up, as on the page, CC64 is the pedal. Channels are
+    played together, but for General MIDI's drums; programs and pitch bend are not followed. Where
+    the mix would be louder than full scale, all of it is made quieter.
 
     Args:
         path: of the MIDI file.
@@ -89,10 +89,10 @@ def render_midi(
     takes.sort(key=lambda take: (len(take.frames), take.number))
     chunks = max(take.first_chunk + len(take.frames) for take in takes)
     mix = np.zeros(chunks * codec.hop_length, np.float32)
-    with tqdm(total=len(takes), desc="notes", unit="", disable=None, leave=False) as bar:
+    frames = sum(len(take.frames) for take in takes)
+    with tqdm(total=frames, desc="notes", unit=" frames", disable=None, leave=False) as bar:
         for batch, rows in _batches(takes):
-            _add(mix, batch, rows, codec, seed)
-            bar.update(len(batch))
+            _add(mix, batch, rows, codec, seed, bar)
     mix *= voices.HEADROOM
     files.save(output, mix * min(1.0, _FULL_SCALE / max(np.abs(mix).max(), 1e-9)))
     return Rendered(len(mix) / SAMPLE_RATE_HZ, len(takes))
@@ -160,7 +160,8 @@ def _event(message: mido.Message, place: dict[int, float], num_sounds: int) -> E
         case "control_change":
             match message.control:
                 case control if control in place:
-                    place[control] = message.value / _HIGHEST
+                    share = message.value / _HIGHEST
+                    place[control] = 1 - share if control == _Y else share
                     return _pad(place, num_sounds)
                 case control if control == _PEDAL:
                     return Pedal(message.value >= _PEDAL_DOWN)
@@ -172,8 +173,7 @@ def _event(message: mido.Message, place: dict[int, float], num_sounds: int) -> E
 
 
 def _pad(place: dict[int, float], num_sounds: int) -> Pad:
-    x, y = place[_X], place[_Y]
-    return Pad({1: (1.0,), 2: (1 - x, x), 4: performance.bilinear(x, y)}[num_sounds])
+    return Pad(performance.pad_weights(place[_X], place[_Y], num_sounds))
 
 
 @dataclass
@@ -221,19 +221,30 @@ def _batches(takes: Sequence[_Take]) -> Iterator[tuple[Sequence[_Take], np.ndarr
 
 
 def _add(
-    mix: np.ndarray, batch: Sequence[_Take], rows: np.ndarray, codec: WaveNetCodec, seed: int
+    mix: np.ndarray,
+    batch: Sequence[_Take],
+    rows: np.ndarray,
+    codec: WaveNetCodec,
+    seed: int,
+    bar: tqdm,
 ) -> None:
     """Generates notes and adds them to the mix."""
-    longest = max(len(take.frames) for take in batch)
+    lengths = [len(take.frames) for take in batch]
+    longest = max(lengths)
     embedding = np.stack(
         [
-            np.pad(np.stack(take.frames), ((0, longest - len(take.frames)), (0, 0)), mode="edge")
-            for take in batch
+            np.pad(np.stack(take.frames), ((0, longest - length), (0, 0)), mode="edge")
+            for take, length in zip(batch, lengths, strict=True)
         ]
     )
     keys = sampler.note_keys(seed, np.array([take.number for take in batch]))
     pitches = np.array([take.key for take in batch], np.int32)
-    chunks = list(codec.generate(embedding[rows], keys[rows], pitches[rows]))
+    chunks, done = [], 0
+    for chunk in codec.generate(embedding[rows], keys[rows], pitches[rows]):
+        chunks.append(chunk)
+        after = done + chunk.shape[1] // codec.hop_length
+        bar.update(sum(min(length, after) - min(length, done) for length in lengths))
+        done = after
     for take, sound in zip(batch, np.concatenate(chunks, axis=1), strict=False):
         envelope = np.concatenate(take.envelopes)
         heard = np.pad(sound, (take.offset, 0))[: len(envelope)] * envelope

@@ -14,7 +14,7 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import soundfile
 
@@ -26,7 +26,7 @@ from wavenet_ae.system.errors import UserError
 PAGE = "index.html"
 LIMIT_BYTES = 40_000_000
 
-_PARTS = Path(__file__).with_name("page")
+PARTS = Path(__file__).with_name("page")
 _TOOL = "instrument page"
 # In place of a value the template has {{name}}, as a string or a comment where that is needed.
 _MARK = re.compile(r'(?:/\*|<!--|")?\{\{(\w+)\}\}(?:\*/|-->|")?')
@@ -57,27 +57,38 @@ def write_page(folder: Path, *, limit_bytes: int = LIMIT_BYTES) -> Page:
             page's name.
     """
     instrument = rendered.read(folder)
-    room = limit_bytes - len(_render(instrument, "").encode())
+    room = limit_bytes - len(_render_notes(instrument, "").encode())
     sounds = _encode_sounds(instrument, folder, room)
     path = folder / PAGE
     with results.replacing(path, _TOOL) as temporary:
-        temporary.write_text(_render(instrument, sounds), encoding="utf-8")
+        temporary.write_text(_render_notes(instrument, sounds), encoding="utf-8")
     return Page(path, sounds is not None)
 
 
-def _render(instrument: RenderedInstrument, sounds: str | None) -> str:
-    """Returns the page with elements that hold its sounds, or with None of them."""
-    described = json.dumps({"embedded": sounds is not None, **asdict(instrument)})
-    modules = {path.name: path.read_text() for path in sorted(_PARTS.glob("*.js"))}
+def render(name: str, described: Mapping[str, Any], sounds: str = "") -> str:
+    """Returns the page.
+
+    Args:
+        name: its title.
+        described: what it plays, as its `main.js` reads it.
+        sounds: elements that hold them.
+    """
+    modules = {path.name: path.read_text() for path in sorted(PARTS.glob("*.js"))}
     values = {
-        "title": html.escape(instrument.name),
-        "style": (_PARTS / "style.css").read_text(),
-        "instrument": _in_script(described),
-        "sounds": sounds or "",
+        "title": html.escape(name),
+        "style": (PARTS / "style.css").read_text(),
+        "instrument": _in_script(json.dumps(described)),
+        "sounds": sounds,
         "modules": _in_script(json.dumps(_import_map(modules))),
     }
-    template = (_PARTS / "index.html").read_text()
+    template = (PARTS / "index.html").read_text()
     return _MARK.sub(lambda mark: values[mark[1]], template)
+
+
+def _render_notes(instrument: RenderedInstrument, sounds: str | None) -> str:
+    """Returns the page with elements that hold its sounds, or with None of them."""
+    described = {"embedded": sounds is not None, **asdict(instrument)}
+    return render(instrument.name, described, sounds or "")
 
 
 def _import_map(modules: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:

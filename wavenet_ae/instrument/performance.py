@@ -304,3 +304,14 @@ def bilinear(x: float, y: float) -> tuple[float, float, float, float]:
         y: 0 at the top, 1 at the bottom.
     """
     return (1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y
+
+
+def pad_weights(x: float, y: float, num_sounds: int) -> tuple[float, ...]:
+    """Returns the weight of each sound of a pad: of one, of a line (by x alone) or of a square.
+
+    Args:
+        x: 0 at the left, 1 at the right.
+        y: 0 at the top, 1 at the bottom.
+        num_sounds: 1, 2 or 4.
+    """
+    return {1: (1.0,), 2: (1 - x, x), 4: bilinear(x, y)}[num_sounds]

@@ -3,12 +3,14 @@
 import asyncio
 import errno
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
 
 from wavenet_ae.instrument import page, rendered
+from wavenet_ae.instrument.local_only import local_only
 from wavenet_ae.system.errors import UserError
 
 # Not the name, which may stand for another address first.
@@ -29,7 +31,7 @@ def application(folder: Path) -> web.Application:
     described = folder / rendered.DESCRIPTION
     if not path.exists() or path.stat().st_mtime < described.stat().st_mtime:
         page.write_page(folder)
-    served = web.Application(middlewares=[_fresh])
+    served = web.Application(middlewares=[local_only, fresh])
     served.router.add_get("/", lambda _: _answer(path))
     served.router.add_static("/", folder)
     return served
@@ -47,6 +49,16 @@ def serve(served: web.Application, port: int, announce: Callable[[str], None]) -
         UserError: the port cannot be used.
     """
     asyncio.run(_serve(served, port, announce))
+
+
+def check_port(port: int) -> None:
+    """Raises a UserError if a port cannot be used, before what takes longer."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server's own
+        try:
+            tried.bind((_HOST, port))
+        except OSError as error:
+            raise _explain(port, error) from error
 
 
 async def _serve(served: web.Application, port: int, announce: Callable[[str], None]) -> None:
@@ -81,7 +93,7 @@ async def _answer(path: Path) -> web.FileResponse:
 
 
 @web.middleware
-async def _fresh(
+async def fresh(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Lets browsers ask each time whether a file has changed, since instruments are made again."""

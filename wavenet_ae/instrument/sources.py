@@ -80,7 +80,9 @@ class Named(NamedTuple):
     velocity: int | None = None
 
 
-def find(inputs: Sequence[Path], output: Path, *, pitches_in_names: bool) -> dict[str, list[Named]]:
+def find(
+    inputs: Sequence[Path], output: Path | None, *, pitches_in_names: bool
+) -> dict[str, list[Named]]:
     """Lists the sounds of files and folders, without reading them.
 
     Files whose names differ by the pitch only, as `flute_60.wav` and `flute_64.wav` or NSynth's
@@ -88,7 +90,7 @@ def find(inputs: Sequence[Path], output: Path, *, pitches_in_names: bool) -> dic
 
     Args:
         inputs: files and folders.
-        output: a folder that is not searched.
+        output: a folder that is not searched, if any.
         pitches_in_names: whether names may give pitches; if not, every file is a sound.
 
     Returns:

@@ -133,15 +133,20 @@ def check(codec: WaveNetCodec, sounds: Sequence[Sound], num_voices: int) -> None
     Raises:
         UserError: it cannot.
     """
+    check_model(codec)
+    if num_voices < 1:
+        raise UserError(f"num_voices={num_voices} must be 1 or more.")
+    if not sounds:
+        raise UserError("There is no sound to play: name at least one.")
+
+
+def check_model(codec: WaveNetCodec) -> None:
+    """Raises a UserError if a model plays all keys alike."""
     if not codec.num_pitches:
         raise UserError(
             f"{codec.trained.name} is not conditioned on pitch, so that all keys would sound the "
             "same: choose a model that is."
         )
-    if num_voices < 1:
-        raise UserError(f"num_voices={num_voices} must be 1 or more.")
-    if not sounds:
-        raise UserError("There is no sound to play: name at least one.")
 
 
 def seconds_a_chunk(codec: WaveNetCodec, sounds: Sequence[Sound], num_voices: int) -> float:

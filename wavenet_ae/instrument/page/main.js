@@ -3,6 +3,8 @@
 import { Corners } from "page/corners.js";
 import { Instrument } from "page/instrument.js";
 import { ScreenKeyboard, TypingKeyboard } from "page/keyboard.js";
+import { LivePanel } from "page/live_panel.js";
+import { LivePlayer } from "page/live_player.js";
 import { connect } from "page/midi.js";
 import { Pad } from "page/pad.js";
 import { PatchPanel } from "page/patch_panel.js";
@@ -23,8 +25,12 @@ const say = (text) => {
 function start() {
   const described = JSON.parse(element("instrument").textContent);
   const instrument = new Instrument(described);
-  const sounds = new Sounds(instrument, reader(document, described.embedded));
-  const player = new Player(instrument, sounds, stateOf(instrument, FACTORY[0]));
+  const { live } = described;
+  const sounds = live ? null : new Sounds(instrument, reader(document, described.embedded));
+  const state = stateOf(instrument, FACTORY[0]);
+  const player = live
+    ? new LivePlayer(instrument, state, live)
+    : new Player(instrument, sounds, state);
   const play = (event) => player.play(event);
 
   const patches = new PatchPanel(instrument, patchElements(), {
@@ -47,7 +53,9 @@ function start() {
     elements({ ...recordElements, recorded: "recorded" }),
     say,
   );
-  showNumbers(player, sounds, recording);
+  showNumbers(player, recording, live ? `of ${live.voices}` : "");
+  if (live) new LivePanel(player, liveElements());
+  else showLoading(sounds);
   patches.readAddress();
 }
 
@@ -77,7 +85,7 @@ function showWhatIsPlayed(player, sounds, { pad, corners, settings }) {
     keyboard.showOctave(state.settings.octave);
     if (event) keyboard.show(event);
     if (!event || event.type === "move" || event.type === "square") {
-      sounds.wantAround(state, MIDDLE_KEY + 12 * state.settings.octave);
+      sounds?.wantAround(state, MIDDLE_KEY + 12 * state.settings.octave);
     }
   };
   player.addEventListener("event", ({ detail }) => show(detail));
@@ -131,15 +139,20 @@ function unlockByGesture(player) {
   });
 }
 
-function showNumbers(player, sounds, recording) {
-  const total = sounds.instrument.notes.length;
+function showNumbers(player, recording, most) {
   setInterval(() => {
-    element("voices").textContent = player.count();
+    element("voices").textContent = `${player.count()} ${most}`.trim();
     const latency = player.latency();
     element("latency").textContent = latency === null ? "–" : `${Math.round(1000 * latency)} ms`;
+    recording.tick();
+  }, SHOW_EVERY_MS);
+}
+
+function showLoading(sounds) {
+  const total = sounds.instrument.notes.length;
+  setInterval(() => {
     element("loaded").textContent = `${sounds.loaded.size} of ${total}`;
     element("loaded").classList.toggle("busy", sounds.working);
-    recording.tick();
     if (sounds.failure) {
       say(sounds.failure.message);
       sounds.failure = null;
@@ -159,6 +172,10 @@ function patchElements() {
     toFile: "to-file",
     fromFile: "from-file",
   });
+}
+
+function liveElements() {
+  return elements({ realTime: "real-time", underruns: "underruns", notice: "notice" });
 }
 
 function settingElements() {

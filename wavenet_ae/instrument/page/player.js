@@ -1,6 +1,6 @@
 // The instrument as it is played now: the audio context, the synth on it, and the recorder.
 
-import { Recorder } from "page/recording.js";
+import { Recorder, RATE as RENDERED_RATE, render } from "page/recording.js";
 import { Synth } from "page/synth.js";
 
 const RATE = 48000; // at which the sounds are prepared
@@ -18,14 +18,16 @@ export class Player extends EventTarget {
 
   /** Starts the sound; browsers allow it while a person presses something. */
   unlock() {
-    if (!this.context) {
-      this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
-      this.context.onstatechange = () => this.dispatchEvent(new Event("state"));
-      this.synth = new Synth(this.context, this.instrument, this.sounds, this.state);
-      this.synth.connect(this.context.destination);
-      this.synth.onMissing = (voice, cells) => this.fetch(voice, cells);
-    }
+    if (!this.context) this.start();
     if (this.context.state !== "running") this.context.resume();
+  }
+
+  start() {
+    this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
+    this.context.onstatechange = () => this.dispatchEvent(new Event("state"));
+    this.synth = new Synth(this.context, this.instrument, this.sounds, this.state);
+    this.synth.connect(this.context.destination);
+    this.synth.onMissing = (voice, cells) => this.fetch(voice, cells);
   }
 
   get isRunning() {
@@ -94,5 +96,10 @@ export class Player extends EventTarget {
     const recording = this.recorder.stop(this.now());
     this.recorder = null;
     return recording;
+  }
+
+  /** @returns a promise of a recording's samples and their rate */
+  async render(recording) {
+    return { samples: await render(this.instrument, this.sounds, recording), rate: RENDERED_RATE };
   }
 }

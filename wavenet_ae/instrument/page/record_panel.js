@@ -2,7 +2,6 @@
 
 import { fileName, save } from "page/files.js";
 import { midiFile } from "page/midi_file.js";
-import { RATE, render } from "page/recording.js";
 import { wavFile } from "page/wav.js";
 
 export class RecordPanel {
@@ -46,10 +45,10 @@ export class RecordPanel {
   async writeWav() {
     this.saveWav.disabled = true;
     this.say("Rendering");
-    const { instrument, sounds } = this.player;
     try {
-      const samples = await render(instrument, sounds, this.recording);
-      save(fileName(instrument.name, "recording.wav"), wavFile(samples, RATE), "audio/wav");
+      const { samples, rate } = await this.player.render(this.recording);
+      const name = fileName(this.player.instrument.name, "recording.wav");
+      save(name, wavFile(samples, rate), "audio/wav");
       this.say("Saved the recording");
     } catch (error) {
       this.say(`The recording cannot be rendered: ${error.message}`);

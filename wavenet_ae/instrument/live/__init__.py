@@ -1,0 +1,1 @@
+"""The decoder played live: it generates on this machine what a page plays."""

@@ -1,0 +1,140 @@
+"""From sounds to a server that plays them, or to a MIDI file played by them."""
+
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from wavenet_ae.instrument import midi_files, rendered, server, voices
+from wavenet_ae.instrument.live import sounds as corner_sounds
+from wavenet_ae.instrument.live import speed
+from wavenet_ae.instrument.live.application import LiveApplication
+from wavenet_ae.instrument.live.session import Played
+from wavenet_ae.instrument.voices import Voices
+from wavenet_ae.synthesis import codec as codecs
+from wavenet_ae.synthesis.wavenet_codec import WaveNetCodec
+from wavenet_ae.system import processes
+from wavenet_ae.system.errors import UserError
+from wavenet_ae.training.trained import TrainedModel
+
+
+def serve(
+    trained: TrainedModel,
+    inputs: Sequence[Path],
+    port: int,
+    announce: Callable[[str], None],
+    *,
+    num_voices: int | None = None,
+    temperature: float | None = None,
+    seed: int = 0,
+    pitches_in_names: bool = True,
+) -> None:
+    """Plays live until Ctrl-C or SIGTERM.
+
+    Args:
+        trained: the model.
+        inputs: see `sounds.read`.
+        port: 0 for any that is free.
+        announce: called with the address once it can be opened.
+        num_voices: that sound at once; None for as many as the machine keeps up with.
+        temperature: see `sampler.generate`.
+        seed: of the notes' randomness.
+        pitches_in_names: see `sources.find`.
+
+    Raises:
+        UserError: the sounds, the model or the port cannot be used.
+    """
+    server.check_port(port)
+    codec = _codec(trained, temperature)
+    found = corner_sounds.read(inputs, pitches_in_names=pitches_in_names)
+    played = corner_sounds.encode(codec, found)
+    processes.print_once("compiling the decoder and measuring how fast it is here")
+    measured = speed.measure(codec, played, num_voices)
+    offer = _offer(inputs, len(found))
+    processes.print_once(_describe(measured))
+    too_slow = None
+    if not measured.is_enough:
+        too_slow = f"The decoder is too slow on this machine, so that there will be gaps. {offer}"
+        processes.print_once(too_slow)
+    live = LiveApplication(
+        Played(
+            Voices(codec, played, measured.num_voices, seed),
+            len(played),
+            codec.num_pitches,
+            lambda count: processes.print_once(f"{count} gaps in what is played. {offer}"),
+        ),
+        [sound.name for sound in played],
+        most_voices=measured.num_voices,
+        too_slow=too_slow,
+        offer=offer,
+    )
+    server.serve(live.application(), port, announce)
+
+
+def render(
+    trained: TrainedModel,
+    inputs: Sequence[Path],
+    midi: Path,
+    output: Path,
+    *,
+    num_voices: int | None = None,
+    pad: tuple[float, float] = (0.5, 0.5),
+    temperature: float | None = None,
+    seed: int = 0,
+    pitches_in_names: bool = True,
+) -> str:
+    """Plays a MIDI file into a WAV file; see `midi_files.render_midi`, and `serve`.
+
+    Returns:
+        A summary.
+
+    Raises:
+        UserError: likewise.
+    """
+    codec = _codec(trained, temperature)
+    midi_files.read_events(midi, 1)  # a damaged file is told before the sounds are encoded
+    found = corner_sounds.read(inputs, pitches_in_names=pitches_in_names)
+    started = time.monotonic()
+    made = midi_files.render_midi(
+        midi,
+        output,
+        codec,
+        corner_sounds.encode(codec, found),
+        **({} if num_voices is None else {"num_voices": num_voices}),
+        seed=seed,
+        pad=pad,
+    )
+    took = time.monotonic() - started
+    return (
+        f"{output}: {made.seconds:.1f} s, {made.notes} {'note' if made.notes == 1 else 'notes'}, "
+        f"in {took:.1f} s ({made.seconds / took:.1f} times as fast as real time)"
+    )
+
+
+def _codec(trained: TrainedModel, temperature: float | None) -> WaveNetCodec:
+    codec = codecs.create(trained, temperature=temperature)
+    if not isinstance(codec, WaveNetCodec):
+        raise UserError(
+            f"{trained.name} makes 4 s of sound at once and cannot be played live: name a WaveNet."
+        )
+    voices.check_model(codec)
+    return codec
+
+
+def _describe(measured: speed.Speed) -> str:
+    count = measured.num_voices
+    notes = "one voice takes" if count == 1 else f"{count} voices at once take"
+    return f"{notes} {1 / measured.factor:.2f} s for a second of sound"
+
+
+def _offer(inputs: Sequence[Path], num_sounds: int) -> str:
+    """Returns what to do where the decoder is too slow."""
+    if len(inputs) == 1 and (inputs[0] / rendered.DESCRIPTION).is_file():
+        return f"The rendered notes play without it: wavenet-ae play {shlex.quote(str(inputs[0]))}"
+    if num_sounds == 1:
+        return "Play fewer notes at once, or end other programs."
+    given = shlex.join(map(str, inputs))
+    return (
+        f"Rendered notes play without it: wavenet-ae instrument {given} --output=instrument, then "
+        "wavenet-ae play instrument"
+    )

@@ -1,0 +1,129 @@
+// The instrument as the decoder plays it live: events go to the server, its sound comes back.
+
+import { Player } from "page/player.js";
+import { Stream } from "page/stream.js";
+
+const STARTING_MS = 1000; // in which a first note waits for the sound to go on
+const HIGHEST_KEY = 127;
+
+/** Sends what player.js sends, and `stream` when what the stream shows changes. */
+export class LivePlayer extends Player {
+  /** @param live what the server says of itself */
+  constructor(instrument, state, live) {
+    super(instrument, null, state);
+    this.live = live;
+    this.stream = new Stream(live);
+    this.stream.getState = () => [this.place()];
+    this.stream.addEventListener("change", () => this.dispatchEvent(new Event("stream")));
+    this.stream.addEventListener("chunk", ({ detail }) => this.recorded?.push(detail.slice()));
+  }
+
+  /** Browsers resample as well as this page could; see docs/instrument.md. */
+  start() {
+    const { rate } = this.live;
+    this.context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
+    this.context.onstatechange = () => this.dispatchEvent(new Event("state"));
+    this.output = new GainNode(this.context, { gain: this.loudness() });
+    this.output.connect(this.context.destination);
+    this.started = performance.now();
+    this.sounding = new Map(); // key that was pressed: key that sounds
+    this.synth = this;
+    this.stream.send(this.place());
+    this.startRing();
+  }
+
+  async startRing() {
+    await this.context.audioWorklet.addModule("page/ring.js");
+    const node = new AudioWorkletNode(this.context, "ring", {
+      numberOfInputs: 0,
+      outputChannelCount: [1],
+      processorOptions: { every: this.live.hop, start: this.stream.wanted },
+    });
+    node.connect(this.output);
+    this.stream.attach(node);
+  }
+
+  /** Takes the place of a synth (see synth.js), as far as the decoder can. */
+  handle(event) {
+    switch (event.type) {
+      case "on":
+        this.press(event);
+        break;
+      case "off":
+        this.lift(event.key);
+        break;
+      case "move":
+        this.stream.send(this.place());
+        break;
+      case "set":
+        this.output.gain.setTargetAtTime(this.loudness(), this.context.currentTime, 0.01);
+        break;
+      case "allOff":
+      case "panic":
+        this.sounding.clear();
+        this.stream.send({ type: event.type });
+        break;
+      case "pedal":
+        this.stream.send(event);
+    }
+  }
+
+  press({ key, velocity }) {
+    this.lift(key);
+    this.stream.takeBack();
+    // Notes for later would all sound at once.
+    if (!this.isRunning && performance.now() - this.started > STARTING_MS) return;
+    const sounds = key + 12 * this.state.settings.octave;
+    if (sounds < 0 || sounds > HIGHEST_KEY) return;
+    this.sounding.set(key, sounds);
+    this.stream.send({ type: "on", key: sounds, velocity });
+  }
+
+  lift(key) {
+    const sounds = this.sounding.get(key);
+    if (sounds !== undefined) this.stream.send({ type: "off", key: sounds });
+    this.sounding.delete(key);
+  }
+
+  place() {
+    return { type: "move", x: this.state.x, y: this.state.y };
+  }
+
+  loudness() {
+    return this.state.settings.volume ** 2;
+  }
+
+  count() {
+    return this.stream.voices;
+  }
+
+  /** Seconds from an event to the loudspeaker: the median of the last notes; or null. */
+  latency() {
+    const heard = this.stream.latencies.map(({ toRing, inRing }) => toRing + inRing);
+    if (!this.isRunning || !heard.length) return null;
+    const median = heard.sort((one, other) => one - other)[heard.length >> 1];
+    return median + this.context.baseLatency + (this.context.outputLatency || 0);
+  }
+
+  record() {
+    super.record();
+    this.recorded = [];
+  }
+
+  stopRecording() {
+    const chunks = this.recorded;
+    this.recorded = null;
+    return { ...super.stopRecording(), chunks };
+  }
+
+  /** @returns a promise of the samples of a recording, which were kept, and their rate */
+  async render({ chunks }) {
+    const samples = new Float32Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+    let at = 0;
+    for (const chunk of chunks) {
+      samples.set(chunk, at);
+      at += chunk.length;
+    }
+    return { samples, rate: this.live.rate };
+  }
+}

@@ -33,7 +33,8 @@ CONFIG = {
 @functools.cache
 def tiny_codec(*, has_weights=True, **model):
     """An untrained model's codec."""
-    config = {**CONFIG, "model": CONFIG["model"] | model}
+    sizes = CONFIG["model"] | model
+    config = {**CONFIG, "crop_samples": sizes["hop_length"], "model": sizes}
     task = tasks.create(config)
     weights = jax.jit(task.init)(jax.random.key(0)) if has_weights else (None, None)
     return codec.create(

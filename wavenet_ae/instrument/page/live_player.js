@@ -13,7 +13,8 @@ export class LivePlayer extends Player {
     super(instrument, null, state);
     this.live = live;
     this.stream = new Stream(live);
-    this.stream.getState = () => [this.place()];
+    this.sounding = new Map(); // key that was pressed: the message that it was sent as
+    this.stream.getState = () => [this.place(), ...this.sounding.values()];
     this.stream.addEventListener("change", () => this.dispatchEvent(new Event("stream")));
     this.stream.addEventListener("chunk", ({ detail }) => this.recorded?.push(detail.slice()));
   }
@@ -26,7 +27,6 @@ export class LivePlayer extends Player {
     this.output = new GainNode(this.context, { gain: this.loudness() });
     this.output.connect(this.context.destination);
     this.started = performance.now();
-    this.sounding = new Map(); // key that was pressed: key that sounds
     this.synth = this;
     this.stream.send(this.place());
     this.startRing();
@@ -75,13 +75,13 @@ export class LivePlayer extends Player {
     if (!this.isRunning && performance.now() - this.started > STARTING_MS) return;
     const sounds = key + 12 * this.state.settings.octave;
     if (sounds < 0 || sounds > HIGHEST_KEY) return;
-    this.sounding.set(key, sounds);
-    this.stream.send({ type: "on", key: sounds, velocity });
+    this.sounding.set(key, { type: "on", key: sounds, velocity });
+    this.stream.send(this.sounding.get(key));
   }
 
   lift(key) {
-    const sounds = this.sounding.get(key);
-    if (sounds !== undefined) this.stream.send({ type: "off", key: sounds });
+    const pressed = this.sounding.get(key);
+    if (pressed) this.stream.send({ type: "off", key: pressed.key });
     this.sounding.delete(key);
   }
 

@@ -23,7 +23,7 @@ export class Stream extends EventTarget {
     this.consumed = 0;
     this.owed = 0; // chunks
     this.latencies = []; // from message to ring, in seconds
-    this.getState = () => [];
+    this.getState = () => []; // gives what to send at first
     this.connect();
   }
 

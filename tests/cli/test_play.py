@@ -60,3 +60,35 @@ def test_a_page_older_than_its_instrument_is_written_again(folder, tmp_path):
     os.utime(tmp_path / page.PAGE, (1, 1))
     server.application(tmp_path)
     assert (tmp_path / page.PAGE).stat().st_mtime > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["a", "b"], "the folder of one rendered instrument is played"),
+        ([__file__], "or add --live"),
+        (["a.wav", "--live", "--render=a.mid", "--output=b.wav"], "exclude each other"),
+        (["a.wav", "--render=a.mid"], "--output=FILE.wav belong together"),
+        (["a.wav", "--output=a.wav"], "--output=FILE.wav belong together"),
+        (["a.wav", "--live", "--pad=0.5"], "--pad=0.5 must be two numbers from 0 to 1"),
+        (["a.wav", "--live", "--pad=0,2"], "--pad=0,2 must be two numbers from 0 to 1"),
+        (["a.wav", "--render=no.mid", "--output=b.wav"], "no.mid cannot be read: No such file"),
+        (["no_such.wav", "--live"], "no_such.wav"),
+    ],
+)
+def test_flags_that_do_not_fit_are_named(arguments, reason):
+    entry_points.assert_refused(entry_points.run("play", *arguments, "--port=0"), reason)
+
+
+def test_other_sites_are_refused(folder):
+    running = entry_points.start("play", folder, "--port=0")
+    try:
+        (url,) = re.findall(r"http://127\.0\.0\.1:\d+/", running.stdout.readline())
+        request = urllib.request.Request(url, headers={"Host": "attacker.example"})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            fetch(request)
+        refused.value.close()
+        assert refused.value.code == 403
+    finally:
+        running.terminate()
+        running.communicate(timeout=20)

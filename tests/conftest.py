@@ -11,7 +11,9 @@ from pathlib import Path
 import entry_points
 import jax
 import pytest
+from instruments import write_uneven_instrument
 
+from wavenet_ae.instrument.packs.writing import write_packs
 from wavenet_ae.prepare import nsynth_json
 from wavenet_ae.prepare.nsynth_json.build import build
 from wavenet_ae.training.loop import train_and_evaluate
@@ -216,3 +218,18 @@ def browser():
         running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def instrument_folder(tmp_path_factory):
+    """A rendered instrument whose notes differ in level, tuning and loops."""
+    folder = tmp_path_factory.mktemp("instrument")
+    write_uneven_instrument(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def packs(instrument_folder):
+    """The folder of its sampler packs."""
+    write_packs(instrument_folder)
+    return instrument_folder / "packs"

@@ -1,5 +1,7 @@
 """A small rendered instrument of tones, for the tests of what reads one."""
 
+import dataclasses
+
 import numpy as np
 
 from wavenet_ae.audio import files
@@ -66,3 +68,30 @@ def write_instrument(folder, *, pitches=(48, 60, 72), resolution=3):
     )
     rendered.write(instrument, folder)
     return instrument
+
+
+SHARP_CENTS = 30
+
+
+def change(folder, instrument, cell, pitch, **fields):
+    """Changes a note in an instrument's description."""
+    changed = dataclasses.replace(instrument.note(cell, pitch), **fields)
+    notes = tuple(
+        changed if (note.cell, note.pitch) == (cell, pitch) else note for note in instrument.notes
+    )
+    instrument = dataclasses.replace(instrument, notes=notes)
+    rendered.write(instrument, folder)
+    return instrument
+
+
+def write_uneven_instrument(folder):
+    """Writes four sounds: the flute's 72 is quieter, the bass's 60 sharp, the organ's 72 ends."""
+    instrument = write_instrument(folder, pitches=(48, 60, 72))
+    instrument = change(folder, instrument, 0, 72, gain=0.125)
+    instrument = change(folder, instrument, 2, 60, cents=SHARP_CENTS)
+    change(folder, instrument, 6, 72, loop=None)
+    # A second of the original pitch takes less time at a higher one.
+    times = np.arange(SAMPLES) * 2 ** (SHARP_CENTS / 1200)
+    sharp = np.interp(times, np.arange(2 * SAMPLES), np.tile(tone(60, 4)[slice(*LOOP)], 8))
+    files.save(folder / instrument.note(2, 60).file, sharp.astype(np.float32))
+    assert LOOP[1] - LOOP[0] == SAMPLE_RATE_HZ

@@ -12,6 +12,7 @@ from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.instrument import page, server
 from wavenet_ae.instrument.live.session import Played, Session
 from wavenet_ae.instrument.local_only import local_only
+from wavenet_ae.instrument.voices import HEADROOM
 
 # Of WebSockets, for applications' own purposes.
 TAKEN_OVER = 4001
@@ -48,6 +49,7 @@ class LiveApplication:
             "hop": played.voices.chunk_samples,
             "rate": SAMPLE_RATE_HZ,
             "voices": most_voices,
+            "headroom": HEADROOM,
             "takenOver": TAKEN_OVER,
             "tooSlow": too_slow,
             "offer": offer,

@@ -2,6 +2,7 @@
 
 import { Player } from "page/player.js";
 import { Stream } from "page/stream.js";
+import { softLimiter } from "page/synth.js";
 
 const STARTING_MS = 1000; // in which a first note waits for the sound to go on
 const HIGHEST_KEY = 127;
@@ -25,7 +26,9 @@ export class LivePlayer extends Player {
     this.context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
     this.context.onstatechange = () => this.dispatchEvent(new Event("state"));
     this.output = new GainNode(this.context, { gain: this.loudness() });
-    this.output.connect(this.context.destination);
+    const limiter = softLimiter(this.context);
+    this.output.connect(limiter.input);
+    limiter.output.connect(this.context.destination);
     this.started = performance.now();
     this.synth = this;
     this.stream.send(this.place());
@@ -89,8 +92,9 @@ export class LivePlayer extends Player {
     return { type: "move", x: this.state.x, y: this.state.y };
   }
 
+  /** As loud as rendered notes: the server leaves room above several voices. */
   loudness() {
-    return this.state.settings.volume ** 2;
+    return this.state.settings.volume ** 2 / this.live.headroom;
   }
 
   count() {

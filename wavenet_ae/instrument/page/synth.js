@@ -152,7 +152,7 @@ export class Synth {
 }
 
 /** Leaves what is below `STRAIGHT` as it is, and rounds off the rest below 1. */
-function softLimiter(context) {
+export function softLimiter(context) {
   const curve = new Float32Array(CURVE_POINTS);
   for (let i = 0; i < CURVE_POINTS; i++) {
     const value = LOUDEST * ((2 * i) / (CURVE_POINTS - 1) - 1);

@@ -2,12 +2,14 @@
 
 const FEWEST_CHUNKS = 3; // in the ring and on the way: see docs/instrument.md
 const MOST_CHUNKS = 10;
+const CALM_MS = 10_000; // without a gap, after which a chunk fewer is tried
 const AGAIN_MS = 1000; // between attempts to reach the server
 const MOST_LATENCIES = 50;
 
 /**
  * Sends `change` when what is shown changes: `status` ("connecting", "open", "lost", "taken"),
- * `voices`, `factor` (how many times as fast as real time) and `underruns`; `chunk` with samples.
+ * `voices`, `factor` (how many times as fast as real time) and `underruns`, gaps in what sounds;
+ * `chunk` with samples.
  */
 export class Stream extends EventTarget {
   /** @param live `{server, hop, takenOver}`, as the server describes itself */
@@ -18,6 +20,8 @@ export class Stream extends EventTarget {
     this.voices = 0;
     this.factor = null;
     this.underruns = 0;
+    this.counted = 0; // by the ring, also in silence
+    this.changed = 0; // when the target was
     this.target = FEWEST_CHUNKS;
     this.pushed = 0; // samples
     this.consumed = 0;
@@ -105,13 +109,24 @@ export class Stream extends EventTarget {
 
   account({ consumed, underruns }) {
     this.consumed = consumed;
-    if (underruns > this.underruns) {
-      this.target = Math.min(this.target + 1, MOST_CHUNKS);
-      this.ring.postMessage({ start: this.wanted });
-      this.change({ underruns });
-      this.send({ type: "underruns", count: underruns });
+    const gaps = underruns - this.counted;
+    this.counted = underruns;
+    if (gaps) this.aim(Math.min(this.target + 1, MOST_CHUNKS));
+    else if (this.target > FEWEST_CHUNKS && performance.now() - this.changed > CALM_MS) {
+      this.aim(this.target - 1);
+    }
+    if (gaps && this.voices) {
+      this.change({ underruns: this.underruns + gaps });
+      this.send({ type: "underruns", count: this.underruns });
     }
     this.ask();
+  }
+
+  /** Sets how many chunks are to be in the ring and on the way. */
+  aim(target) {
+    this.target = target;
+    this.changed = performance.now();
+    this.ring.postMessage({ start: this.wanted });
   }
 
   /** Gives credit for as many chunks as there is room for. */

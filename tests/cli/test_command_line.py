@@ -224,3 +224,27 @@ def test_configurations_that_cannot_be_read(monkeypatch, tmp_path, config, setti
     told = command_line._explain_flag_error(caught.value)
     assert sentence in told
     assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["21:108:1"], tuple(range(21, 109))),
+        (["60:72:6"], (60, 66, 72)),
+        (["60:63"], (60, 61, 62, 63)),
+        (["72", "60", "60:61"], (60, 61, 72)),
+    ],
+)
+def test_numbers_are_read(words, expected):
+    assert command_line.parse_numbers(words, "pitches", 0, 127) == expected
+
+
+@pytest.mark.parametrize("word", ["a", "", "1:2:3:4", "60:50", "60:70:0", "128", "-3", "1:200"])
+def test_bad_numbers_are_named(word):
+    with pytest.raises(UserError, match="--pitches"):
+        command_line.parse_numbers([word], "pitches", 0, 127)
+
+
+def test_no_numbers_at_all():
+    with pytest.raises(UserError, match="at least one"):
+        command_line.parse_numbers([], "velocities", 1, 127)

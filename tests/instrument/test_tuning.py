@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tone_codec import tone
 
-from wavenet_ae.instrument import tuning
+from wavenet_ae.instrument import rendered, tuning
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_further_attempts_take_the_neighbours_and_a_nearer_one_is_better():
     assert tuning.is_better(300, None)
     assert not tuning.is_better(None, None)
     assert not tuning.is_better(40, -40)
-    assert [tuning.is_in_tune(cents) for cents in (None, -50, 51)] == [False, True, False]
+    assert [rendered.is_in_tune(cents) for cents in (None, -50, 51)] == [False, True, False]

@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,37 @@ def _assign_arguments(arguments: list[str]) -> None:
         flag.parse(argument)
     if required and not flag.value:
         raise UserError(f"no input is given: name one, or give --{name}=...")
+
+
+def parse_numbers(words: Sequence[str], flag: str, lowest: int, highest: int) -> tuple[int, ...]:
+    """Reads numbers and ranges `first:last` or `first:last:step`, the last included.
+
+    Args:
+        words: numbers and ranges, in any mixture.
+        flag: the flag that they come from, for the message.
+        lowest: the smallest number allowed.
+        highest: the largest number allowed.
+
+    Returns:
+        The numbers in ascending order, each once.
+
+    Raises:
+        UserError: a word is something else, or there is none.
+    """
+    numbers: set[int] = set()
+    for word in words:
+        fields = word.split(":")
+        if len(fields) > 3 or not all(field.isdecimal() for field in fields):
+            raise UserError(f"--{flag}: {word!r} is neither a number nor a range first:last:step.")
+        first, last, step, *_ = [*map(int, fields), *([int(word), 1] if len(fields) == 1 else [1])]
+        if step == 0 or last < first:
+            raise UserError(f"--{flag}: the range {word!r} is empty.")
+        if first < lowest or last > highest:
+            raise UserError(f"--{flag}: {word!r} is not within {lowest} to {highest}.")
+        numbers.update(range(first, last + 1, step))
+    if not numbers:
+        raise UserError(f"--{flag}: at least one number is needed.")
+    return tuple(sorted(numbers))
 
 
 def help_text(tool: types.ModuleType) -> str:

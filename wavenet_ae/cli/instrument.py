@@ -22,6 +22,7 @@ from wavenet_ae.cli.command_line import (
     LARGEST_SEED,
     define_checkpoint,
     define_path,
+    parse_numbers,
     take_arguments,
 )
 
@@ -63,7 +64,6 @@ def main() -> int:
     from wavenet_ae.audio import pitch_tracker
     from wavenet_ae.instrument import page, render
     from wavenet_ae.instrument.packs.writing import write_packs
-    from wavenet_ae.prepare.soundfonts.soundfont import parse_numbers
     from wavenet_ae.synthesis import codec
     from wavenet_ae.training.trained import load_trained
 

@@ -11,9 +11,9 @@ on all cores; an interrupted call is resumed by the same command. Needs libfluid
 
 from absl import flags
 
-from wavenet_ae.cli.command_line import define_path, take_arguments
+from wavenet_ae.cli.command_line import define_path, parse_numbers, take_arguments
 from wavenet_ae.data import nsynth
-from wavenet_ae.prepare.soundfonts.soundfont import DEFAULT_GAIN, parse_numbers, render_soundfont
+from wavenet_ae.prepare.soundfonts.soundfont import DEFAULT_GAIN, render_soundfont
 
 _SOUNDFONT = take_arguments(define_path("soundfont", "The sf2 or sf3 file."), required=True)
 _OUTPUT = define_path("output", "The folder to write.", required=True)

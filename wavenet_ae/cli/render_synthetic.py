@@ -12,9 +12,8 @@ ones. An interrupted call is resumed by the same command.
 
 from absl import flags
 
-from wavenet_ae.cli.command_line import LARGEST_SEED, define_path
+from wavenet_ae.cli.command_line import LARGEST_SEED, define_path, parse_numbers
 from wavenet_ae.data import nsynth
-from wavenet_ae.prepare.soundfonts.soundfont import parse_numbers
 from wavenet_ae.prepare.synthetic.render import render_synthetic
 
 _OUTPUT = define_path("output", "The folder to write.", required=True)

@@ -96,8 +96,8 @@ class Sound:
         return cls(name, {sound.pitch: sound.embedding for sound in encoded}, release)
 
     def take(self, key: int) -> np.ndarray:
-        """Returns the embedding of the pitch nearest to a key; of two, the lower."""
-        return self.takes[min(self.takes, key=lambda pitch: (abs(pitch - key), pitch))]
+        """Returns the embedding of the pitch nearest to a key; of two, the higher, as rendered."""
+        return self.takes[min(self.takes, key=lambda pitch: (abs(pitch - key), -pitch))]
 
     def index(self, key: int, frame: int, released: int | None, most_looped: int) -> int:
         """Returns which frame of the embedding a note has reached.

@@ -14,6 +14,12 @@ from wavenet_ae.system.errors import UserError
 
 DESCRIPTION = "instrument.json"
 _FORMAT = 1
+_IN_TUNE_CENTS = 50  # half a semitone: beyond it lies another key's pitch
+
+
+def is_in_tune(cents: int | None) -> bool:
+    """Returns whether a note with this distance from its pitch, or no pitch at all, is in tune."""
+    return cents is not None and abs(cents) <= _IN_TUNE_CENTS
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,8 @@ class RenderedNote:
 
     @property
     def is_in_tune(self) -> bool:
-        """Whether the note lies within 50 cents of its pitch."""
-        return self.cents is not None and abs(self.cents) <= 50
+        """See the function."""
+        return is_in_tune(self.cents)
 
 
 @dataclass(frozen=True)

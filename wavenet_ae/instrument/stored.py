@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wavenet_ae.audio import files
-from wavenet_ae.instrument import tuning
+from wavenet_ae.instrument import rendered, tuning
 from wavenet_ae.instrument.finishing import Finished
 from wavenet_ae.system.errors import write_error
 
@@ -50,7 +50,7 @@ class StoredNote(NamedTuple):
     @property
     def is_in_tune(self) -> bool:
         """Whether it needs no further attempt."""
-        return tuning.is_in_tune(self.cents)
+        return rendered.is_in_tune(self.cents)
 
 
 class StoredNotes:

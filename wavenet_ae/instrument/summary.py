@@ -11,6 +11,7 @@ from tqdm import tqdm
 from wavenet_ae.instrument.plan import Plan
 from wavenet_ae.instrument.rendered import DESCRIPTION, RenderedInstrument, RenderedNote
 from wavenet_ae.synthesis.codec import Codec
+from wavenet_ae.system.counting import count
 
 REPORT, TOOL = "report.json", "instrument"
 
@@ -25,11 +26,11 @@ def print_plan(plan: Plan, num_missing: int) -> None:
     kinds = {4: "square", 2: "line"}
     shapes = [kinds[len(square.corners)] for square in plan.grid.squares]
     counts = " and ".join(
-        _count(shapes.count(kind), kind) for kind in kinds.values() if kind in shapes
+        count(shapes.count(kind), kind) for kind in kinds.values() if kind in shapes
     )
     tqdm.write(
-        f"{_count(total, 'note')}: {_count(len(plan.grid.cells), 'cell')} of {counts} between "
-        f"{_count(len(plan.sounds), 'sound')}, at {_count(len(plan.pitches), 'pitch', 'pitches')}"
+        f"{count(total, 'note')}: {count(len(plan.grid.cells), 'cell')} of {counts} between "
+        f"{count(len(plan.sounds), 'sound')}, at {count(len(plan.pitches), 'pitch', 'pitches')}"
         f"{there}",
         file=sys.stderr,
     )
@@ -65,7 +66,7 @@ def report(
         "sounds": [
             {
                 "name": sound.name,
-                "files": [str(recording.path) for recording in sound.recordings],
+                "files": [str(recording.path.absolute()) for recording in sound.recordings],
                 "pitches": list(sound.pitches),
             }
             for sound in plan.sounds
@@ -119,17 +120,17 @@ def text(report: dict[str, Any], output: Path) -> str:
         output: the folder.
     """
     lines = [
-        f"{output / DESCRIPTION}: {_count(report['notes'], 'note')}, {report['megabytes']:.1f} MB; "
+        f"{output / DESCRIPTION}: {count(report['notes'], 'note')}, {report['megabytes']:.1f} MB; "
         f"{report['rendered_by_this_call']} rendered in {report['minutes']:.1f} minutes"
     ]
     for register, tuned in report["in_tune"].items():
         if tuned["notes"]:
             lines.append(
                 f"in tune {register.replace('_', ' ')}: {tuned['at_first']:.0%} at the first "
-                f"attempt, {tuned['after_all']:.0%} after all ({_count(tuned['notes'], 'note')})"
+                f"attempt, {tuned['after_all']:.0%} after all ({count(tuned['notes'], 'note')})"
             )
     if report["without_pitch"]:
-        lines.append(f"of sounds without a pitch: {_count(report['without_pitch'], 'note')}")
+        lines.append(f"of sounds without a pitch: {count(report['without_pitch'], 'note')}")
     lines.append(f"that loop while the key is held: {report['loops']:.0%}")
     if missed := report["out_of_tune"]:
         shown = ", ".join(_spell(note) for note in missed[:_SHOWN])
@@ -141,7 +142,3 @@ def text(report: dict[str, Any], output: Path) -> str:
 def _spell(note: dict[str, Any]) -> str:
     weights = " + ".join(f"{weight:.2g} {sound}" for sound, weight in note["weights"].items())
     return f"{librosa.midi_to_note(note['pitch'], unicode=False)} of {weights}"
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -7,9 +7,6 @@ from wavenet_ae.audio import pitch_tracker
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.audio.pitch_tracker import PitchError
 
-# A note that lies farther from its pitch is out of tune.
-_IN_TUNE_CENTS = 50
-
 # What is tracked: after the attack, and no longer than the tracker needs.
 _ATTACK = round(0.15 * SAMPLE_RATE_HZ)
 _TRACKED = round(1.2 * SAMPLE_RATE_HZ)
@@ -55,11 +52,6 @@ def transpose(audio: np.ndarray, semitones: float) -> np.ndarray:
         return audio
     factor = 2 ** (semitones / 12)
     return soxr.resample(audio, SAMPLE_RATE_HZ * factor, SAMPLE_RATE_HZ, quality="HQ")
-
-
-def is_in_tune(cents: int | None) -> bool:
-    """Returns whether a note lies within 50 cents of its pitch, as `RenderedNote.is_in_tune`."""
-    return cents is not None and abs(cents) <= _IN_TUNE_CENTS
 
 
 def is_better(cents: int | None, than: int | None) -> bool:

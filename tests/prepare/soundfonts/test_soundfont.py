@@ -10,6 +10,7 @@ import soundfile
 from conftest import FONTS
 
 from wavenet_ae.data import nsynth
+from wavenet_ae.prepare import rendering
 from wavenet_ae.prepare.soundfonts import general_midi, sf3, soundfont, synthesizer
 from wavenet_ae.system.errors import UserError
 
@@ -141,30 +142,6 @@ def test_instruments_are_selected_by_name_number_and_family():
 def test_unknown_instruments_are_named(word, part):
     with pytest.raises(UserError, match=part):
         general_midi.select_instruments([word])
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["21:108:1"], tuple(range(21, 109))),
-        (["60:72:6"], (60, 66, 72)),
-        (["60:63"], (60, 61, 62, 63)),
-        (["72", "60", "60:61"], (60, 61, 72)),
-    ],
-)
-def test_numbers_are_read(words, expected):
-    assert soundfont.parse_numbers(words, "pitches", 0, 127) == expected
-
-
-@pytest.mark.parametrize("word", ["a", "", "1:2:3:4", "60:50", "60:70:0", "128", "-3", "1:200"])
-def test_bad_numbers_are_named(word):
-    with pytest.raises(UserError, match="--pitches"):
-        soundfont.parse_numbers([word], "pitches", 0, 127)
-
-
-def test_no_numbers_at_all():
-    with pytest.raises(UserError, match="at least one"):
-        soundfont.parse_numbers([], "velocities", 1, 127)
 
 
 # The sound of a note.
@@ -325,13 +302,13 @@ def test_an_interrupted_rendering_goes_on(tiny_font, tmp_path, monkeypatch):
     soundfont.render_soundfont(tiny_font, whole, **request, processes=1)
 
     # Two of the four jobs are done, then the call ends.
-    run = soundfont._run
+    run = rendering.run
 
-    def run_half(jobs, folder, processes):
-        run(jobs[:2], folder, processes)
+    def run_half(render, jobs, *settings):
+        run(render, jobs[:2], *settings)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(soundfont, "_run", run_half)
+    monkeypatch.setattr(rendering, "run", run_half)
     with pytest.raises(KeyboardInterrupt):
         soundfont.render_soundfont(tiny_font, output, **request, processes=1)
     monkeypatch.undo()

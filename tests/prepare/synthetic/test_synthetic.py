@@ -7,6 +7,7 @@ import pytest
 
 from wavenet_ae.audio import files, pitch_tracker
 from wavenet_ae.data import nsynth
+from wavenet_ae.prepare import rendering
 from wavenet_ae.prepare.notes_folder import NotesFolder
 from wavenet_ae.prepare.synthetic import instruments
 from wavenet_ae.prepare.synthetic.partials import synthesize
@@ -75,21 +76,41 @@ def test_a_longer_list_begins_with_the_shorter_one():
     assert instruments.draw(4, 5) != DRAWN[:5]
 
 
-def test_a_folder_is_resumed_and_the_same_for_any_number_of_processes(tmp_path):
-    settings = {
-        "num_instruments": 3,
-        "notes_each": 2,
-        "pitches": range(50, 60),
-        "velocities": (75,),
-    }
-    text = render_synthetic(tmp_path / "a", **settings, processes=2)
+SETTINGS = {"num_instruments": 3, "notes_each": 2, "pitches": range(50, 60), "velocities": (75,)}
+
+
+def test_an_interrupted_call_is_resumed(tmp_path, monkeypatch):
+    render_synthetic(tmp_path / "whole", **SETTINGS, processes=1)
+    run = rendering.run
+
+    def run_first(render, jobs, *others):
+        run(render, jobs[:1], *others)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rendering, "run", run_first)
+    with pytest.raises(KeyboardInterrupt):
+        render_synthetic(tmp_path / "notes", **SETTINGS, processes=1)
+    monkeypatch.undo()
+    assert not (tmp_path / "notes/examples.json").exists()
+    finished = list((tmp_path / "notes/audio").glob("*.wav"))
+    assert len(finished) == 2
+    before = [path.stat().st_mtime_ns for path in finished]
+    render_synthetic(tmp_path / "notes", **SETTINGS, processes=1)
+    assert [path.stat().st_mtime_ns for path in finished] == before
+    whole, resumed = NotesFolder(tmp_path / "whole"), NotesFolder(tmp_path / "notes")
+    assert resumed.read_labels() == whole.read_labels()
+    for one in whole.read_notes():
+        assert resumed.wav(one.name).read_bytes() == whole.wav(one.name).read_bytes()
+
+
+def test_a_folder_is_the_same_for_any_number_of_processes(tmp_path):
+    text = render_synthetic(tmp_path / "a", **SETTINGS, processes=2)
     assert text.endswith("6 notes of 3 instruments.")
     folder = NotesFolder(tmp_path / "a")
     notes = folder.read_notes()
     assert len(notes) == 6
     assert {it.source for it in notes} == {"synthetic"}
-    # An interrupted call: the report is missing, a sound is damaged, the journal names one.
-    render_synthetic(tmp_path / "b", **settings, processes=1)
+    render_synthetic(tmp_path / "b", **SETTINGS, processes=1)
     other = NotesFolder(tmp_path / "b")
     assert other.read_labels() == folder.read_labels()
     for it in notes:
@@ -99,7 +120,7 @@ def test_a_folder_is_resumed_and_the_same_for_any_number_of_processes(tmp_path):
     report = json.loads((tmp_path / "a/rendering.json").read_text())
     assert report["request"]["num_instruments"] == 3
     with pytest.raises(UserError, match="rendered with other seed"):
-        render_synthetic(tmp_path / "a", **settings, seed=1)
+        render_synthetic(tmp_path / "a", **SETTINGS, seed=1)
 
 
 def test_pitches_that_nobody_plays_are_refused(tmp_path):

@@ -14,6 +14,7 @@ from wavenet_ae.instrument.voices import Voices
 from wavenet_ae.synthesis import codec as codecs
 from wavenet_ae.synthesis.wavenet_codec import WaveNetCodec
 from wavenet_ae.system import processes
+from wavenet_ae.system.counting import count
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.trained import TrainedModel
 
@@ -106,7 +107,7 @@ def render(
     )
     took = time.monotonic() - started
     return (
-        f"{output}: {made.seconds:.1f} s, {made.notes} {'note' if made.notes == 1 else 'notes'}, "
+        f"{output}: {made.seconds:.1f} s, {count(made.notes, 'note')}, "
         f"in {took:.1f} s ({made.seconds / took:.1f} times as fast as real time)"
     )
 

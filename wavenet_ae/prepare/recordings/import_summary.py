@@ -10,6 +10,7 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.prepare.recordings import note_labels
 from wavenet_ae.prepare.recordings.name_pattern import NamePattern
 from wavenet_ae.prepare.recordings.note_labels import Labels
+from wavenet_ae.system.counting import count
 
 _ORIGINS = {
     "table": "from the table",
@@ -44,9 +45,7 @@ def describe(
     """
     instruments = len({it.instrument for it in labels})
     kept = f" ({len(labels) - made} of them from before)" if made < len(labels) else ""
-    lines = [
-        f"{output}: {_count(len(labels), 'note')} of {_count(instruments, 'instrument')}{kept}"
-    ]
+    lines = [f"{output}: {count(len(labels), 'note')} of {count(instruments, 'instrument')}{kept}"]
     lines.append(f"instrument: {_origins(labels, 'instrument')}")
     for name in ("pitch", "velocity"):
         values = [getattr(it, name) for it in labels]
@@ -59,7 +58,7 @@ def describe(
     low = sum(it.origins["pitch"] == "number" and it.pitch < nsynth.PITCHES.start for it in labels)
     if low:
         lines.append(
-            f"  {_count(low, 'pitch', 'pitches')} below {nsynth.PITCHES.start} (a piano's lowest "
+            f"  {count(low, 'pitch', 'pitches')} below {nsynth.PITCHES.start} (a piano's lowest "
             "key) came from numbers in names: if they count takes, use --nonames"
         )
     lines.append(f"sounds: {_sounds([it['sound'] for it in facts])}")
@@ -97,10 +96,6 @@ def _loudness(labels: Collection[Labels]) -> Iterator[str]:
     # Instruments with the same layers share a line.
     for velocities in sorted({tuple(sorted(of.items())) for of in layers.values()}):
         yield "velocities of layers: " + ", ".join(f"v{n} {level}" for n, level in velocities)
-
-
-def _count(number: int, singular: str, plural: str | None = None) -> str:
-    return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
 
 
 def _origins(labels: Collection[Labels], name: str) -> str:

@@ -22,16 +22,13 @@ import numpy as np
 import soxr
 from tqdm import tqdm
 
-from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.nsynth import Note
-from wavenet_ae.prepare import note_files
+from wavenet_ae.prepare import note_files, rendering
 from wavenet_ae.prepare.notes_folder import RENDERING, NotesWriter
-from wavenet_ae.prepare.qualities import measure_qualities
 from wavenet_ae.prepare.soundfonts import synthesizer
 from wavenet_ae.prepare.soundfonts.general_midi import INSTRUMENTS, Instrument, select_instruments
 from wavenet_ae.prepare.soundfonts.synthesizer import SoundFont
-from wavenet_ae.system import worker_pool
 from wavenet_ae.system.errors import UserError
 
 # One gain for all notes, which keeps the font's levels between velocities and instruments. With
@@ -57,37 +54,6 @@ class _Job:
     @property
     def name(self) -> str:
         return f"{self.instrument.name}-{self.velocity:03d}"
-
-
-def parse_numbers(words: Sequence[str], flag: str, lowest: int, highest: int) -> tuple[int, ...]:
-    """Reads numbers and ranges `first:last` or `first:last:step`, the last included.
-
-    Args:
-        words: numbers and ranges, in any mixture.
-        flag: the flag that they come from, for the message.
-        lowest: the smallest number allowed.
-        highest: the largest number allowed.
-
-    Returns:
-        The numbers in ascending order, each once.
-
-    Raises:
-        UserError: a word is something else, or there is none.
-    """
-    numbers: set[int] = set()
-    for word in words:
-        fields = word.split(":")
-        if len(fields) > 3 or not all(field.isdecimal() for field in fields):
-            raise UserError(f"--{flag}: {word!r} is neither a number nor a range first:last:step.")
-        first, last, step, *_ = [*map(int, fields), *([int(word), 1] if len(fields) == 1 else [1])]
-        if step == 0 or last < first:
-            raise UserError(f"--{flag}: the range {word!r} is empty.")
-        if first < lowest or last > highest:
-            raise UserError(f"--{flag}: {word!r} is not within {lowest} to {highest}.")
-        numbers.update(range(first, last + 1, step))
-    if not numbers:
-        raise UserError(f"--{flag}: at least one number is needed.")
-    return tuple(sorted(numbers))
 
 
 def render_soundfont(
@@ -137,7 +103,7 @@ def render_soundfont(
             for instrument in chosen
             for velocity in velocities
         ]
-        results = _run(jobs, folder, processes or worker_pool.num_cores())
+        results = rendering.run(_render_job, jobs, folder, processes, "rendering")
         notes, found = _merge(jobs, results, presets)
         if not notes:
             folder.discard()
@@ -145,10 +111,10 @@ def render_soundfont(
                 f"{soundfont} is silent at all requested pitches: see --pitches and --gain."
             )
         head = {"soundfont": soundfont.name, "request": request, "rendered_with": rendered_with}
-        rendering = head | found
+        report = head | found
         numbers = {instrument.name: instrument.index for instrument in chosen}
-        folder.finish(notes, numbers, json.dumps(rendering, indent=2) + "\n")
-    return f"{output}: {_describe(rendering)}"
+        folder.finish(notes, numbers, json.dumps(report, indent=2) + "\n")
+    return f"{output}: {_describe(report)}"
 
 
 def _read_presets(soundfont: Path, gain: float) -> dict[int, str]:
@@ -196,30 +162,6 @@ def _rendered_with() -> dict[str, Any]:
     }
 
 
-def _run(jobs: Sequence[_Job], folder: NotesWriter, processes: int) -> dict[str, dict[str, Any]]:
-    """Renders the jobs that no earlier call has finished, with progress in notes.
-
-    Returns:
-        What `_render_job` returns of each, by its name.
-    """
-    results = dict(folder.noted)
-    folder.begin(results)
-    left = [job for job in jobs if job.name not in results]
-    if not left:
-        return results
-    total = sum(len(job.pitches) for job in jobs)
-    done = total - sum(len(job.pitches) for job in left)
-    with tqdm(desc="rendering", unit="note", total=total, initial=done, mininterval=1) as progress:
-
-        def keep(job: _Job, result: dict[str, Any]) -> None:
-            folder.append(job.name, result)
-            results[job.name] = result
-            progress.update(len(job.pitches))
-
-        worker_pool.run(_render_job, left, processes, keep)
-    return results
-
-
 # A worker opens the font once.
 _open_font = lru_cache(maxsize=1)(SoundFont)
 
@@ -243,13 +185,10 @@ def _render_job(job: _Job) -> dict[str, Any]:
             continue
         num_clipped += int(steps.max() > 32767 or steps.min() < -32768)
         peak = max(peak, note_peak)
-        steps = np.clip(steps, -32768, 32767)
-        name = nsynth.NoteName(instrument.name, pitch, job.velocity)
-        files.save(job.output / note_files.AUDIO / f"{name}.wav", steps / 32768.0)
-        # Measured from what the file holds.
-        qualities[str(pitch)] = measure_qualities(
-            steps / 32768.0,
-            pitch,
+        qualities[str(pitch)] = rendering.save_note(
+            job.output,
+            nsynth.NoteName(instrument.name, pitch, job.velocity),
+            samples,
             distortion=instrument.distortion,
             multiphonic=instrument.multiphonic,
         )
@@ -302,11 +241,11 @@ def _merge(
     return notes, {"totals": totals, "instruments": instruments}
 
 
-def _describe(rendering: dict[str, Any]) -> str:
-    totals = rendering["totals"]
-    sounding = sum(counts["notes"] > 0 for counts in rendering["instruments"].values())
+def _describe(report: dict[str, Any]) -> str:
+    totals = report["totals"]
+    sounding = sum(counts["notes"] > 0 for counts in report["instruments"].values())
     clipped = f"{totals['clipped']} clipped" + (" (see --gain)" if totals["clipped"] else "")
-    silent = [name for name, counts in rendering["instruments"].items() if not counts["notes"]]
+    silent = [name for name, counts in report["instruments"].items() if not counts["notes"]]
     none = f" Silent throughout: {', '.join(silent)}." if silent else ""
     return (
         f"{totals['notes']} notes of {sounding} instruments, "

@@ -1,6 +1,6 @@
 """Instruments drawn at random, each a way to give partials their pitch, level and course.
 
-They stand beside sampled instruments as the synthetic third of NSynth does (Engel et al. 2017,
+They stand beside sampled instruments as NSynth's synthetic ones do (Engel et al. 2017,
 appendix A), and give a classifier more kinds of sound for each pitch than SoundFonts hold.
 """
 

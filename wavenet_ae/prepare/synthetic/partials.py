@@ -1,5 +1,6 @@
 """A note as a sum of partials, each with a frequency and a level that change over time."""
 
+import librosa
 import numpy as np
 import soxr
 from numpy.typing import NDArray
@@ -27,14 +28,14 @@ def synthesize(
 
     Args:
         instrument: how it sounds.
-        pitch: MIDI; the note lies within 4 cents of it.
+        pitch: MIDI; the note lies within 4 cents of it, on average over vibrato and voices.
         velocity: 1 to 127; softer notes are also darker.
         rng: of phases, noise, level and detuning.
 
     Returns:
         `[nsynth.NOTE_SAMPLES]`, within full scale.
     """
-    hz = 440.0 * 2 ** ((pitch - 69) / 12)
+    hz = float(librosa.midi_to_hz(pitch))
     hz *= 2 ** (rng.uniform(-_MOST_DETUNE_CENTS, _MOST_DETUNE_CENTS) / 1200)
     softness = 1 - velocity / nsynth.MOST_VELOCITY
     sound = np.zeros(nsynth.NOTE_SAMPLES, np.float32)

@@ -6,18 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.nsynth import Note
-from wavenet_ae.prepare import note_files
+from wavenet_ae.prepare import rendering
 from wavenet_ae.prepare.notes_folder import RENDERING, NotesWriter
-from wavenet_ae.prepare.qualities import measure_qualities
 from wavenet_ae.prepare.synthetic import instruments
 from wavenet_ae.prepare.synthetic.instruments import SyntheticInstrument
 from wavenet_ae.prepare.synthetic.partials import synthesize
-from wavenet_ae.system import worker_pool
 from wavenet_ae.system.errors import UserError
 
 # Changes whenever a note of the same seed sounds different.
@@ -35,6 +31,10 @@ class _Job:
     pitches: tuple[int, ...]
     velocities: tuple[int, ...]
 
+    @property
+    def name(self) -> str:
+        return self.instrument.name
+
 
 def render_synthetic(
     output: Path,
@@ -50,7 +50,7 @@ def render_synthetic(
 
     Args:
         output: the folder; a new or an empty one, or one that this function was writing.
-        num_instruments: how many to draw; at most 100 of each of ten families.
+        num_instruments: how many to draw, of ten families in turn; at most 10,000.
         notes_each: of every instrument, at most; pitches are drawn without repetition from those
             that it plays, each with a velocity drawn from `velocities`.
         pitches: MIDI numbers.
@@ -82,13 +82,13 @@ def render_synthetic(
         raise UserError("no instrument plays any of the --pitches: ask for some from 21 to 108.")
     with NotesWriter(output, RENDERING, request, versions={"synthesis": _VERSION}) as folder:
         if not folder.is_finished:
-            done = _run(jobs, folder, total, processes or worker_pool.num_cores())
+            done = rendering.run(_render_job, jobs, folder, processes, "synthesizing")
             notes = [
                 Note.named(of.name, int(pitch), velocity, of.family, "synthetic", qualities)
                 for of in (job.instrument for job in jobs)
                 for pitch, (velocity, qualities) in done[of.name].items()
             ]
-            numbers = {job.instrument.name: job.index for job in jobs}
+            numbers = {job.name: job.index for job in jobs}
             report = {"request": request, "synthesis": _VERSION, "notes": total}
             folder.finish(notes, numbers, json.dumps(report, indent=2) + "\n")
     return f"{output}: {total} notes of {sum(bool(job.pitches) for job in jobs)} instruments."
@@ -110,40 +110,16 @@ def _job(
     return _Job(output.resolve(), instrument, index, seed, tuple(chosen), drawn)
 
 
-def _run(jobs: Sequence[_Job], folder: NotesWriter, total: int, processes: int) -> dict[str, dict]:
-    """Renders the instruments that no earlier call has finished, with progress in notes.
-
-    Returns:
-        By instrument and pitch: the velocity and the qualities.
-    """
-    results = dict(folder.noted)
-    folder.begin(results)
-    left = [job for job in jobs if job.instrument.name not in results]
-    initial = total - sum(len(job.pitches) for job in left)
-    with tqdm(
-        desc="synthesizing", unit="note", total=total, initial=initial, mininterval=1
-    ) as progress:
-
-        def keep(job: _Job, result: dict) -> None:
-            folder.append(job.instrument.name, result)
-            results[job.instrument.name] = result
-            progress.update(len(job.pitches))
-
-        if left:
-            worker_pool.run(_render_job, left, processes, keep)
-    return results
-
-
 def _render_job(job: _Job) -> dict[str, tuple[int, list[int]]]:
     rendered = {}
     for pitch, velocity in zip(job.pitches, job.velocities, strict=True):
         rng = np.random.default_rng((job.seed, job.index, 2, pitch, velocity))
-        samples = synthesize(job.instrument, pitch, velocity, rng)
-        steps = np.clip(np.rint(samples * 32768.0), -32768, 32767)
-        name = nsynth.NoteName(job.instrument.name, pitch, velocity)
-        files.save(job.output / note_files.AUDIO / f"{name}.wav", steps / 32768.0)
-        qualities = measure_qualities(
-            steps / 32768.0, pitch, distortion=job.instrument.drive > 0, multiphonic=False
+        qualities = rendering.save_note(
+            job.output,
+            nsynth.NoteName(job.name, pitch, velocity),
+            synthesize(job.instrument, pitch, velocity, rng),
+            distortion=job.instrument.drive > 0,
+            multiphonic=False,
         )
         rendered[str(pitch)] = (velocity, qualities)
     return rendered

@@ -11,6 +11,8 @@ from instruments import write_instrument
 
 from wavenet_ae.instrument import page, server
 
+RENDER = ["a.wav", "--render=no.mid", "--output=b.wav"]
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -70,14 +72,18 @@ def test_a_page_older_than_its_instrument_is_written_again(folder, tmp_path):
         (["a.wav", "--live", "--render=a.mid", "--output=b.wav"], "exclude each other"),
         (["a.wav", "--render=a.mid"], "--output=FILE.wav belong together"),
         (["a.wav", "--output=a.wav"], "--output=FILE.wav belong together"),
-        (["a.wav", "--live", "--pad=0.5"], "--pad=0.5 must be two numbers from 0 to 1"),
-        (["a.wav", "--live", "--pad=0,2"], "--pad=0,2 must be two numbers from 0 to 1"),
-        (["a.wav", "--render=no.mid", "--output=b.wav"], "no.mid cannot be read: No such file"),
-        (["no_such.wav", "--live"], "no_such.wav"),
+        ([*RENDER, "--pad=0.5"], "--pad=0.5 must be two numbers from 0 to 1"),
+        ([*RENDER, "--pad=0,2"], "--pad=0,2 must be two numbers from 0 to 1"),
+        (RENDER, "no.mid cannot be read: No such file"),
+        (["a.wav", "--render=no.mid", f"--output={__file__}"], "exists: name another file"),
+        ([*RENDER, "--port=0"], "--port is only for the page: leave it out"),
+        (["a.wav", "--live", "--pad=0,0"], "--pad is only for --render: leave it out"),
+        (["a", "--voices=2"], "--voices is only for --live or --render: leave it out"),
+        (["no_such.wav", "--live", "--port=0"], "no_such.wav"),
     ],
 )
 def test_flags_that_do_not_fit_are_named(arguments, reason):
-    entry_points.assert_refused(entry_points.run("play", *arguments, "--port=0"), reason)
+    entry_points.assert_refused(entry_points.run("play", *arguments), reason)
 
 
 def test_other_sites_are_refused(folder):

@@ -68,6 +68,14 @@ def test_corners_by_name(text, expected):
     assert grid.choose_corners(NAMES, [text], pairs=False) == [expected]
 
 
+def test_letter_case_counts_where_names_differ_by_nothing_else():
+    names = ["Flute", "flute", "bass"]
+    assert grid.choose_corners(names, ["Flute,BASS"], pairs=False) == [("Flute", "bass")]
+    assert grid.choose_corners(names, ["flute,bass"], pairs=False) == [("flute", "bass")]
+    with pytest.raises(UserError, match="it could be Flute, flute"):
+        grid.choose_corners(names, ["FLUTE,bass"], pairs=False)
+
+
 @pytest.mark.parametrize(
     ("texts", "pairs", "reason"),
     [

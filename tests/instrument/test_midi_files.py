@@ -127,6 +127,8 @@ def damaged(song, tmp_path, kind):
             write(path, [Message("control_change", control=1, value=3)])
         case "drums":
             write(path, [Message("note_on", note=40, channel=9)])
+        case "time code":  # 25 frames a second, of 40 parts
+            path.write_bytes(content[:12] + bytes([0xE7, 40]) + content[14:])
         case "long":
             write(path, [Message("note_on", note=40), Message("note_off", note=40, time=2**24)])
     return path
@@ -142,6 +144,7 @@ def damaged(song, tmp_path, kind):
         ("broken off", "is not a MIDI file"),
         ("silent", "holds no notes"),
         ("drums", "holds no notes"),
+        ("time code", "counts time in frames"),
         ("long", "lasts longer than 60 minutes"),
     ],
 )

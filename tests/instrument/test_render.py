@@ -6,7 +6,7 @@ import soundfile
 from tone_codec import ToneCodec, tone
 
 from wavenet_ae.audio import files
-from wavenet_ae.instrument import loops, render, rendered
+from wavenet_ae.instrument import loops, render, rendered, sources
 from wavenet_ae.system.errors import UserError
 
 
@@ -23,7 +23,7 @@ def sounds(tmp_path):
 def make(codec, folder, output, corners=("organ,flute",), **settings):
     sounds, places, _ = render.choose_sounds([folder], output, corners)
     settings = {"name": "x", "resolution": 2, "pitches": (57, 64), **settings}
-    return render.render_instrument(codec, sounds, places, output, **settings)
+    return render.render_instrument(codec, sounds, places, output, **settings).summary
 
 
 def played(codec):
@@ -168,3 +168,45 @@ def test_numbers_that_are_not_finite_end_the_rendering(sounds, tmp_path):
     codec.encode = lambda audio: np.full((1, -(-audio.shape[1] // 512), 1), np.nan)
     with pytest.raises(UserError, match="decodes to NaN or infinity"):
         make(codec, sounds, tmp_path / "out")
+
+
+def test_an_interrupted_second_call_leaves_the_instrument_playable(sounds, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    make(ToneCodec(off={57: 130, 56: 130}), sounds, output, pitches=(57,), attempts=1)
+    before = {note.file for note in rendered.read(output).notes}
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(render, "_describe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make(ToneCodec(), sounds, output, pitches=(57,), attempts=3)
+    assert {note.file for note in rendered.read(output).notes} == before
+    monkeypatch.undo()
+    make(ToneCodec(), sounds, output, pitches=(57,), attempts=3)
+    now = {note.file for note in rendered.read(output).notes}
+    assert now.isdisjoint(before)
+    assert {f"notes/{path.name}" for path in output.glob("notes/*.wav")} == now
+
+
+@pytest.mark.parametrize("name", ["index.html", "packs/organ.sfz", "packs/samples/organ_057.wav"])
+def test_a_foreign_file_is_found_before_anything_is_rendered(sounds, tmp_path, name):
+    codec, output = ToneCodec(), tmp_path / "out"
+    (output / name).parent.mkdir(parents=True)
+    (output / name).write_text("mine")
+    with pytest.raises(UserError, match=name.rpartition("/")[2]):
+        make(codec, sounds, output)
+    assert not codec.batches
+    assert (output / name).read_text() == "mine"
+
+
+def test_an_output_inside_of_its_input_is_no_sound_of_the_next_call(sounds, tmp_path, capsys):
+    make(ToneCodec(), sounds, sounds / "morph")
+    render.choose_sounds([sounds], sounds / "morph2", ["organ,flute"])
+    assert "files of rendered instruments" in capsys.readouterr().err
+    found = sources.find([sounds], sounds / "morph2", pitches_in_names=True)
+    assert sorted(found) == ["bass", "brass", "flute", "organ"]
+    with pytest.raises(UserError, match="is an input, too"):
+        make(ToneCodec(), sounds, sounds)
+    with pytest.raises(UserError, match="holds the notes of an instrument"):
+        make(ToneCodec(), sounds / "morph", tmp_path / "out")

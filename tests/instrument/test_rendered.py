@@ -13,6 +13,10 @@ def test_what_is_written_is_read(tmp_path):
     assert np.allclose(np.sum(instrument.cells, axis=1), 1)
 
 
+def test_a_single_pitch_serves_all_keys(tmp_path):
+    assert write_instrument(tmp_path, pitches=(60,)).keys() == {60: (0, 127)}
+
+
 def test_every_key_has_the_nearest_pitch(tmp_path):
     instrument = write_instrument(tmp_path, pitches=(48, 52, 60))
     keys = instrument.keys()

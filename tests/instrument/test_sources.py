@@ -51,6 +51,18 @@ def test_sounds_of_one_name_are_told_apart(tmp_path):
     assert [*sources.find(given, tmp_path, pitches_in_names=True)] == ["flute", "flute_2"]
 
 
+def test_sounds_of_one_name_in_two_inputs_are_not_mixed(tmp_path):
+    write(tmp_path, "steel/guitar_40.wav", "steel/guitar_52.wav")
+    write(tmp_path, "nylon/guitar_40.wav", "nylon/guitar_64.wav")
+    given = [tmp_path / "steel", tmp_path / "nylon"]
+    sounds = sources.find(given, None, pitches_in_names=True)
+    assert {name: [one.path.parent.name for one in of] for name, of in sounds.items()} == {
+        "guitar": ["steel", "steel"],
+        "guitar_2": ["nylon", "nylon"],
+    }
+    assert [one.pitch for one in sounds["guitar_2"]] == [40, 64]
+
+
 def test_two_files_of_one_pitch_are_refused(tmp_path):
     write(tmp_path, "flute_60.wav", "flute-60.wav")
     with pytest.raises(

@@ -24,8 +24,12 @@ def test_the_attempt_that_is_nearest_to_its_pitch_is_kept(tmp_path):
         stored.add("abc", finished(cents, 100 + attempt), attempt)
     note = StoredNotes(tmp_path).get("abc")
     assert (note.cents, note.attempts, note.chosen, note.samples) == (200, 3, 2, 102)
-    assert [path.name for path in (tmp_path / "notes").glob("*.wav")] == ["abc-2.wav"]
-    assert (tmp_path / note.file).exists()
+    folder = tmp_path / "notes"
+    (folder / "my own.wav").touch()
+    assert {path.name for path in folder.glob("abc*.wav")} == {"abc-1.wav", "abc-2.wav"}
+    StoredNotes(tmp_path).discard_superseded()
+    assert {path.name for path in folder.glob("*.wav")} == {"my own.wav", "abc-2.wav"}
+    assert tmp_path / note.file == folder / "abc-2.wav"
 
 
 @pytest.mark.parametrize("damage", ["missing", "shorter"])

@@ -62,14 +62,14 @@ _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Notes generated together."
 def main() -> int:
     """Renders what the flags ask for; the exit code is 1 if a file was refused."""
     from wavenet_ae.audio import pitch_tracker
-    from wavenet_ae.instrument import page, render
-    from wavenet_ae.instrument.packs.writing import write_packs
+    from wavenet_ae.instrument import render
     from wavenet_ae.synthesis import codec
     from wavenet_ae.training.trained import load_trained
 
     output = _OUTPUT.value
     # Those that the tracker can find.
     pitches = parse_numbers(_PITCHES.value, "pitches", pitch_tracker.LOWEST, pitch_tracker.HIGHEST)
+    model = codec.create(load_trained(_CHECKPOINT.value), temperature=_TEMPERATURE.value)
     sounds, corners, refused = render.choose_sounds(
         _INPUT.value,
         output,
@@ -77,8 +77,8 @@ def main() -> int:
         pairs=_PAIRS.value,
         pitches_in_names=_NAMES.value,
     )
-    text = render.render_instrument(
-        codec.create(load_trained(_CHECKPOINT.value), temperature=_TEMPERATURE.value),
+    written = render.render_instrument(
+        model,
         sounds,
         corners,
         output,
@@ -89,13 +89,12 @@ def main() -> int:
         attempts=_ATTEMPTS.value,
         batch_size=_BATCH_SIZE.value,
     )
-    print(text)
-    packs = write_packs(output)
-    written = page.write_page(output)
-    print(f"{packs[0].parent}: sampler packs: SFZ, SF2, multisample and DecentSampler")
+    print(written.summary)
+    folder = written.packs[0].parent
+    print(f"{folder}: sampler packs: SFZ, SF2, multisample and DecentSampler")
     print(
-        f"open {written.path} in a browser"
-        if written.holds_sounds
+        f"open {written.page.path} in a browser"
+        if written.page.holds_sounds
         else f"its sounds are too large for one page: play it with `wavenet-ae play {output}`"
     )
     return int(refused > 0)

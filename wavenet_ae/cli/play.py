@@ -40,7 +40,7 @@ _PORT = flags.DEFINE_integer(
 )
 _LIVE = flags.DEFINE_bool("live", False, "Let the decoder generate while you play.")
 _RENDER = define_path("render", "A MIDI file to play into the --output, without a page.")
-_OUTPUT = define_path("output", "With --render: the WAV file to write.")
+_OUTPUT = define_path("output", "With --render: the WAV file to write, which must not exist.")
 _CHECKPOINT = define_checkpoint()
 _VOICES = flags.DEFINE_integer(
     "voices",
@@ -97,6 +97,7 @@ def _check_flags() -> None:
         raise UserError("--live and --render exclude each other: give one.")
     if bool(_RENDER.value) != bool(_OUTPUT.value):
         raise UserError("--render=FILE.mid and --output=FILE.wav belong together: give both.")
+    _refuse_unused()
     if _LIVE.value or _RENDER.value:
         return
     if len(_INPUT.value) > 1 or _INPUT.value[0].is_file():
@@ -104,6 +105,20 @@ def _check_flags() -> None:
             "without --live or --render, the folder of one rendered instrument is played: name it, "
             "or add --live."
         )
+
+
+def _refuse_unused() -> None:
+    """Raises a UserError for a flag that this way of playing does not read."""
+    of_decoder = ["checkpoint", "voices", "names", "temperature", "seed"]
+    if _LIVE.value:
+        unused = {"pad": "--render"}
+    elif _RENDER.value:
+        unused = {"port": "the page"}
+    else:
+        unused = dict.fromkeys(of_decoder, "--live or --render") | {"pad": "--render"}
+    for name, use in unused.items():
+        if flags.FLAGS[name].present:
+            raise UserError(f"--{name} is only for {use}: leave it out.")
 
 
 def _read_pad() -> tuple[float, float]:

@@ -3,7 +3,7 @@
 import difflib
 import itertools
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wavenet_ae.instrument.rendered import Square
@@ -125,13 +125,17 @@ def choose_corners(
 
 
 def _parse_corners(text: str, names: Sequence[str]) -> tuple[str, ...]:
-    known = {_plain(name): name for name in names}
-    found = _divide(_plain(text).split(","), known)
+    # Letter case counts only where names differ by nothing else.
+    plain = [_plain(name) for name in names]
+    known = {
+        _normal(name) if plain.count(_plain(name)) > 1 else _plain(name): name for name in names
+    }
+    found = _divide(_normal(text).split(","), known)
     if not isinstance(found, str):
         return found
-    near = difflib.get_close_matches(found, known, n=1)
+    near = difflib.get_close_matches(_plain(found), known, n=1)
     choice = f"did you mean {known[near[0]]}?" if near else f"there are {_listed(names)}."
-    several = [name for plain, name in known.items() if plain.startswith(found)]
+    several = [known[key] for key in _matches(found, known)]
     if len(several) > 1:
         choice = f"it could be {_listed(several)}."
     raise UserError(f"--corners={text}: {found!r} is none of the sounds: {choice}")
@@ -143,16 +147,30 @@ def _divide(parts: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...] |
         return ()
     for count in range(len(parts), 0, -1):
         wanted = ",".join(parts[:count]).strip()
-        matches = [wanted] if wanted in known else [n for n in known if n.startswith(wanted)]
+        matches = _matches(wanted, known)
         if wanted and len(matches) == 1:
             rest = _divide(parts[count:], known)
             return rest if isinstance(rest, str) else (known[matches[0]], *rest)
     return parts[0].strip()
 
 
+def _matches(wanted: str, known: Iterable[str]) -> list[str]:
+    """Returns the name that a text is, or else all that it begins."""
+    if wanted in known:
+        return [wanted]
+    plain = _plain(wanted)
+    same = [name for name in known if _plain(name) == plain]
+    return same or [name for name in known if _plain(name).startswith(plain)]
+
+
+def _normal(name: str) -> str:
+    """Returns a name with its letters composed in one way."""
+    return unicodedata.normalize("NFC", name)
+
+
 def _plain(name: str) -> str:
-    """Returns a name as names are compared: letters can be composed in several ways."""
-    return unicodedata.normalize("NFC", name).casefold()
+    """Returns a name as names are compared."""
+    return _normal(name).casefold()
 
 
 def _listed(names: Sequence[str]) -> str:

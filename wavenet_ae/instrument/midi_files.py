@@ -4,6 +4,7 @@ All notes are known in advance: they are generated side by side, several times a
 the other.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from tqdm import tqdm
 from wavenet_ae.audio import files
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.instrument import performance, voices
+from wavenet_ae.instrument.packs import sfz
 from wavenet_ae.instrument.performance import (
     Event,
     NoteOff,
@@ -29,11 +31,13 @@ from wavenet_ae.instrument.performance import (
 )
 from wavenet_ae.synthesis import sampler
 from wavenet_ae.synthesis.wavenet_codec import WaveNetCodec
+from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.worker_pool import num_cores
 
 # Controllers, as in the packs and in the MIDI standard.
-_X, _Y, _PEDAL, _SOUND_OFF, _NOTES_OFF = 1, 74, 64, 120, 123
+_X, _Y = sfz.X_CONTROLLER, sfz.Y_CONTROLLER
+_PEDAL, _SOUND_OFF, _NOTES_OFF = 64, 120, 123
 _HIGHEST = 127
 _PEDAL_DOWN = 64
 _DRUMS = 9  # General MIDI's channel 10, of which the keys are drums, not pitches
@@ -98,6 +102,19 @@ def render_midi(
     return Rendered(len(mix) / SAMPLE_RATE_HZ, len(takes))
 
 
+def check_output(output: Path) -> None:
+    """Checks in advance whether a WAV file can be written without replacing another.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if os.path.lexists(output):
+        raise UserError(f"--output={output} exists: name another file, or delete it.")
+    with atomic_file.replacing(output) as temporary:
+        temporary.touch()
+    output.unlink()
+
+
 def read_events(
     path: Path, num_sounds: int, pad: tuple[float, float] = (0.0, 0.0)
 ) -> list[tuple[int, Event]]:
@@ -134,13 +151,19 @@ def read_events(
 def _messages(path: Path) -> list[mido.Message]:
     """Returns the messages of all tracks in order, with the seconds since the one before."""
     try:
-        return list(mido.MidiFile(path, clip=True))
+        file = mido.MidiFile(path, clip=True)
+        # mido takes the frames of time code for negative ticks.
+        if file.ticks_per_beat > 0:
+            return list(file)
     except OSError as error:
         if error.errno is not None:
             raise UserError(f"{path} cannot be read: {error.strerror}.") from error
         raise _damaged(path) from error
     except Exception as error:  # damaged files make mido raise almost anything
         raise _damaged(path) from error
+    raise UserError(
+        f"{path} counts time in frames (SMPTE), not in beats: export it again with ticks a beat."
+    )
 
 
 def _damaged(path: Path) -> UserError:

@@ -44,6 +44,11 @@ class Page(NamedTuple):
     holds_sounds: bool
 
 
+def check(folder: Path) -> None:
+    """Raises a UserError in advance where `write_page` will refuse to replace a file."""
+    results.check(folder, [PAGE], _TOOL)
+
+
 def write_page(folder: Path, *, limit_bytes: int = LIMIT_BYTES) -> Page:
     """Writes the page of a rendered instrument into its folder.
 

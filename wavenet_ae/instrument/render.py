@@ -1,13 +1,16 @@
 """Renders an instrument: from sounds to the folder that `rendered` describes."""
 
+import dataclasses
 import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from wavenet_ae.instrument import generation, grid, rendered, summary
+from wavenet_ae.instrument import generation, grid, page, rendered, summary
 from wavenet_ae.instrument import plan as planning
 from wavenet_ae.instrument import sources as sound_files
+from wavenet_ae.instrument.packs import writing as packs
 from wavenet_ae.instrument.plan import Plan
 from wavenet_ae.instrument.rendered import RenderedInstrument, RenderedNote
 from wavenet_ae.instrument.sources import Sound
@@ -56,6 +59,20 @@ def choose_sounds(
     return sounds, [tuple(places[name] for name in some) for some in chosen], refused
 
 
+class Written(NamedTuple):
+    """What was written.
+
+    Attributes:
+        summary: of the notes, to show.
+        page: on which they are played.
+        packs: the files to open in a sampler.
+    """
+
+    summary: str
+    page: page.Page
+    packs: list[Path]
+
+
 def render_instrument(
     codec: Codec,
     sounds: Sequence[Sound],
@@ -68,8 +85,8 @@ def render_instrument(
     seed: int = 0,
     attempts: int = 3,
     batch_size: int = 32,
-) -> str:
-    """Renders the notes of all cells, and describes them in the folder.
+) -> Written:
+    """Renders the notes of all cells, and writes their description, the page and the packs.
 
     Notes that earlier calls have rendered there are reused; an interrupted call is resumed.
 
@@ -86,7 +103,7 @@ def render_instrument(
         batch_size: notes generated together.
 
     Returns:
-        A summary.
+        What was written.
 
     Raises:
         UserError: the model cannot play a pitch, or the folder cannot be written or holds files
@@ -98,6 +115,8 @@ def render_instrument(
     plan = planning.make(
         codec, sounds, cells, resolution=resolution, pitches=pitches, seed=seed, attempts=attempts
     )
+    page.check(output)
+    packs.check(output, _outline(plan, name))
     try:
         with locks.exclusive_lock(output):
             stored = StoredNotes(output)
@@ -105,15 +124,16 @@ def render_instrument(
             todo = _missing(plan, stored)
             summary.print_plan(plan, len(todo))
             generation.generate(codec, todo, stored, seed=seed, batch_size=batch_size)
-            instrument = _describe(plan, stored, name)
-            rendered.write(instrument, output)
+            rendered.write(_describe(plan, stored, name), output)
+            stored.discard_superseded()
             seconds = time.monotonic() - started
-            report = summary.report(plan, instrument, codec, output, len(todo), seconds)
+            report = summary.report(plan, rendered.read(output), codec, output, len(todo), seconds)
             with results.replacing(output / summary.REPORT, summary.TOOL) as path:
                 path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+            written = page.write_page(output)
+            return Written(summary.text(report, output), written, packs.write_packs(output))
     except OSError as error:
         raise write_error(output, error) from error
-    return summary.text(report, output)
 
 
 def _check_folder(output: Path) -> None:
@@ -164,6 +184,11 @@ def _describe(plan: Plan, stored: StoredNotes, name: str) -> RenderedInstrument:
                 attempts=note.attempts,
             )
         )
+    return dataclasses.replace(_outline(plan, name), notes=tuple(notes))
+
+
+def _outline(plan: Plan, name: str) -> RenderedInstrument:
+    """Returns the description without notes."""
     return RenderedInstrument(
         name=name,
         sounds=tuple(sound.name for sound in plan.sounds),
@@ -171,5 +196,5 @@ def _describe(plan: Plan, stored: StoredNotes, name: str) -> RenderedInstrument:
         pitches=plan.pitches,
         squares=plan.grid.squares,
         cells=plan.grid.cells,
-        notes=tuple(notes),
+        notes=(),
     )

@@ -104,16 +104,12 @@ class RenderedInstrument:
         """Returns the first and last MIDI key that each rendered pitch serves.
 
         The halfway key goes to the higher pitch, since transposing down keeps the band; the outer
-        pitches serve half of a step more.
+        pitches serve all keys beyond.
         """
-        bounds = {}
-        for below, pitch, above in zip(
-            (None, *self.pitches), self.pitches, (*self.pitches[1:], None), strict=False
-        ):
-            step_below = pitch - below if below is not None else (above or pitch + 1) - pitch
-            step_above = above - pitch if above is not None else step_below
-            bounds[pitch] = (max(0, pitch - step_below // 2), pitch + (step_above - 1) // 2)
-        return {pitch: (first, min(127, last)) for pitch, (first, last) in bounds.items()}
+        steps = zip(self.pitches, self.pitches[1:], strict=False)
+        lasts = [below + (above - below - 1) // 2 for below, above in steps]
+        firsts = [0, *(last + 1 for last in lasts)]
+        return dict(zip(self.pitches, zip(firsts, [*lasts, 127], strict=True), strict=True))
 
 
 def write(instrument: RenderedInstrument, folder: Path) -> None:

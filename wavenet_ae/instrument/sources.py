@@ -1,7 +1,8 @@
 """The sounds that an instrument is made of: a file of each, or one for each of several pitches."""
 
+import itertools
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -11,10 +12,11 @@ from tqdm import tqdm
 
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
-from wavenet_ae.instrument import envelope
+from wavenet_ae.instrument import envelope, rendered, stored
 from wavenet_ae.prepare.recordings import note_names, note_sound
 from wavenet_ae.synthesis.encode_files import find_pitch
 from wavenet_ae.system import processes
+from wavenet_ae.system.counting import count
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.results import digest
 
@@ -72,12 +74,13 @@ class Sound:
 
 
 class Named(NamedTuple):
-    """A file, whose name gives a sound and its pitch, if any."""
+    """A file, whose name gives a sound and its pitch, if any; folders keep their sounds apart."""
 
     path: Path
     sound: str
     pitch: int | None = None
     velocity: int | None = None
+    folder: Path | None = None
 
 
 def find(
@@ -90,25 +93,27 @@ def find(
 
     Args:
         inputs: files and folders.
-        output: a folder that is not searched, if any.
+        output: a folder that is not searched, if any, as no folder of a rendered instrument is.
         pitches_in_names: whether names may give pitches; if not, every file is a sound.
 
     Returns:
-        The files of each sound by its name, in the order of the first files.
+        The files of each sound by its name, in the order of the first files. Of sounds that have
+        one name in several inputs, the later ones get a number.
 
     Raises:
-        UserError: there is no file, or two have the same sound, pitch and velocity.
+        UserError: there is no file, the output is an input, or two files of a folder have the same
+            sound, pitch and velocity.
     """
-    found = files.find(inputs, leave_out=output)
-    parse = _parse if pitches_in_names else lambda source: Named(source.path, source.stem)
+    named = list(_found(inputs, output, pitches_in_names))
     sounds: dict[str, list[Named]] = {}
-    for name, members in _grouped(map(parse, found), lambda one: one.sound).items():
+    for (_, name), members in _grouped(named, lambda one: (one.folder, one.sound)).items():
         if len({one.pitch for one in members}) == len(members):
-            sounds[name] = members
+            sounds[_unique(name, sounds)] = members
             continue
         for velocity, layer in _grouped(members, lambda one: one.velocity).items():
             _check_pitches(name, layer)
-            sounds[name if velocity is None else f"{name}-{velocity:03d}"] = layer
+            of_layer = name if velocity is None else f"{name}-{velocity:03d}"
+            sounds[_unique(of_layer, sounds)] = layer
     return sounds
 
 
@@ -144,6 +149,45 @@ def read(
     for sound in readable:
         _report(sound)
     return readable, refused
+
+
+def _found(inputs: Sequence[Path], output: Path | None, pitches_in_names: bool) -> Iterator[Named]:
+    """Yields each file once, with its sound's name in its input."""
+    files.find(inputs, leave_out=output, quiet=True)  # raises before anything is reported
+    seen = set()
+    for given in inputs:
+        if output is not None and given.resolve() == output.resolve():
+            raise UserError(f"--output={output} is an input, too: write to another folder.")
+        folder = given if given.is_dir() else given.parent
+        sources = files.find([given], leave_out=output)
+        sounds = [source for source in sources if not _is_rendered(source.path, folder)]
+        if not sounds:
+            raise UserError(f"{given} holds the notes of an instrument: name the sounds instead.")
+        if rendered_ones := len(sources) - len(sounds):
+            tqdm.write(
+                f"{given}: skipped {count(rendered_ones, 'file')} of rendered instruments",
+                file=sys.stderr,
+            )
+        for source in sounds:
+            if (real := source.path.resolve()) not in seen:
+                seen.add(real)
+                named = _parse(source) if pitches_in_names else Named(source.path, source.stem)
+                yield named._replace(folder=folder.resolve())
+
+
+def _is_rendered(path: Path, input_folder: Path) -> bool:
+    """Returns whether a file below an input is an instrument's note, or of its packs."""
+    below = [parent for parent in path.parents if parent.is_relative_to(input_folder)]
+    return (path.parent / stored.LIST).exists() or any(
+        (parent / rendered.DESCRIPTION).exists() for parent in below if parent != path.parent
+    )
+
+
+def _unique(name: str, taken: Iterable[str]) -> str:
+    """Returns the name, or with the first free number; letter case makes no difference."""
+    used = {other.casefold() for other in taken}
+    numbered = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+    return next(one for one in numbered if one.casefold() not in used)
 
 
 def _parse(source: files.Source) -> Named:

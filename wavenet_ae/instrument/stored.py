@@ -4,6 +4,7 @@ An interrupted call is resumed with them, and another request uses those that it
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,8 @@ from wavenet_ae.system.errors import write_error
 
 FOLDER = "notes"
 # A line a note, only ever appended to: that takes the same time however many notes there are.
-_LIST = "notes.jsonl"
+LIST = "notes.jsonl"
+_NAME = re.compile(r"[0-9a-f]+-[0-9]+\.wav")
 _HEADER_BYTES, _SAMPLE_BYTES = 44, 2
 
 
@@ -62,7 +64,7 @@ class StoredNotes:
 
     def __init__(self, output: Path):
         self._output = output
-        self._list = output / FOLDER / _LIST
+        self._list = output / FOLDER / LIST
         self._notes = {note.name: note for note in self._read()}
 
     def get(self, name: str) -> StoredNote | None:
@@ -102,9 +104,17 @@ class StoredNotes:
             files.save(self._output / note.file, finished.audio)
         self._append(note)
         self._notes[name] = note
-        if before is not None and before.file != note.file:
-            (self._output / before.file).unlink(missing_ok=True)
         return note
+
+    def discard_superseded(self) -> None:
+        """Deletes the sounds of attempts that were not the best.
+
+        Not before the instrument's description is written: the one before may name them.
+        """
+        kept = {(self._output / note.file).name for note in self._notes.values()}
+        for path in self._list.parent.glob("*.wav"):
+            if _NAME.fullmatch(path.name) and path.name not in kept:
+                path.unlink(missing_ok=True)
 
     def _append(self, note: StoredNote) -> None:
         try:

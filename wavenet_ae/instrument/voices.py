@@ -157,7 +157,7 @@ def seconds_a_chunk(codec: WaveNetCodec, sounds: Sequence[Sound], num_voices: in
     """
     voices, times = Voices(codec, sounds, num_voices), []
     for key in range(num_voices):
-        voices.send(NoteOn(60 + key % 12, 100))
+        voices.send(NoteOn((36 + key) % 128, 100))
     for _ in range(10):
         start = time.perf_counter()
         voices.next_chunk()

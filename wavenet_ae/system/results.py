@@ -109,6 +109,15 @@ class Record:
                 del self._own[name]
         self._write()
 
+    def delete_others(self, kept: Iterable[str]) -> None:
+        """Deletes the files that this package wrote, unchanged since, but for some."""
+        for name in sorted(self._own.keys() - set(kept)):
+            content = self._content(name)
+            if content and self._own[name].partition(" ")[2] == content:
+                self._file(name).unlink(missing_ok=True)
+                del self._own[name]
+        self._write()
+
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}{self._suffix}"
 

@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import soundfile
-from instruments import write_instrument
+from instruments import change, write_instrument
 
+from wavenet_ae.audio import files
 from wavenet_ae.instrument import rendered
 from wavenet_ae.instrument.packs import names, zones
 from wavenet_ae.instrument.packs.writing import write_packs
@@ -188,6 +189,28 @@ def test_writing_again_gives_the_same_bytes_and_replaces_nothing_foreign(tmp_pat
     with pytest.raises(UserError, match=r"flute\.sfz, not written by this tool or changed"):
         write_packs(tmp_path)
     assert (tmp_path / "packs/flute.sfz").read_text() == "mine"
+
+
+def test_a_very_short_note_has_a_file(tmp_path):
+    instrument = write_instrument(tmp_path, pitches=(60,), resolution=2)
+    short = {"samples": 100, "loop": None, "release": 0}
+    change(tmp_path, instrument, 0, 60, **short)
+    files.save(tmp_path / instrument.note(0, 60).file, np.full(100, 0.5))
+    write_packs(tmp_path)
+    assert soundfile.info(tmp_path / "packs/samples/flute_060.wav").frames == 100
+
+
+def test_packs_of_other_cells_do_not_stay(tmp_path):
+    write_instrument(tmp_path, pitches=(60, 72), resolution=2)
+    write_packs(tmp_path)
+    (tmp_path / "packs" / "my own.sfz").write_text("mine")
+    instrument = write_instrument(tmp_path, pitches=(60,), resolution=2)
+    renamed = dataclasses.replace(instrument, sounds=("flute", "bass", "organ", "oboe"))
+    rendered.write(renamed, tmp_path)
+    write_packs(tmp_path)
+    there = {path.name for path in (tmp_path / "packs").rglob("*.*")}
+    assert {"oboe.sfz", "my own.sfz", "flute_060.wav"} <= there
+    assert not {name for name in there if "brass" in name or "072" in name}
 
 
 @pytest.mark.parametrize("damage", ["text", "short", "missing"])

@@ -33,12 +33,11 @@ def test_it_holds_one_preset_for_each_sound(packs):
 @pytest.mark.parametrize("preset", [FLUTE, BASS])
 def test_every_key_has_its_pitch(packs, instrument_folder, preset):
     keys = rendered.read(instrument_folder).keys()
-    for key in range(keys[48][0], keys[72][1] + 1):
+    assert (keys[48][0], keys[72][1]) == (0, 127)
+    for key in (24, *range(36, 85), 96):  # an octave beyond the outer pitches
         audio = played(packs, preset, key, 10.0, 1.2)
         cents = 1200 * np.log2(strongest_hz(cut(audio, 0.2, 1.2)) / 440) - 100 * (key - 69)
         assert abs(cents) < 10, key
-    for key in (keys[48][0] - 1, keys[72][1] + 1):
-        assert rms(played(packs, preset, key, 10.0, 0.2)) < 1e-4  # FluidSynth's dither
 
 
 def test_a_held_note_loops_without_a_click_and_ends_after_its_key(packs):

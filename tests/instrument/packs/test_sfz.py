@@ -16,11 +16,10 @@ def cents_off(hz, key):
 @pytest.mark.parametrize("sound", ["flute", "bass"])
 def test_every_key_has_its_pitch(packs, instrument_folder, sound):
     keys = rendered.read(instrument_folder).keys()
-    for key in range(keys[48][0], keys[72][1] + 1):
+    assert (keys[48][0], keys[72][1]) == (0, 127)
+    for key in (24, *range(36, 85), 96):  # an octave beyond the outer pitches
         audio, _ = play_sfz(packs / f"{sound}.sfz", held(key), 1.2)
         assert abs(cents_off(strongest_hz(cut(audio, 0.2, 1.2)), key)) < 10, key
-    for key in (keys[48][0] - 1, keys[72][1] + 1):
-        assert rms(play_sfz(packs / f"{sound}.sfz", held(key), 0.2)[0]) == 0
 
 
 def test_a_held_note_loops_without_a_click_and_ends_after_its_key(packs):

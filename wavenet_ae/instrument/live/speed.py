@@ -21,17 +21,15 @@ class Speed(NamedTuple):
     Attributes:
         num_voices: to play with.
         factor: how many times as fast as real time so many voices are generated together.
-        factor_of_fewest: the same with one voice for each core.
     """
 
     num_voices: int
     factor: float
-    factor_of_fewest: float
 
     @property
     def is_enough(self) -> bool:
-        """Whether one voice for each core is generated in real time."""
-        return self.factor_of_fewest >= 1
+        """Whether they are generated in real time."""
+        return self.factor >= 1
 
 
 def measure(codec: WaveNetCodec, sounds: Sequence[Sound], num_voices: int | None = None) -> Speed:
@@ -52,7 +50,7 @@ def measure(codec: WaveNetCodec, sounds: Sequence[Sound], num_voices: int | None
         for_each_core = min(int(_SHARE * factor), sampler.FEW_SOUNDS)
         num_voices = max(fewest, min(fewest * for_each_core, _MOST_VOICES))
     together = factor if num_voices == fewest else real_time_factor(codec, sounds, num_voices)
-    return Speed(num_voices, together, factor)
+    return Speed(num_voices, together)
 
 
 def real_time_factor(codec: WaveNetCodec, sounds: Sequence[Sound], num_voices: int) -> float:

@@ -92,6 +92,7 @@ def render(
     Raises:
         UserError: likewise.
     """
+    midi_files.check_output(output)
     codec = _codec(trained, temperature)
     midi_files.read_events(midi, 1)  # a damaged file is told before the sounds are encoded
     found = corner_sounds.read(inputs, pitches_in_names=pitches_in_names)

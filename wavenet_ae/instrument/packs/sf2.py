@@ -23,7 +23,7 @@ _SILENCE = 46  # samples that must follow each, for players' interpolation
 _MONO = 1
 
 _RELEASE, _INSTRUMENT, _KEYS, _ATTENUATION, _SAMPLE, _LOOPS = 38, 41, 43, 48, 53, 54
-_PLAYED_ONCE, _LOOPED_UNTIL_KEY_UP = 0, 3
+_PLAYED_ONCE, _LOOPED = 0, 1
 # The attenuation is in centibels, of which the hardware that the format was made for played 0.4;
 # FluidSynth and most others follow it, not the specification.
 _PLAYED_SHARE = 0.4
@@ -106,7 +106,8 @@ def _generators(zone: Zone, sample: int) -> list[bytes]:
     attenuation = min(round(-10 * zone.gain_db / _PLAYED_SHARE), _MOST_ATTENUATION)
     release_s = zone.release_s * _RELEASE_DB / _ZONE_DB
     release = min(round(1200 * math.log2(release_s)), _LONGEST_RELEASE)
-    loops = _LOOPED_UNTIL_KEY_UP if zone.note.loop else _PLAYED_ONCE
+    # Looped after the key, too: the note's own tail falls, and would fall twice as fast.
+    loops = _LOOPED if zone.note.loop else _PLAYED_ONCE
     return [
         struct.pack("<HBB", _KEYS, first, last),
         struct.pack("<Hh", _RELEASE, release),

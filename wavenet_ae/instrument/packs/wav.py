@@ -41,8 +41,8 @@ def read_note(folder: Path, note: RenderedNote) -> np.ndarray:
 
 
 def _fits(note: RenderedNote) -> bool:
-    first, end = note.loop or (0, 1)
-    return 0 <= first < end <= note.release <= note.samples
+    first, end = note.loop or (-1, 0)
+    return first < end <= note.release <= note.samples
 
 
 def content(samples: np.ndarray, pitch: int, loop: tuple[int, int] | None) -> bytes:

@@ -10,7 +10,7 @@ from wavenet_ae.instrument import rendered
 from wavenet_ae.instrument.packs import dspreset, multisample, names, sf2, sfz, wav
 from wavenet_ae.instrument.packs.zones import Patch, Zone, release_seconds
 from wavenet_ae.instrument.rendered import RenderedInstrument
-from wavenet_ae.system import atomic_file, results
+from wavenet_ae.system import atomic_file, processes, results
 
 FOLDER = "packs"
 _SAMPLES = "samples"
@@ -65,13 +65,28 @@ class _Plan(NamedTuple):
         return f"{_SAMPLES}/{self.cells[cell][1]}_{pitch:03d}.wav"
 
 
+def check(folder: Path, instrument: RenderedInstrument) -> None:
+    """Checks in advance whether `write_packs` will refuse to replace files.
+
+    Args:
+        folder: of the instrument.
+        instrument: which needs no notes yet.
+
+    Raises:
+        UserError: it will.
+    """
+    files = _files(_plan(instrument), instrument)
+    results.Record(folder / FOLDER).check(dict.fromkeys(files, ""), replace=True)
+
+
 def write_packs(folder: Path) -> list[Path]:
     """Writes sampler packs of a rendered instrument into its folder `packs`.
 
     Each sound gets an SFZ file, a DecentSampler preset and a `.multisample`, all sounds together a
     SoundFont. Each square gets an SFZ file in which CC1 and CC74 (upwards) morph between at most
     3 x 3 of its cells, and one with all where there are more. SFZ files and presets share the WAV
-    files in `packs/samples`.
+    files in `packs/samples`. Files of earlier packs that are not written again are deleted: cells
+    of theirs may be others now.
 
     Args:
         folder: of the instrument, see `rendered`.
@@ -85,11 +100,13 @@ def write_packs(folder: Path) -> list[Path]:
     """
     instrument = rendered.read(folder)
     plan, packs = _plan(instrument), folder / FOLDER
-    samples = [plan.sample_file(cell, p) for cell in plan.cells for p in instrument.pitches]
     made_from = results.digest((folder / rendered.DESCRIPTION).read_bytes())
-    files = dict.fromkeys([*samples, *plan.outputs()], made_from)
-    with results.Record(packs).writing(files, replace=True):
-        patches = {cell: _write_cell(folder, instrument, plan, cell) for cell in plan.cells}
+    files = dict.fromkeys(_files(plan, instrument), made_from)
+    record = results.Record(packs)
+    with record.writing(files, replace=True):
+        record.delete_others(files)
+        cells = processes.progress(plan.cells, unit="cell", desc="writing packs")
+        patches = {cell: _write_cell(folder, instrument, plan, cell) for cell in cells}
         for cell in plan.sounds:
             _write_sound(packs, patches[cell])
         for morph in plan.morphs:
@@ -99,6 +116,12 @@ def write_packs(folder: Path) -> list[Path]:
         of_sounds = [patches[cell] for cell in plan.sounds]
         _write_font(folder, instrument.name, plan.font, of_sounds)
     return [packs / file for file in plan.outputs()]
+
+
+def _files(plan: _Plan, instrument: RenderedInstrument) -> list[str]:
+    """Returns all files to write."""
+    samples = [plan.sample_file(cell, p) for cell in plan.cells for p in instrument.pitches]
+    return [*samples, *plan.outputs()]
 
 
 def _plan(instrument: RenderedInstrument) -> _Plan:

@@ -1,0 +1,82 @@
+"""Patches on the page: chosen, kept, shared, undone."""
+
+import json
+
+from instrument_page import place, until, value
+
+
+def test_a_dozen_patches_come_with_it(tab):
+    group = tab.locator("#patches optgroup")
+    assert group.get_attribute("label") == "Come with it"
+    assert group.locator("option").count() == 12
+    tab.select_option("#patches", "factory:Pluck")
+    assert (value(tab, "sustain"), value(tab, "decay")) == ("0 %", "450 ms")
+    assert place(tab) == [0.75, 0.25]
+    tab.click("#undo")
+    assert (value(tab, "sustain"), value(tab, "decay")) == ("100 %", "500 ms")
+    assert place(tab) == [0.5, 0.5]
+
+
+def test_own_patches_are_kept_until_they_are_deleted(tab):
+    tab.select_option("#patches", "factory:Slow strings")
+    tab.fill("#patch-name", "Mine")
+    tab.keyboard.press("Enter")
+    tab.reload()
+    assert value(tab, "attack") == "0 ms"
+    tab.select_option("#patches", "own:Mine")
+    assert value(tab, "attack") == "900 ms"
+    tab.click("#delete")
+    assert tab.locator("option[value='own:Mine']").count() == 0
+    tab.reload()
+    assert tab.locator("option[value='own:Mine']").count() == 0
+
+
+def test_an_address_holds_a_patch(tab):
+    tab.select_option("#squares", "1")
+    tab.select_option("#patches", "factory:Lead")
+    tab.fill("#patch-name", "R&B = é")
+    tab.click("#share")
+    until(tab, "() => location.hash.length > 10")
+    shown = tab.inner_text("#sliders"), tab.input_value("#squares")
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    assert (other.inner_text("#sliders"), other.input_value("#squares")) == shown
+    assert place(other) == [0.8, 0.6]
+    assert other.input_value("#patch-name") == "R&B = é"
+    assert other.input_value("#most-voices") == "1"
+    other.evaluate("() => { location.hash = 'x=0.1&y=7&attack=nonsense&release=-1&octave=99'; }")
+    until(other, "() => document.getElementById('octave').textContent === '+3'")
+    assert place(other) == [0.1, 1]
+    assert (value(other, "attack"), value(other, "release")) == ("0 ms", "0 ms")
+    other.close()
+
+
+def test_patches_go_into_a_file_and_come_from_one(tab, tmp_path):
+    tab.select_option("#patches", "factory:Swell")
+    with tab.expect_download() as download:
+        tab.click("#to-file")
+    path = tmp_path / "patches.json"
+    download.value.save_as(path)
+    (patch,) = json.loads(path.read_text())["patches"]
+    assert (patch["name"], patch["attack"], patch["corners"][0]) == ("Swell", 2.5, "flute")
+    patch |= {"name": "Changed", "attack": 1.5}
+    path.write_text(json.dumps({"format": "wavenet_ae patches", "patches": [patch]}))
+    tab.set_input_files("#from-file", path)
+    until(tab, "() => document.getElementById('patches').value === 'own:Changed'")
+    assert value(tab, "attack") == "1.50 s"
+    path.write_text('{"patches": 3}')
+    tab.set_input_files("#from-file", path)
+    until(tab, "() => document.getElementById('announcement').textContent.includes('no patches')")
+
+
+def test_random_and_undo(tab):
+    before = tab.inner_text("#sliders")
+    tab.click("#random")
+    after = tab.inner_text("#sliders")
+    assert after != before
+    tab.click("#random")
+    tab.click("#undo")
+    assert tab.inner_text("#sliders") == after
+    tab.click("#undo")
+    assert tab.inner_text("#sliders") == before
+    assert tab.locator("#undo").is_disabled()

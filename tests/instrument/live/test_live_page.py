@@ -185,10 +185,19 @@ def test_the_ring_fades_what_begins_and_breaks_off(tab):
     result = tab.evaluate(_RING, {"given": [300, 200], "start": 500, "ended": False})
     fade = np.arange(64) / 64
     np.testing.assert_allclose(result["played"][:64], fade)
-    np.testing.assert_allclose(result["played"][64:436], 1)
-    np.testing.assert_allclose(result["played"][436:500], fade[::-1])
-    assert not any(result["played"][500:])
+    np.testing.assert_allclose(result["played"][64:500], 1)
+    np.testing.assert_allclose(result["played"][500:564], fade[::-1])
+    assert not any(result["played"][564:])
     assert result["said"] == [[256, 0], [500, 1]]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_the_ring_fades_a_gap_between_two_blocks(tab, ended):
+    """The server's chunks are whole blocks of the audio thread."""
+    result = tab.evaluate(_RING, {"given": [512], "start": 512, "ended": ended})
+    assert np.abs(np.diff([0, *result["played"]])).max() <= 1 / 64 + 1e-6
+    np.testing.assert_allclose(result["played"][512:576], np.arange(63, -1, -1) / 64)
+    assert not any(result["played"][576:])
 
 
 def test_the_ring_waits_until_it_has_enough(tab):

@@ -59,6 +59,10 @@ def test_a_note_ends_although_the_octave_has_changed(tab):
 def test_nothing_hangs_when_another_window_has_the_keyboard(tab):
     tab.keyboard.down("KeyA")
     has_voices(tab, 1)
+    box = tab.locator("[data-key='67']").bounding_box()
+    tab.mouse.move(box["x"] + 8, box["y"] + box["height"] - 8)
+    tab.mouse.down()
+    has_voices(tab, 2)
     tab.evaluate("() => window.dispatchEvent(new Event('blur'))")
     has_voices(tab, 0)
     assert down(tab) == []

@@ -39,6 +39,7 @@ export class ScreenKeyboard {
     element.addEventListener("keydown", (event) => this.keyDown(event));
     element.addEventListener("keyup", (event) => this.keyUp(event));
     element.addEventListener("focusout", () => this.letGo());
+    onLeaving(() => this.lose());
   }
 
   fit() {
@@ -162,6 +163,12 @@ export class ScreenKeyboard {
     if (this.typed !== undefined) this.play({ type: "off", key: this.typed });
     this.typed = undefined;
   }
+
+  lose() {
+    this.letGo();
+    for (const key of this.pointers.values()) this.play({ type: "off", key });
+    this.pointers.clear();
+  }
 }
 
 /** The computer's own keys. */
@@ -176,8 +183,7 @@ export class TypingKeyboard {
     this.down = new Map(); // code: key
     window.addEventListener("keydown", (event) => this.keyDown(event));
     window.addEventListener("keyup", (event) => this.keyUp(event));
-    window.addEventListener("blur", () => this.lose());
-    document.addEventListener("visibilitychange", () => document.hidden && this.lose());
+    onLeaving(() => this.lose());
   }
 
   keyDown(event) {
@@ -205,11 +211,19 @@ export class TypingKeyboard {
     this.play({ type: "panic" });
   }
 
-  /** Key-ups do not arrive while another window has the keyboard. */
   lose() {
+    for (const key of this.down.values()) this.play({ type: "off", key });
     this.down.clear();
-    this.play({ type: "allOff" });
   }
+}
+
+/**
+ * Calls back when another window or tab gets keyboard and mouse, whose releases then do not arrive
+ * here. MIDI goes on.
+ */
+function onLeaving(lose) {
+  window.addEventListener("blur", lose);
+  document.addEventListener("visibilitychange", () => document.hidden && lose());
 }
 
 /** What is printed on the computer's key for it, on most keyboards. */

@@ -73,6 +73,19 @@ def test_without_midi_the_page_says_why(tab):
     until(tab, "() => document.getElementById('midi-inputs').textContent.includes('allow')")
 
 
+def test_a_pedal_that_was_down_before_the_sound_began_holds_notes(tab):
+    tab.evaluate("() => document.getElementById('midi').click()")  # without a gesture
+    until(tab, "() => document.getElementById('midi-inputs').textContent === 'MIDI: Keys'")
+    send(tab, 0xB0, 64, 127)
+    tab.keyboard.press("KeyA")
+    tab.keyboard.press("KeyD")
+    has_voices(tab, 2)
+    tab.wait_for_timeout(1200)  # longer than the release
+    has_voices(tab, 2)
+    send(tab, 0xB0, 64, 0)
+    has_voices(tab, 0)
+
+
 def test_midi_goes_on_while_another_window_has_the_keyboard(tab):
     listen(tab)
     send(tab, 0xB0, 64, 127)

@@ -10,7 +10,7 @@ import soundfile
 from instrument_page import watch
 from live_server import live, serving
 
-# What comes into the ring, and what the live context plays.
+# What comes into the ring, what the live context plays, connections, and a MIDI input.
 _STUBS = """
 window.ringed = [];
 const post = MessagePort.prototype.postMessage;
@@ -32,6 +32,15 @@ window.heard = () => {
   window.meter.getFloatTimeDomainData(samples);
   return Math.max(...samples.map(Math.abs));
 };
+window.sockets = 0;
+window.WebSocket = class extends WebSocket {
+  constructor(...given) {
+    super(...given);
+    window.sockets += 1;
+  }
+};
+window.midi = { inputs: new Map([["1", { name: "Keys", state: "connected" }]]) };
+navigator.requestMIDIAccess = async () => window.midi;
 """
 
 
@@ -142,6 +151,50 @@ def test_the_last_tab_plays_and_the_other_can_take_it_back(browser):
             until(first, "() => document.getElementById('notice').hidden")
             until(first, "() => window.heard() > 0.01")
             until(second, "() => window.heard() < 1e-4")
+
+
+def test_a_chord_takes_the_sound_back_by_one_connection(browser):
+    made, _ = live(hop_length=512, num_sounds=2)
+    with serving(made) as url, opened(browser, url) as first:
+        shows(first, "voices", "0 of 2")
+        first.keyboard.press("KeyA")
+        with opened(browser, url):
+            shows(first, "notice", "Another tab plays")
+            before = first.evaluate("() => window.sockets")
+            first.evaluate(
+                """() => {
+                  for (const code of ["KeyA", "KeyD", "KeyG", "KeyK"]) {
+                    window.dispatchEvent(new KeyboardEvent("keydown", { code }));
+                  }
+                }"""
+            )
+            shows(first, "voices", "2 of 2")
+            until(first, "() => window.heard() > 0.01")
+            assert first.locator("#notice").is_hidden()
+            assert first.evaluate("() => window.sockets") == before + 1
+
+
+def test_a_pedal_that_is_down_is_told_to_a_server_that_comes_back(browser):
+    made, _ = live(hop_length=512, num_sounds=2)
+    pedal = """down => window.midi.inputs.get("1")
+      .onmidimessage({ data: [0xb0, 64, down ? 127 : 0] })"""
+    with serving(made) as url, opened(browser, url) as first:
+        first.evaluate("() => document.getElementById('midi').click()")  # without a gesture
+        shows(first, "midi-inputs", "Keys")
+        first.evaluate(pedal, True)
+        first.keyboard.press("KeyA")
+        shows(first, "voices", "1 of 2")
+        first.wait_for_timeout(1500)  # longer than a release
+        shows(first, "voices", "1 of 2")
+        with opened(browser, url):
+            shows(first, "notice", "Another tab plays")
+        first.keyboard.down("KeyA")
+        shows(first, "voices", "1 of 2")
+        first.keyboard.up("KeyA")
+        first.wait_for_timeout(1500)
+        shows(first, "voices", "1 of 2")
+        first.evaluate(pedal, False)
+        shows(first, "voices", "0 of 2")
 
 
 def test_a_page_finds_its_server_again(browser):

@@ -15,7 +15,7 @@ export class LivePlayer extends Player {
     this.live = live;
     this.stream = new Stream(live);
     this.sounding = new Map(); // key that was pressed: the message that it was sent as
-    this.stream.getState = () => [this.place(), ...this.sounding.values()];
+    this.stream.getState = () => [...this.controls(), ...this.sounding.values()];
     this.stream.addEventListener("change", () => this.dispatchEvent(new Event("stream")));
     this.stream.addEventListener("chunk", ({ detail }) => this.recorded?.push(detail.slice()));
   }
@@ -31,7 +31,7 @@ export class LivePlayer extends Player {
     limiter.output.connect(this.context.destination);
     this.started = performance.now();
     this.synth = this;
-    this.stream.send(this.place());
+    for (const event of this.controls()) this.stream.send(event);
     this.startRing();
   }
 
@@ -56,7 +56,8 @@ export class LivePlayer extends Player {
         this.lift(event.key);
         break;
       case "move":
-        this.stream.send(this.place());
+      case "pedal":
+        this.stream.send(event);
         break;
       case "set":
         this.output.gain.setTargetAtTime(this.loudness(), this.context.currentTime, 0.01);
@@ -65,9 +66,6 @@ export class LivePlayer extends Player {
       case "panic":
         this.sounding.clear();
         this.stream.send({ type: event.type });
-        break;
-      case "pedal":
-        this.stream.send(event);
     }
   }
 
@@ -88,8 +86,9 @@ export class LivePlayer extends Player {
     this.sounding.delete(key);
   }
 
-  place() {
-    return { type: "move", x: this.state.x, y: this.state.y };
+  /** Without the bend, which the decoder cannot follow. */
+  controls() {
+    return super.controls().filter(({ type }) => type !== "bend");
   }
 
   /** As loud as rendered notes: the server leaves room above several voices. */

@@ -31,6 +31,75 @@ def test_own_patches_are_kept_until_they_are_deleted(tab):
     assert tab.locator("option[value='own:Mine']").count() == 0
 
 
+def save_as(tab, name):
+    tab.fill("#patch-name", name)
+    tab.keyboard.press("Enter")
+
+
+def own(tab):
+    """Returns the names of own patches, as they can be chosen."""
+    return tab.eval_on_selector_all(
+        "#patches option[value^='own:']", "options => options.map((option) => option.text)"
+    )
+
+
+def test_tabs_share_own_patches(tab, tones_page):
+    other = tab.context.new_page()
+    other.goto(tones_page.as_uri())
+    shown = "count => document.querySelectorAll(`#patches [value^='own:']`).length === count"
+    save_as(tab, "First")
+    until(other, shown, 1)
+    save_as(other, "Second")
+    until(tab, shown, 2)
+    assert own(tab) == own(other) == ["First", "Second"]
+    assert tab.input_value("#patches") == "own:First"
+    other.select_option("#patches", "own:First")
+    other.click("#delete")
+    until(tab, shown, 1)
+    assert tab.input_value("#patches") == ""
+    assert tab.locator("#delete").is_disabled()
+    other.close()
+    tab.reload()
+    assert own(tab) == ["Second"]
+
+
+def test_what_another_tab_has_just_saved_is_kept(tab):
+    """Even before the browser has told of it."""
+    kept = tab.evaluate(
+        """async () => {
+          const { OwnPatches } = await import("page/patches.js");
+          const instrument = { name: "tones", sounds: ["flute", "bass"] };
+          const [one, other] = [1, 2].map(() => new OwnPatches(instrument, localStorage));
+          one.add({ name: "a" });
+          other.add({ name: "b" });
+          one.remove("a");
+          other.add({ name: "c" });
+          const again = new OwnPatches({ ...instrument, sounds: ["flute", "oboe"] }, localStorage);
+          return [one, other, again].map((own) => {
+            own.refresh();
+            return own.patches.map(({ name }) => name);
+          });
+        }"""
+    )
+    # Other sounds in a folder of the same name are another instrument.
+    assert kept == [["b", "c"], ["b", "c"], []]
+
+
+def test_where_nothing_can_be_kept_patches_last_as_long_as_the_page(tab):
+    names = tab.evaluate(
+        """async () => {
+          const { OwnPatches } = await import("page/patches.js");
+          const setItem = () => { throw new Error("no"); };
+          const storage = { getItem: () => null, setItem };
+          const own = new OwnPatches({ name: "tones", sounds: [] }, storage);
+          const kept = [own.add({ name: "a" }), own.add({ name: "b" })];
+          own.refresh();
+          return [...kept, ...own.patches.map(({ name }) => name)];
+        }"""
+    )
+    assert names == [False, False, "a", "b"]
+
+
 def test_an_address_holds_a_patch(tab):
     tab.select_option("#squares", "1")
     tab.select_option("#patches", "factory:Lead")

@@ -27,6 +27,7 @@ export class PatchPanel {
     this.toFile.addEventListener("click", () => this.writeFile());
     this.fromFile.addEventListener("change", () => this.readFile());
     window.addEventListener("hashchange", () => this.readAddress());
+    window.addEventListener("storage", ({ key }) => this.follow(key));
   }
 
   fill(selected = "") {
@@ -40,7 +41,15 @@ export class PatchPanel {
     if (this.own.patches.length) groups.unshift(group("Own", this.own.patches, "own"));
     this.patches.replaceChildren(new Option("Choose …", ""), ...groups);
     this.patches.value = selected;
-    this.remove.disabled = !selected.startsWith("own:");
+    if (this.patches.selectedIndex < 0) this.patches.value = "";
+    this.remove.disabled = !this.patches.value.startsWith("own:");
+  }
+
+  /** Shows what another tab has changed; a key of null is all that the browser keeps. */
+  follow(key) {
+    if (key !== null && key !== this.own.key) return;
+    this.own.refresh();
+    this.fill(this.patches.value);
   }
 
   /** Keeps the present state, to come back to it. */

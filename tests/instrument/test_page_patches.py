@@ -120,6 +120,24 @@ def test_an_address_holds_a_patch(tab):
     other.close()
 
 
+def test_going_back_to_a_copied_link_loads_its_patch(tab):
+    tab.select_option("#patches", "factory:Lead")
+    tab.click("#share")
+    until(tab, "() => location.hash.length > 10")
+    tab.click("#share")  # once more: no new place to go back to
+    tab.fill("#attack", "1000")
+    assert value(tab, "attack") == "4.00 s"  # copying has loaded nothing, and listens no more
+    tab.evaluate("() => { location.hash = 'x=0.1&y=0.2&attack=1.5&name=Other'; }")
+    until(tab, "() => document.getElementById('patch-name').value === 'Other'")
+    assert value(tab, "attack") == "1.50 s"
+    tab.go_back()
+    until(tab, "() => document.getElementById('patch-name').value === 'Lead'")
+    assert value(tab, "attack") == "0 ms"
+    assert place(tab) == [0.8, 0.6]
+    tab.go_back()  # before the first link
+    assert tab.evaluate("() => location.hash") == ""
+
+
 def test_patches_go_into_a_file_and_come_from_one(tab, tmp_path):
     tab.select_option("#patches", "factory:Swell")
     with tab.expect_download() as download:

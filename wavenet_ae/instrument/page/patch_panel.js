@@ -110,8 +110,8 @@ export class PatchPanel {
   async shareLink() {
     const name = this.name.value.trim() || "Shared";
     const hash = patches.toHash(patches.patchOf(this.instrument, this.getState(), name));
-    this.written = hash;
-    location.hash = hash;
+    // Unlike a new location.hash, this is no hashchange, which would load the patch.
+    if (location.hash !== hash) history.pushState(null, "", hash);
     try {
       await navigator.clipboard.writeText(location.href);
       this.say("The link is copied");
@@ -122,7 +122,6 @@ export class PatchPanel {
 
   /** Goes to the patch in the page's address, if there is one. */
   readAddress() {
-    if (location.hash === this.written) return;
     const patch = patches.fromHash(location.hash);
     if (patch) this.load(patch);
   }

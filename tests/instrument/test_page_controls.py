@@ -39,6 +39,27 @@ def test_letters_play_nothing_while_a_name_is_typed_or_they_are_switched_off(tab
     assert down(tab) == []
 
 
+def test_computer_keys_play_after_something_was_chosen(tab):
+    """A select that has the focus would go to the patches that begin with the letters."""
+    tab.focus("#patches")
+    tab.keyboard.press("ArrowDown")
+    chosen = tab.input_value("#patches")
+    assert chosen == "factory:Middle"
+    for code in ("KeyS", "KeyS", "KeyD"):  # Slow strings, Swell, Deep; one of them repeats
+        tab.keyboard.down(code)
+    assert down(tab) == [62, 64]
+    tab.keyboard.press("KeyX")
+    assert tab.inner_text("#octave") == "+1"
+    assert tab.input_value("#patches") == chosen
+    tab.keyboard.up("KeyS")
+    tab.keyboard.up("KeyD")
+    tab.uncheck("#typing")
+    tab.focus("#patches")
+    tab.keyboard.press("KeyS")
+    assert down(tab) == []
+    assert tab.input_value("#patches") == "factory:Slow strings"
+
+
 def test_z_and_x_shift_octaves(tab):
     assert tab.locator("[data-key='60']").get_attribute("aria-label") == "C4"
     tab.keyboard.press("KeyX")
@@ -169,6 +190,38 @@ def test_every_control_has_a_name_and_the_keyboard_alone_is_enough(tab):
     snapshot = tab.locator("body").aria_snapshot()
     assert 'slider "Place between the sounds"' in snapshot
     assert "- status" in snapshot
+
+
+def test_a_click_without_a_pointer_plays_a_short_note(tab):
+    """As screen readers do it."""
+    key = tab.locator("[data-key='64']")
+    key.evaluate("key => key.click()")
+    assert down(tab) == [64]
+    until(tab, "() => document.querySelectorAll('.key.down').length === 0")
+    assert key.get_attribute("aria-roledescription") == "piano key"
+
+
+def test_a_press_is_one_note(tab):
+    """Whose click plays no second one."""
+    tab.evaluate(
+        """() => {
+          window.pressed = [];
+          new MutationObserver((changes) => {
+            for (const { target } of changes) {
+              if (target.matches(".key.down")) window.pressed.push(Number(target.dataset.key));
+            }
+          }).observe(document.getElementById("keyboard"), {
+            subtree: true, attributeFilter: ["class"],
+          });
+        }"""
+    )
+    box = tab.locator("[data-key='64']").bounding_box()
+    tab.mouse.click(box["x"] + 8, box["y"] + box["height"] - 8)
+    tab.touchscreen.tap(box["x"] + 8, box["y"] + box["height"] - 8)
+    for code in ("Space", "Enter"):
+        tab.locator(".key[tabindex='0']").press(code)
+    tab.wait_for_timeout(300)
+    assert tab.evaluate("() => window.pressed") == [64, 64, 60, 60]
 
 
 @pytest.mark.parametrize("width", [320, 400, 800])

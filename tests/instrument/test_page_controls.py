@@ -118,6 +118,47 @@ def test_two_fingers_play_two_notes_and_a_third_moves_the_pad(tab):
     has_voices(tab, 0)
 
 
+def test_a_short_note_whose_sound_is_not_loaded_is_heard_when_it_is(tab):
+    played = tab.evaluate(
+        """async () => {
+          const { Instrument } = await import("page/instrument.js");
+          const { Player } = await import("page/player.js");
+          const { Sounds, reader } = await import("page/sounds.js");
+          const { FACTORY, stateOf } = await import("page/patches.js");
+          const described = JSON.parse(document.getElementById("instrument").textContent);
+          const instrument = new Instrument(described);
+          const read = reader(document, described.embedded);
+          const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+          const played = [];
+          for (const [delay, end] of [[200, "off"], [900, "off"], [200, "panic"]]) {
+            const slow = async (file) => (await wait(delay), read(file));
+            const sounds = new Sounds(instrument, slow);
+            const player = new Player(instrument, sounds, stateOf(instrument, FACTORY[0]));
+            player.play({ type: "set", settings: { release: 0.01 } });
+            player.unlock();
+            while (!player.isRunning) await wait(10);
+            player.play({ type: "on", key: 60, velocity: 127 });
+            await wait(100);
+            player.play({ type: end, key: 60 });
+            let [heard, first, last] = [0, 0, 0];
+            for (const start = performance.now(); performance.now() < start + 1500; ) {
+              await wait(5);
+              const voices = player.synth.voices.filter((voice) => voice.layers.size);
+              heard = Math.max(heard, window.heard());
+              for (const { started, released } of voices) [first, last] = [started, released];
+            }
+            played.push([heard, last - first, player.count()]);
+            await player.context.close();
+          }
+          return played;
+        }"""
+    )
+    # As long as its key was down; not where that is too late, and not after all was silenced.
+    assert [heard > 0.01 for heard, _, _ in played] == [True, False, False]
+    assert played[0][1] == pytest.approx(0.1, abs=0.08)
+    assert [count for *_, count in played] == [0, 0, 0]
+
+
 # -- The pad
 
 

@@ -82,13 +82,13 @@ export class Player extends EventTarget {
     return events;
   }
 
-  /** A sound was not loaded when its note began: it joins in when it is. */
+  /** A sound was not loaded when its note began: it joins in when it is, or begins late. */
   async fetch(voice, cells) {
     const loads = cells.map((cell) => this.sounds.load(cell, voice.pitch));
     const results = await Promise.allSettled(loads);
     const failed = results.find(({ status }) => status === "rejected");
     if (failed) this.dispatchEvent(new CustomEvent("failure", { detail: failed.reason }));
-    else if (voice.released === null) this.synth.morph(voice, this.now());
+    else this.synth.join(voice, this.now());
   }
 
   now() {

@@ -10,6 +10,8 @@ import soundfile
 from instrument_page import watch
 from live_server import live, serving
 
+from wavenet_ae.instrument.voices import HEADROOM
+
 # What comes into the ring, what the live context plays, connections, and a MIDI input.
 _STUBS = """
 window.ringed = [];
@@ -121,11 +123,22 @@ def test_the_volume_changes_what_is_heard(tab):
     shows(tab, "voices", "1 of 2")
 
 
-def test_a_recording_is_what_was_heard(tab, tmp_path):
+def recorded(tab, tmp_path, *, volume=None):
+    """Records two keys, with another volume after 20 chunks.
+
+    Returns:
+        The peak of every chunk: as it was recorded, and as it came from the server.
+    """
     tab.click("#record")
-    tab.keyboard.down("KeyA")
-    until(tab, "() => window.ringed.filter((peak) => peak > 0.01).length > 20")
-    tab.keyboard.up("KeyA")
+    for code in ("KeyA", "KeyE"):
+        tab.keyboard.down(code)
+    loud = "count => window.ringed.filter((peak) => peak > 0.01).length > count"
+    until(tab, loud, 20)
+    if volume is not None:
+        tab.fill("#volume", str(volume))
+        until(tab, loud, 60)
+    for code in ("KeyA", "KeyE"):
+        tab.keyboard.up(code)
     tab.click("#record")
     with tab.expect_download() as download:
         tab.click("#save-wav")
@@ -133,9 +146,29 @@ def test_a_recording_is_what_was_heard(tab, tmp_path):
     samples, rate_hz = soundfile.read(tmp_path / "a.wav")
     assert rate_hz == 16_000
     peaks = np.abs(samples.reshape(-1, 512)).max(axis=1)
-    ringed = tab.evaluate("() => window.ringed")[: len(peaks)]
-    np.testing.assert_allclose(peaks, ringed, atol=1e-4)
+    return peaks, np.array(tab.evaluate("() => window.ringed")[: len(peaks)])
+
+
+def heard(peaks, volume):
+    """Returns the peaks of what comes out of the loudspeaker: volume, and limiter above 0.7."""
+    loud = np.asarray(peaks) * volume**2 / HEADROOM
+    return np.where(loud > 0.7, 0.7 + 0.3 * np.tanh((loud - 0.7) / 0.3), loud)
+
+
+def test_a_recording_is_what_was_heard(tab, tmp_path):
+    peaks, ringed = recorded(tab, tmp_path)
+    np.testing.assert_allclose(peaks, heard(ringed, 0.7), atol=2e-4)
     assert sum(peaks > 0.01) >= 20
+
+
+def test_a_recording_follows_the_volume(tab, tmp_path):
+    tab.fill("#volume", "1000")  # of a slider of a thousand steps
+    peaks, ringed = recorded(tab, tmp_path, volume=500)
+    loud, soft = heard(ringed, 1), heard(ringed, 0.5)
+    first = int(np.argmax(ringed > 0.01))
+    np.testing.assert_allclose(peaks[first : first + 10], loud[first : first + 10], atol=2e-4)
+    np.testing.assert_allclose(peaks[-10:], soft[-10:], atol=2e-4)
+    assert loud.max() > 0.7
 
 
 def test_the_last_tab_plays_and_the_other_can_take_it_back(browser):

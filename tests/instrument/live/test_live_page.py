@@ -181,7 +181,8 @@ def test_the_last_tab_plays_and_the_other_can_take_it_back(browser):
             until(second, "() => window.heard() > 0.01")
             first.keyboard.down("KeyA")
             shows(second, "notice", "Another tab plays")
-            until(first, "() => document.getElementById('notice').hidden")
+            taken = "() => document.getElementById('notice').textContent.includes('Another tab')"
+            until(first, f"() => !({taken})()")  # a slow machine has another notice then
             until(first, "() => window.heard() > 0.01")
             until(second, "() => window.heard() < 1e-4")
 
@@ -203,7 +204,7 @@ def test_a_chord_takes_the_sound_back_by_one_connection(browser):
             )
             shows(first, "voices", "2 of 2")
             until(first, "() => window.heard() > 0.01")
-            assert first.locator("#notice").is_hidden()
+            assert "Another tab" not in first.locator("#notice").text_content()
             assert first.evaluate("() => window.sockets") == before + 1
 
 

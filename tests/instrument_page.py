@@ -3,6 +3,7 @@
 import base64
 
 import numpy as np
+import pytest
 
 RATE_HZ = 48_000
 START = {
@@ -34,6 +35,29 @@ async ({ state, events, seconds }) => {
   }
   return btoa(text);
 }
+"""
+
+# What the live context plays, and MIDI inputs that the test speaks for.
+STUBS = """
+const connect = AudioNode.prototype.connect;
+AudioNode.prototype.connect = function (target, ...rest) {
+  if (this.context instanceof AudioContext && target === this.context.destination) {
+    window.meter = new AnalyserNode(this.context, { fftSize: 8192 });
+    connect.call(this, window.meter);
+  }
+  return connect.call(this, target, ...rest);
+};
+window.heard = () => {
+  if (!window.meter) return 0;
+  const samples = new Float32Array(8192);
+  window.meter.getFloatTimeDomainData(samples);
+  return Math.sqrt(samples.reduce((sum, value) => sum + value * value, 0) / samples.length);
+};
+window.midi = { inputs: new Map([["1", { name: "Keys", state: "connected" }]]) };
+navigator.requestMIDIAccess = async () => window.midi;
+window.send = (...data) => {
+  window.midi.inputs.get("1").onmidimessage({ data: Uint8Array.from(data) });
+};
 """
 
 
@@ -97,3 +121,27 @@ def amplitude(samples, hz):
 def rms(samples):
     """Returns the root of the mean square."""
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+
+
+def until(tab, expression, argument=None):
+    """Waits until an expression of JavaScript is true."""
+    tab.wait_for_function(expression, arg=argument, timeout=10_000)
+
+
+def has_voices(tab, count):
+    until(tab, "count => document.getElementById('voices').textContent === String(count)", count)
+
+
+def down(tab):
+    """Returns the keys that are shown as pressed."""
+    return tab.eval_on_selector_all(".key.down", "keys => keys.map((key) => +key.dataset.key)")
+
+
+def place(tab):
+    """Returns the cursor's place on the pad, to compare with."""
+    style = "cursor => [cursor.style.left, cursor.style.top].map((text) => parseFloat(text) / 100)"
+    return pytest.approx(tab.eval_on_selector("#cursor", style), abs=2e-3)
+
+
+def value(tab, setting):
+    return tab.locator(f"label:has(#{setting}) output").inner_text()

@@ -12,7 +12,14 @@ from live_sounds import HOP, sounds, tiny_codec
 
 from wavenet_ae.instrument.live import session
 from wavenet_ae.instrument.live.application import TAKEN_OVER
-from wavenet_ae.instrument.performance import NoteOff, NoteOn, Pad
+from wavenet_ae.instrument.performance import (
+    NoteOff,
+    NoteOn,
+    Pad,
+    Panic,
+    Pedal,
+    ReleaseAll,
+)
 from wavenet_ae.instrument.voices import Voices
 
 
@@ -196,6 +203,56 @@ def test_events_without_end_are_not_kept(still, monkeypatch):
             await page.send("on", key=60, velocity=100)
         assert await page.hear() is None
         assert "3 events wait already" in page.ignored[0]
+
+    run(play, made)
+
+
+def test_what_lets_go_is_never_dropped(still, monkeypatch):
+    """A note whose end is dropped would sound until another one takes its voice."""
+    monkeypatch.setattr(session, "MOST_WAITING", 2)
+    made, voices = live()
+    sent, send = [], voices.send
+    voices.send = lambda event: (sent.append(event), send(event))
+
+    async def play(client):
+        page = await Page.open(client)
+        await page.send("on", key=1, velocity=100)
+        await page.send("pedal", down=True)
+        for _ in range(3):
+            await page.send("off", key=1)
+            await page.send("off", key=0)
+            await page.send("pedal", down=False)
+        await page.send("pedal", down=True)
+        for _ in range(2):
+            await page.send("allOff")
+            await page.send("panic")
+        assert await page.hear() is None
+        await page.chunks(1)
+        assert len(page.ignored) == 1
+        expected = [NoteOn(1, 100), Pedal(True), NoteOff(1), NoteOff(0), Pedal(False)]
+        expected += [ReleaseAll(), Panic()]
+        # With types, since tuples of different ones may be equal.
+        assert [(type(event), event) for event in sent] == [(type(e), e) for e in expected]
+
+    run(play, made)
+
+
+def test_of_the_pads_places_the_last_one_waits(still, monkeypatch):
+    monkeypatch.setattr(session, "MOST_WAITING", 2)
+    made, voices = live()
+    sent, send = [], voices.send
+    voices.send = lambda event: (sent.append(event), send(event))
+
+    async def play(client):
+        page = await Page.open(client)
+        for x in (0.25, 0.5, 0.75):
+            await page.send("move", x=x, y=0)
+        await page.send("on", key=60, velocity=100)
+        await page.send("off", key=60)
+        await page.send("move", x=1, y=0)
+        await page.chunks(2)
+        assert page.ignored == []
+        assert sent == [Pad((0, 1)), NoteOn(60, 100), NoteOff(60)]
 
     run(play, made)
 

@@ -17,10 +17,10 @@ from aiohttp import WSMsgType, web
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.instrument.live import messages
 from wavenet_ae.instrument.live.messages import Credit, MessageError, Underruns
-from wavenet_ae.instrument.performance import Event, Panic
+from wavenet_ae.instrument.performance import Event, NoteOn, Pad, Panic, Pedal
 from wavenet_ae.instrument.voices import Chunk, Voices
 
-MOST_WAITING = 1000  # events between two chunks
+MOST_WAITING = 1000  # events between two chunks, but for those that let go of keys
 _MOST_CHARACTERS = 4096  # of a message
 _CHUNKS_PER_STATE = 8
 _TIMED_CHUNKS = 30  # about a second
@@ -58,6 +58,7 @@ class Session:
             timeout=_CLOSING_S, heartbeat=20, max_msg_size=_MOST_CHARACTERS, compress=False
         )
         self._waiting: list[Event] = []  # for the next chunk
+        self._pad: Pad | None = None  # the last place, which is all that counts in a chunk
         self._num_received = 0
         self._credit = asyncio.Semaphore(0)
         self._num_owed = 0
@@ -87,7 +88,7 @@ class Session:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._waiting = [Panic()]
+            self._waiting, self._pad = [Panic()], None
             await asyncio.shield(self._generate())
 
     async def _receive(self) -> None:
@@ -112,10 +113,22 @@ class Session:
                 if count >= _MANY_UNDERRUNS and not self._has_warned:
                     self._has_warned = True
                     self._played.on_underruns(count)
+            case Pad() as pad:
+                self._pad = pad
             case event:
-                if len(self._waiting) >= MOST_WAITING:
+                self._keep(event)
+
+    def _keep(self, event: Event) -> None:
+        """Keeps an event for the next chunk. What lets go is kept always, or a note would hang."""
+        if len(self._waiting) >= MOST_WAITING:
+            match event:
+                case NoteOn() | Pedal(is_down=True):
                     raise MessageError(f"{MOST_WAITING} events wait already for the next chunk")
-                self._waiting.append(event._replace(at=self._place()))
+            # Nothing is pressed any more, so that once is enough: 128 keys bound what waits.
+            beyond = self._waiting[MOST_WAITING:]
+            if any(type(other) is type(event) and other[:-1] == event[:-1] for other in beyond):
+                return
+        self._waiting.append(event._replace(at=self._place()))
 
     def _place(self) -> int:
         """Returns the sample of the next chunk for what comes now.
@@ -140,7 +153,8 @@ class Session:
             await self._socket.send_bytes(chunk.audio.astype("<f4", copy=False).tobytes())
 
     async def _generate(self) -> Chunk:
-        events, self._waiting = self._waiting, []
+        pads = [] if self._pad is None else [self._pad]
+        events, self._waiting, self._pad = [*pads, *self._waiting], [], None
         self._chunk_began = time.perf_counter()
         loop = asyncio.get_running_loop()
         chunk, seconds = await loop.run_in_executor(self._worker, self._next_chunk, events)

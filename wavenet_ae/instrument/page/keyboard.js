@@ -10,6 +10,7 @@ const FEWEST_WHITES = 8;
 const WHITE_KEY_PX = 44;
 const SOFTEST = 45; // at the upper end of a key; at its lower end 127
 const TYPED_VELOCITY = 100;
+const CLICKED_MS = 400; // how long a key sounds that is neither pressed nor lifted
 
 /** From C upwards, where an American keyboard has A W S E D. */
 const CODES = [..."AWSEDFTGYHUJKOLP"].map((letter) => `Key${letter}`);
@@ -25,6 +26,7 @@ export class ScreenKeyboard {
   constructor(element, play) {
     Object.assign(this, { element, play });
     this.pointers = new Map(); // pointer: the key that it holds
+    this.clicked = new Map(); // key: the timer of its end
     this.octave = 0;
     this.focused = MIDDLE_C;
     this.down = new Set();
@@ -35,10 +37,12 @@ export class ScreenKeyboard {
     for (const type of ["pointerup", "pointercancel"]) {
       element.addEventListener(type, (event) => this.lift(event));
     }
+    element.addEventListener("click", (event) => this.click(event));
     element.addEventListener("contextmenu", (event) => event.preventDefault());
     element.addEventListener("keydown", (event) => this.keyDown(event));
     element.addEventListener("keyup", (event) => this.keyUp(event));
     element.addEventListener("focusout", () => this.letGo());
+    onLeaving(() => this.lose());
   }
 
   fit() {
@@ -69,6 +73,8 @@ export class ScreenKeyboard {
     const button = document.createElement("button");
     button.type = "button";
     button.dataset.key = key;
+    // No aria-pressed: that would be a switch, which stays as it is left.
+    button.setAttribute("aria-roledescription", "piano key");
     button.className = `key ${isWhite(key) ? "white" : "black"}`;
     if (!isWhite(key)) {
       button.style.left = `${(100 * whitesBefore) / whites}%`;
@@ -135,6 +141,17 @@ export class ScreenKeyboard {
     this.play({ type: "off", key: held });
   }
 
+  /** A screen reader clicks without a pointer: the note ends by itself. */
+  click(event) {
+    const found = event.target.closest(".key");
+    if (event.detail !== 0 || !found) return;
+    const key = Number(found.dataset.key);
+    this.play({ type: "on", key, velocity: TYPED_VELOCITY });
+    clearTimeout(this.clicked.get(key));
+    const end = () => this.play({ type: "off", key });
+    this.clicked.set(key, setTimeout(end, CLICKED_MS));
+  }
+
   keyDown(event) {
     const key = Number(event.target.dataset.key);
     if (event.key === " " || event.key === "Enter") {
@@ -162,6 +179,12 @@ export class ScreenKeyboard {
     if (this.typed !== undefined) this.play({ type: "off", key: this.typed });
     this.typed = undefined;
   }
+
+  lose() {
+    this.letGo();
+    for (const key of this.pointers.values()) this.play({ type: "off", key });
+    this.pointers.clear();
+  }
 }
 
 /** The computer's own keys. */
@@ -176,19 +199,23 @@ export class TypingKeyboard {
     this.down = new Map(); // code: key
     window.addEventListener("keydown", (event) => this.keyDown(event));
     window.addEventListener("keyup", (event) => this.keyUp(event));
-    window.addEventListener("blur", () => this.lose());
-    document.addEventListener("visibilitychange", () => document.hidden && this.lose());
+    onLeaving(() => this.lose());
   }
 
   keyDown(event) {
     if (event.code === "Escape") this.silence();
-    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (!this.isOn() || isTyping(event.target)) return;
-    if (event.code === "KeyZ") this.shiftOctave(-1);
-    if (event.code === "KeyX") this.shiftOctave(1);
+    const octaves = { KeyZ: -1, KeyX: 1 }[event.code];
     const index = CODES.indexOf(event.code);
-    if (index < 0 || this.down.has(event.code)) return;
-    event.preventDefault(); // Firefox would search for what is typed
+    if (!octaves && index < 0) return;
+    // A select would go to what begins with the letter, and Firefox would search the page for it.
+    event.preventDefault();
+    if (event.repeat || this.down.has(event.code)) return;
+    if (octaves) {
+      this.shiftOctave(octaves);
+      return;
+    }
     this.down.set(event.code, MIDDLE_C + index);
     this.play({ type: "on", key: MIDDLE_C + index, velocity: TYPED_VELOCITY });
   }
@@ -205,11 +232,19 @@ export class TypingKeyboard {
     this.play({ type: "panic" });
   }
 
-  /** Key-ups do not arrive while another window has the keyboard. */
   lose() {
+    for (const key of this.down.values()) this.play({ type: "off", key });
     this.down.clear();
-    this.play({ type: "allOff" });
   }
+}
+
+/**
+ * Calls back when another window or tab gets keyboard and mouse, whose releases then do not arrive
+ * here. MIDI goes on.
+ */
+function onLeaving(lose) {
+  window.addEventListener("blur", lose);
+  document.addEventListener("visibilitychange", () => document.hidden && lose());
 }
 
 /** What is printed on the computer's key for it, on most keyboards. */
@@ -230,6 +265,5 @@ function isWhite(key) {
 }
 
 function isTyping(element) {
-  const typed = ["text", "number"].includes(element.type);
-  return element.tagName === "SELECT" || (element.tagName === "INPUT" && typed);
+  return element.tagName === "INPUT" && ["text", "number"].includes(element.type);
 }

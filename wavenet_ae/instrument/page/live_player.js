@@ -6,6 +6,7 @@ import { softLimiter } from "page/synth.js";
 
 const STARTING_MS = 1000; // in which a first note waits for the sound to go on
 const HIGHEST_KEY = 127;
+const VOLUME_TAU_S = 0.01;
 
 /** Sends what player.js sends, and `stream` when what the stream shows changes. */
 export class LivePlayer extends Player {
@@ -15,7 +16,7 @@ export class LivePlayer extends Player {
     this.live = live;
     this.stream = new Stream(live);
     this.sounding = new Map(); // key that was pressed: the message that it was sent as
-    this.stream.getState = () => [this.place(), ...this.sounding.values()];
+    this.stream.getState = () => [...this.controls(), ...this.sounding.values()];
     this.stream.addEventListener("change", () => this.dispatchEvent(new Event("stream")));
     this.stream.addEventListener("chunk", ({ detail }) => this.recorded?.push(detail.slice()));
   }
@@ -25,14 +26,20 @@ export class LivePlayer extends Player {
     const { rate } = this.live;
     this.context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
     this.context.onstatechange = () => this.dispatchEvent(new Event("state"));
-    this.output = new GainNode(this.context, { gain: this.loudness() });
-    const limiter = softLimiter(this.context);
-    this.output.connect(limiter.input);
-    limiter.output.connect(this.context.destination);
+    this.output = this.toSpeaker(this.context, this.state.settings);
     this.started = performance.now();
     this.synth = this;
-    this.stream.send(this.place());
+    for (const event of this.controls()) this.stream.send(event);
     this.startRing();
+  }
+
+  /** The volume, and the limiter behind it. */
+  toSpeaker(context, settings) {
+    const output = new GainNode(context, { gain: this.loudness(settings) });
+    const limiter = softLimiter(context);
+    output.connect(limiter.input);
+    limiter.output.connect(context.destination);
+    return output;
   }
 
   async startRing() {
@@ -56,18 +63,16 @@ export class LivePlayer extends Player {
         this.lift(event.key);
         break;
       case "move":
-        this.stream.send(this.place());
+      case "pedal":
+        this.stream.send(event);
         break;
       case "set":
-        this.output.gain.setTargetAtTime(this.loudness(), this.context.currentTime, 0.01);
+        this.setVolume(this.output, this.state.settings, this.context.currentTime);
         break;
       case "allOff":
       case "panic":
         this.sounding.clear();
         this.stream.send({ type: event.type });
-        break;
-      case "pedal":
-        this.stream.send(event);
     }
   }
 
@@ -88,13 +93,18 @@ export class LivePlayer extends Player {
     this.sounding.delete(key);
   }
 
-  place() {
-    return { type: "move", x: this.state.x, y: this.state.y };
+  /** Without the bend, which the decoder cannot follow. */
+  controls() {
+    return super.controls().filter(({ type }) => type !== "bend");
+  }
+
+  setVolume(output, settings, when) {
+    output.gain.setTargetAtTime(this.loudness(settings), when, VOLUME_TAU_S);
   }
 
   /** As loud as rendered notes: the server leaves room above several voices. */
-  loudness() {
-    return this.state.settings.volume ** 2 / this.live.headroom;
+  loudness({ volume }) {
+    return volume ** 2 / this.live.headroom;
   }
 
   count() {
@@ -120,14 +130,34 @@ export class LivePlayer extends Player {
     return { ...super.stopRecording(), chunks };
   }
 
-  /** @returns a promise of the samples of a recording, which were kept, and their rate */
-  async render({ chunks }) {
-    const samples = new Float32Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-    let at = 0;
-    for (const chunk of chunks) {
-      samples.set(chunk, at);
-      at += chunk.length;
+  /** @returns a promise of a recording as it was heard, but without gaps, and its rate */
+  async render({ chunks, state, events }) {
+    const { rate } = this.live;
+    const kept = joined(chunks);
+    const context = new OfflineAudioContext(1, kept.length, rate);
+    const buffer = new AudioBuffer({ length: kept.length, sampleRate: rate });
+    buffer.copyToChannel(kept, 0);
+    const source = new AudioBufferSourceNode(context, { buffer });
+    const output = this.toSpeaker(context, state.settings);
+    source.connect(output);
+    source.start();
+    let { settings } = state;
+    for (const event of events.filter(({ type }) => type === "set")) {
+      settings = { ...settings, ...event.settings };
+      this.setVolume(output, settings, event.time);
     }
-    return { samples, rate: this.live.rate };
+    return { samples: (await context.startRendering()).getChannelData(0), rate };
   }
+}
+
+/** All chunks' samples in one array, of one sample at least. */
+function joined(chunks) {
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const samples = new Float32Array(Math.max(1, length));
+  let at = 0;
+  for (const chunk of chunks) {
+    samples.set(chunk, at);
+    at += chunk.length;
+  }
+  return samples;
 }

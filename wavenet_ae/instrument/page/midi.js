@@ -58,8 +58,53 @@ function control(number, value) {
   }
 }
 
+/** A MIDI input, and what it holds: keys, the pedal and the wheel. */
+class Input {
+  constructor() {
+    this.keys = new Set();
+    this.pedal = false;
+    this.isBent = false;
+  }
+
+  /** Remembers what an event of this input has changed. */
+  hear(event) {
+    switch (event.type) {
+      case "on":
+        this.keys.add(event.key);
+        break;
+      case "off":
+        this.keys.delete(event.key);
+        break;
+      case "pedal":
+        this.pedal = event.down;
+        break;
+      case "bend":
+        this.isBent = event.cents !== 0;
+        break;
+      case "allOff":
+      case "panic":
+        this.keys.clear();
+        this.pedal = false;
+    }
+  }
+
+  /** The events that let go of what it holds and none of the others does. */
+  leave(others) {
+    const keys = [...this.keys].filter((key) => !others.some((other) => other.keys.has(key)));
+    const events = keys.map((key) => ({ type: "off", key }));
+    if (this.pedal && !others.some((other) => other.pedal)) {
+      events.push({ type: "pedal", down: false });
+    }
+    if (this.isBent && !others.some((other) => other.isBent)) {
+      events.push({ type: "bend", cents: 0 });
+    }
+    return events;
+  }
+}
+
 /**
- * Listens to all MIDI inputs, also to those that are plugged in later.
+ * Listens to all MIDI inputs, also to those that are plugged in later. What an input holds when it
+ * is unplugged is let go.
  *
  * @param onEvent called with every event
  * @param onChange called with the names of the inputs
@@ -70,14 +115,27 @@ export async function connect(onEvent, onChange) {
     throw new Error("This browser has no Web MIDI: use Chrome, Edge or Firefox.");
   }
   const access = await navigator.requestMIDIAccess();
+  const inputs = new Map(); // by port
+  const add = (port) => {
+    const input = new Input();
+    inputs.set(port, input);
+    port.onmidimessage = ({ data }) => {
+      for (const event of eventsOf(data)) {
+        input.hear(event);
+        onEvent(event);
+      }
+    };
+  };
+  const remove = (port) => {
+    const input = inputs.get(port);
+    inputs.delete(port);
+    for (const event of input.leave([...inputs.values()])) onEvent(event);
+  };
   const listen = () => {
-    const inputs = [...access.inputs.values()].filter((input) => input.state !== "disconnected");
-    for (const input of inputs) {
-      input.onmidimessage = ({ data }) => {
-        for (const event of eventsOf(data)) onEvent(event);
-      };
-    }
-    onChange(inputs.map((input) => input.name ?? "MIDI input"));
+    const ports = [...access.inputs.values()].filter((port) => port.state !== "disconnected");
+    for (const port of inputs.keys()) if (!ports.includes(port)) remove(port);
+    for (const port of ports) if (!inputs.has(port)) add(port);
+    onChange(ports.map((port) => port.name ?? "MIDI input"));
   };
   access.onstatechange = listen;
   listen();

@@ -5,9 +5,11 @@ import { BEND_CENTS, X_CONTROLLER, Y_CONTROLLER } from "page/midi.js";
 const TICKS_PER_QUARTER = 480;
 const QUARTERS_PER_SECOND = 2; // 120 a minute
 const PEDAL_CONTROLLER = 64;
+const CENTRED = 8192; // bend
 
 /**
- * Writes what was played as a MIDI file of one track, on channel 1.
+ * Writes what was played as a MIDI file of one track, on channel 1. At its end all keys and the
+ * pedal are up, and the bend is centred.
  *
  * @param events of a recording, by time: see synth.js, with `time` in seconds
  * @param octave that the keys are shifted by at the start
@@ -15,17 +17,19 @@ const PEDAL_CONTROLLER = 64;
  */
 export function midiFile(events, octave) {
   const track = [0, 0xff, 0x51, 3, ...bigEndian(1e6 / QUARTERS_PER_SECOND, 3)];
-  let shift = 12 * octave;
+  const channel = new Channel(octave);
   let written = 0;
-  const sounding = new Map(); // key that was pressed: key that sounds
-  for (const event of events) {
-    if (event.type === "set") shift = 12 * (event.settings.octave ?? shift / 12);
-    const tick = Math.round(event.time * TICKS_PER_QUARTER * QUARTERS_PER_SECOND);
-    for (const message of messages(event, shift, sounding)) {
+  const write = (tick, messages) => {
+    for (const message of messages) {
       track.push(...variableLength(tick - written), ...message);
       written = tick;
     }
+  };
+  for (const event of events) {
+    const tick = Math.round(event.time * TICKS_PER_QUARTER * QUARTERS_PER_SECOND);
+    write(tick, channel.messages(event));
   }
+  write(written, channel.reset());
   track.push(0, 0xff, 0x2f, 0);
   return Uint8Array.from([
     ...text("MThd"),
@@ -38,46 +42,76 @@ export function midiFile(events, octave) {
   ]);
 }
 
-function messages(event, shift, sounding) {
-  switch (event.type) {
-    case "on":
-      return noteOn(event, shift, sounding);
-    case "off":
-      return noteOff(event.key, sounding);
-    case "pedal":
-      return [[0xb0, PEDAL_CONTROLLER, event.down ? 127 : 0]];
-    case "bend": {
-      const value = Math.min(
-        Math.max(8192 + Math.round((8192 * event.cents) / BEND_CENTS), 0),
-        16383,
-      );
-      return [[0xe0, value & 127, value >> 7]];
-    }
-    case "move":
-      return [
-        [0xb0, X_CONTROLLER, Math.round(127 * event.x)],
-        [0xb0, Y_CONTROLLER, Math.round(127 * (1 - event.y))],
-      ];
-    case "allOff":
-    case "panic":
-      return [...sounding.keys()].flatMap((key) => noteOff(key, sounding));
-    default:
-      return [];
+/** A MIDI channel, and what its messages have set. */
+class Channel {
+  constructor(octave) {
+    this.shift = 12 * octave;
+    this.sounding = new Map(); // key that was pressed: key that sounds
+    this.pedal = false;
+    this.bend = CENTRED;
   }
-}
 
-function noteOn({ key, velocity }, shift, sounding) {
-  const before = noteOff(key, sounding);
-  const sounds = key + shift;
-  if (sounds < 0 || sounds > 127 || !velocity) return before;
-  sounding.set(key, sounds);
-  return [...before, [0x90, sounds, velocity]];
-}
+  /** The messages that an event becomes; see synth.js. */
+  messages(event) {
+    switch (event.type) {
+      case "on":
+        return this.on(event);
+      case "off":
+        return this.off(event.key);
+      case "pedal":
+        return this.setPedal(event.down);
+      case "bend":
+        return this.setBend(CENTRED + Math.round((CENTRED * event.cents) / BEND_CENTS));
+      case "move":
+        return [
+          [0xb0, X_CONTROLLER, Math.round(127 * event.x)],
+          [0xb0, Y_CONTROLLER, Math.round(127 * (1 - event.y))],
+        ];
+      case "set":
+        this.shift = 12 * (event.settings.octave ?? this.shift / 12);
+        return [];
+      case "allOff":
+        return this.allOff();
+      case "panic":
+        return this.reset();
+      default:
+        return [];
+    }
+  }
 
-function noteOff(key, sounding) {
-  const sounds = sounding.get(key);
-  sounding.delete(key);
-  return sounds === undefined ? [] : [[0x80, sounds, 64]];
+  on({ key, velocity }) {
+    const before = this.off(key);
+    const sounds = key + this.shift;
+    if (sounds < 0 || sounds > 127 || !velocity) return before;
+    this.sounding.set(key, sounds);
+    return [...before, [0x90, sounds, velocity]];
+  }
+
+  off(key) {
+    const sounds = this.sounding.get(key);
+    this.sounding.delete(key);
+    return sounds === undefined ? [] : [[0x80, sounds, 64]];
+  }
+
+  setPedal(down) {
+    this.pedal = down;
+    return [[0xb0, PEDAL_CONTROLLER, down ? 127 : 0]];
+  }
+
+  setBend(value) {
+    this.bend = Math.min(Math.max(value, 0), 2 * CENTRED - 1);
+    return [[0xe0, this.bend & 127, this.bend >> 7]];
+  }
+
+  allOff() {
+    const offs = [...this.sounding.keys()].flatMap((key) => this.off(key));
+    return this.pedal ? [...offs, ...this.setPedal(false)] : offs;
+  }
+
+  reset() {
+    const offs = this.allOff();
+    return this.bend === CENTRED ? offs : [...offs, ...this.setBend(CENTRED)];
+  }
 }
 
 function text(letters) {

@@ -27,6 +27,7 @@ export class PatchPanel {
     this.toFile.addEventListener("click", () => this.writeFile());
     this.fromFile.addEventListener("change", () => this.readFile());
     window.addEventListener("hashchange", () => this.readAddress());
+    window.addEventListener("storage", ({ key }) => this.follow(key));
   }
 
   fill(selected = "") {
@@ -40,7 +41,15 @@ export class PatchPanel {
     if (this.own.patches.length) groups.unshift(group("Own", this.own.patches, "own"));
     this.patches.replaceChildren(new Option("Choose …", ""), ...groups);
     this.patches.value = selected;
-    this.remove.disabled = !selected.startsWith("own:");
+    if (this.patches.selectedIndex < 0) this.patches.value = "";
+    this.remove.disabled = !this.patches.value.startsWith("own:");
+  }
+
+  /** Shows what another tab has changed; a key of null is all that the browser keeps. */
+  follow(key) {
+    if (key !== null && key !== this.own.key) return;
+    this.own.refresh();
+    this.fill(this.patches.value);
   }
 
   /** Keeps the present state, to come back to it. */
@@ -101,8 +110,8 @@ export class PatchPanel {
   async shareLink() {
     const name = this.name.value.trim() || "Shared";
     const hash = patches.toHash(patches.patchOf(this.instrument, this.getState(), name));
-    this.written = hash;
-    location.hash = hash;
+    // Unlike a new location.hash, this is no hashchange, which would load the patch.
+    if (location.hash !== hash) history.pushState(null, "", hash);
     try {
       await navigator.clipboard.writeText(location.href);
       this.say("The link is copied");
@@ -113,7 +122,6 @@ export class PatchPanel {
 
   /** Goes to the patch in the page's address, if there is one. */
   readAddress() {
-    if (location.hash === this.written) return;
     const patch = patches.fromHash(location.hash);
     if (patch) this.load(patch);
   }

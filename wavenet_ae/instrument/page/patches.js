@@ -94,30 +94,39 @@ export function randomState(instrument, random = Math.random) {
   };
 }
 
-/** Own patches, kept by the browser for this instrument. */
+/**
+ * Own patches, kept by the browser for this instrument: for its name and its sounds, which patches
+ * name, since folders at several places may have one name. Other tabs may change what is kept.
+ */
 export class OwnPatches {
   constructor(instrument, storage) {
-    this.key = `wavenet_ae patches of ${instrument.name}`;
+    this.key = `wavenet_ae patches of ${JSON.stringify([instrument.name, ...instrument.sounds])}`;
     this.storage = storage;
-    this.patches = this.read();
+    this.isKept = true;
+    this.patches = [];
+    this.refresh();
   }
 
-  read() {
+  /** Takes over what is kept now; where nothing can be kept, what this page has stays. */
+  refresh() {
+    if (!this.isKept) return;
     try {
-      return fromFile(this.storage.getItem(this.key) ?? "");
+      this.patches = fromFile(this.storage.getItem(this.key) ?? "");
     } catch {
-      return [];
+      this.patches = [];
     }
   }
 
   /** Adds patches; one of a name that is there takes its place. */
   add(...added) {
+    this.refresh();
     const names = new Set(added.map(({ name }) => name));
     this.patches = [...this.patches.filter(({ name }) => !names.has(name)), ...added];
     return this.save();
   }
 
   remove(name) {
+    this.refresh();
     this.patches = this.patches.filter((patch) => patch.name !== name);
     return this.save();
   }
@@ -126,10 +135,11 @@ export class OwnPatches {
   save() {
     try {
       this.storage.setItem(this.key, toFile(this.patches));
-      return true;
+      this.isKept = true;
     } catch {
-      return false;
+      this.isKept = false;
     }
+    return this.isKept;
   }
 }
 

@@ -13,6 +13,8 @@ export class Player extends EventTarget {
     super();
     Object.assign(this, { instrument, sounds, state });
     this.keys = new Map(); // keys that are down: velocity
+    this.pedal = false;
+    this.bendCents = 0;
     this.recorder = null;
   }
 
@@ -28,6 +30,7 @@ export class Player extends EventTarget {
     this.synth = new Synth(this.context, this.instrument, this.sounds, this.state);
     this.synth.connect(this.context.destination);
     this.synth.onMissing = (voice, cells) => this.fetch(voice, cells);
+    for (const event of this.controls()) this.synth.handle(event, this.now());
   }
 
   get isRunning() {
@@ -61,16 +64,31 @@ export class Player extends EventTarget {
     }
     if (event.type === "on") keys.set(event.key, event.velocity);
     if (event.type === "off") keys.delete(event.key);
-    if (event.type === "allOff" || event.type === "panic") keys.clear();
+    if (event.type === "pedal") this.pedal = event.down;
+    if (event.type === "bend") this.bendCents = event.cents;
+    if (event.type === "allOff" || event.type === "panic") {
+      keys.clear();
+      this.pedal = false;
+    }
+    if (event.type === "panic") this.bendCents = 0;
   }
 
-  /** A sound was not loaded when its note began: it joins in when it is. */
+  /** The events that set the pad, the pedal and the bend as they are. */
+  controls() {
+    const { x, y } = this.state;
+    const events = [{ type: "move", x, y }];
+    if (this.pedal) events.push({ type: "pedal", down: true });
+    if (this.bendCents) events.push({ type: "bend", cents: this.bendCents });
+    return events;
+  }
+
+  /** A sound was not loaded when its note began: it joins in when it is, or begins late. */
   async fetch(voice, cells) {
     const loads = cells.map((cell) => this.sounds.load(cell, voice.pitch));
     const results = await Promise.allSettled(loads);
     const failed = results.find(({ status }) => status === "rejected");
     if (failed) this.dispatchEvent(new CustomEvent("failure", { detail: failed.reason }));
-    else if (voice.released === null) this.synth.morph(voice, this.now());
+    else this.synth.join(voice, this.now());
   }
 
   now() {
@@ -89,7 +107,8 @@ export class Player extends EventTarget {
 
   record() {
     this.unlock();
-    this.recorder = new Recorder(this.state, this.keys, this.now());
+    const keys = [...this.keys].map(([key, velocity]) => ({ type: "on", key, velocity }));
+    this.recorder = new Recorder(this.state, [...this.controls(), ...keys], this.now());
   }
 
   stopRecording() {

@@ -10,13 +10,13 @@ const MARGIN_S = 0.05;
 export class Recorder {
   /**
    * @param state of the synth at the start
-   * @param held the keys that are down then: Map of key to velocity
+   * @param held events that set what is held then: the pad, the pedal, the bend, keys
    * @param time of the start, on the clock of the events
    */
   constructor(state, held, time) {
     this.state = { ...state, settings: { ...state.settings } };
     this.begin = time;
-    this.events = [...held].map(([key, velocity]) => ({ time: 0, type: "on", key, velocity }));
+    this.events = held.map((event) => ({ ...event, time: 0 }));
   }
 
   add(event, time) {

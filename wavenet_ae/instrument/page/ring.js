@@ -1,6 +1,6 @@
 // The live sound's last stop, in the audio thread: samples wait here until they are played.
 
-const FADE_SAMPLES = 64; // of what begins or ends in the middle of a sound
+const FADE_SAMPLES = 64; // in which sound begins, and its last sample goes to 0 where it breaks off
 
 /**
  * Plays what it is sent. It starts with `start` samples, and when it has run out of them, it waits
@@ -22,6 +22,8 @@ class Ring extends AudioWorkletProcessor {
     this.playing = false;
     this.ended = false;
     this.fadeIn = 0;
+    this.fadeOut = 0;
+    this.last = 0; // the sample that was played last
     this.port.onmessage = ({ data }) => this.take(data);
   }
 
@@ -39,14 +41,22 @@ class Ring extends AudioWorkletProcessor {
       this.playing = true;
       this.fadeIn = FADE_SAMPLES;
     }
-    if (!this.playing) return true;
+    if (this.playing) this.play(output);
+    else this.fall(output, 0);
+    return true;
+  }
+
+  play(output) {
     const wanted = Math.min(output.length, this.level);
     this.copy(output, wanted);
-    this.fade(output);
+    this.rise(output);
     this.consumed += wanted;
     if (wanted < output.length) this.runOut(output, wanted);
+    else {
+      this.fall(output, 0); // of a gap that was shorter
+      this.last = output[wanted - 1];
+    }
     if (this.consumed - this.said >= this.every) this.say();
-    return true;
   }
 
   copy(output, wanted) {
@@ -65,15 +75,25 @@ class Ring extends AudioWorkletProcessor {
     this.level -= wanted;
   }
 
-  fade(output) {
+  rise(output) {
     for (let i = 0; i < output.length && this.fadeIn > 0; i++, this.fadeIn--) {
       output[i] *= 1 - this.fadeIn / FADE_SAMPLES;
     }
   }
 
+  /** Goes on falling to 0 from the last sample before a gap. */
+  fall(output, from) {
+    for (let i = from; i < output.length && this.fadeOut > 0; i++) {
+      this.fadeOut--;
+      output[i] += (this.last * this.fadeOut) / FADE_SAMPLES;
+    }
+  }
+
   runOut(output, wanted) {
-    const length = Math.min(FADE_SAMPLES, wanted);
-    for (let i = 0; i < length; i++) output[wanted - 1 - i] *= i / length;
+    // Chunks are whole blocks of the audio thread, so that most gaps begin with one.
+    if (wanted > 0) this.last = output[wanted - 1];
+    this.fadeOut = FADE_SAMPLES;
+    this.fall(output, wanted);
     this.playing = false;
     if (!this.ended) this.underruns += 1;
     this.say();

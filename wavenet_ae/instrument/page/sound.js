@@ -4,7 +4,6 @@ import { findPhase } from "page/loop_phase.js";
 import { FACTOR, upsample } from "page/upsample.js";
 
 const RATE = 16000;
-const SEAM_SAMPLES = 400; // 25 ms, over which a note that is not to loop leaves the loop's end
 const FRAME_SAMPLES = 320; // 20 ms, of the levels
 const LARGEST_CORRECTION_CENTS = 60;
 const STEADY = [0.3, 0.9]; // the part of a note without a loop that is looked at, up to its release
@@ -33,11 +32,10 @@ const STEADY = [0.3, 0.9]; // the part of a note without a loop that is looked a
 export function prepare(samples, note) {
   const [first, end] = note.loop ?? STEADY.map((part) => Math.round(part * note.release));
   const phase = note.cents === null ? null : phaseOf(samples, first, end, note);
-  const continued = leaveLoop(samples, note.loop);
-  const data = upsample(continued);
+  const data = upsample(samples);
   const buffer = new AudioBuffer({ length: data.length, sampleRate: RATE * FACTOR });
   buffer.copyToChannel(data, 0);
-  const levels = frameLevels(continued);
+  const levels = frameLevels(samples);
   return {
     buffer,
     loop: note.loop?.map((sample) => sample / RATE) ?? null,
@@ -62,22 +60,6 @@ function phaseOf(samples, first, end, note) {
   const correction = (hz * phase.period) / RATE;
   const cents = Math.abs(1200 * Math.log2(correction));
   return cents <= LARGEST_CORRECTION_CENTS ? { ...phase, correction } : null;
-}
-
-/**
- * The file's loop ends with a crossfade to what lies before its start, so that what follows the
- * loop does not fit its end. Here it does: the loop goes on and is faded out.
- */
-function leaveLoop(samples, loop) {
-  if (!loop) return samples;
-  const [start, end] = loop;
-  const out = samples.slice();
-  const length = Math.min(SEAM_SAMPLES, samples.length - end, end - start);
-  for (let i = 0; i < length; i++) {
-    const share = 0.5 + 0.5 * Math.cos((Math.PI * i) / length);
-    out[end + i] = share * samples[start + i] + (1 - share) * samples[end + i];
-  }
-  return out;
 }
 
 function frameLevels(samples) {

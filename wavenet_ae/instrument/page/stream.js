@@ -34,19 +34,24 @@ export class Stream extends EventTarget {
   connect() {
     const address = new URL("live", location.href);
     address.protocol = "ws:";
-    this.socket = new WebSocket(address);
-    this.socket.binaryType = "arraybuffer";
-    Object.assign(this, { owed: 0, sent: 0, played: 0, waiting: [] });
-    this.socket.onmessage = ({ data }) => {
+    const socket = new WebSocket(address);
+    socket.binaryType = "arraybuffer";
+    Object.assign(this, { socket, owed: 0, sent: 0, played: 0, waiting: [] });
+    socket.onmessage = ({ data }) => {
+      if (socket !== this.socket) return;
       if (typeof data === "string") this.hear(JSON.parse(data));
       else this.push(new Float32Array(data));
     };
-    this.socket.onclose = ({ code }) => this.lose(code);
+    socket.onclose = ({ code }) => {
+      if (socket === this.socket) this.lose(code);
+    };
   }
 
-  /** Plays here again what another tab has taken. */
+  /** Plays here again what another tab has taken: one connection for all keys of a chord. */
   takeBack() {
-    if (this.status === "taken") this.connect();
+    if (this.status !== "taken") return;
+    this.change({ status: "connecting" });
+    this.connect();
   }
 
   /** @param node of the ring */

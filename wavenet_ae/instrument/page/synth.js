@@ -5,6 +5,7 @@ import { Mixer } from "page/mixer.js";
 import { LIMITS } from "page/settings.js";
 import { Voice } from "page/voice.js";
 
+const LATEST_S = 0.5; // after its key, that a short note still begins whose sound was not loaded
 const SMOOTHING_TAU_S = 0.01;
 const LOUDEST = 4; // full scale of the curve that rounds off what is too loud
 const STRAIGHT = 0.7; // below it, nothing is changed
@@ -59,15 +60,35 @@ export class Synth {
     }
     this.held.get(key)?.release(when);
     this.sustained.delete(key);
-    this.makeRoom(when);
     const played = key + 12 * this.settings.octave;
     const glideCents = this.lastKey === null ? 0 : 100 * (this.lastKey - played);
     const pitch = this.instrument.pitchFor(played);
-    const voice = new Voice(this, { key: played, pitch, velocity, glideCents }, when);
     this.lastKey = played;
-    this.held.set(key, voice);
+    this.held.set(key, this.begin({ key: played, pitch, velocity, glideCents }, when));
+  }
+
+  /** @param note see voice.js */
+  begin(note, when) {
+    this.makeRoom(when);
+    const voice = new Voice(this, note, when);
     this.voices.push(voice);
     this.morph(voice, when);
+    return voice;
+  }
+
+  /**
+   * Goes on with a voice some of whose sounds were not loaded, and now are. Of a note that was over
+   * before it could be heard the whole is played now, unless that is too late to belong to its key.
+   */
+  join(voice, when) {
+    const { key, pitch, velocity, started, released, isUnheard } = voice;
+    if (released === null) this.morph(voice, when);
+    else if (isUnheard && when - started <= LATEST_S) {
+      voice.steal(when);
+      const late = this.begin({ key, pitch, velocity, glideCents: 0 }, when);
+      late.release(when + released - started);
+      late.isUnheard = false; // once is enough, also where the pad has moved on
+    }
   }
 
   on_off({ key }, when) {
@@ -124,11 +145,10 @@ export class Synth {
   /** Ends the oldest voice if there are as many as may be, and first one whose key is up. */
   makeRoom(when) {
     const most = this.settings.voices ?? LIMITS.voices.default;
-    const sounding = this.voices.filter((voice) => voice.endsAt > when && !voice.stolen);
+    const sounding = this.voices.filter((voice) => voice.endsAt > when && !voice.isStolen);
     if (sounding.length < most) return;
     const oldest = sounding.find((voice) => voice.released !== null) ?? sounding[0];
     oldest.steal(when);
-    oldest.stolen = true;
     for (const [key, voice] of this.held) {
       if (voice === oldest) this.held.delete(key);
     }

@@ -21,7 +21,7 @@ export class Voice {
    */
   constructor(synth, { key, pitch, velocity, glideCents }, when) {
     const { context, settings } = synth;
-    Object.assign(this, { context, key, pitch, sounds: synth.sounds, started: when });
+    Object.assign(this, { context, key, pitch, velocity, sounds: synth.sounds, started: when });
     this.rate = 2 ** ((key - pitch) / 12);
     this.loops = settings.loop;
     this.startShare = settings.start;
@@ -36,6 +36,8 @@ export class Voice {
     this.releaseSeconds = settings.release;
     this.layers = new Map();
     this.released = null;
+    this.isStolen = false;
+    this.isUnheard = false; // whether its key was up before any of its sounds was loaded
   }
 
   slide({ cents, seconds }, when) {
@@ -95,6 +97,7 @@ export class Voice {
   release(when) {
     if (this.released !== null) return;
     this.released = when;
+    this.isUnheard = !this.layers.size;
     const played = this.clock.at(when);
     for (const layer of this.layers.values()) layer.release(played, when);
     const seconds = Math.max(this.releaseSeconds, SHORTEST_S);
@@ -104,6 +107,8 @@ export class Voice {
 
   /** Makes room for another voice. */
   steal(when) {
+    this.isStolen = true;
+    this.isUnheard = false;
     this.released ??= when;
     this.envelope.lineTo(0, when, when + STEAL_S);
     this.end(when + STEAL_S);

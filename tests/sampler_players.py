@@ -26,7 +26,7 @@ def play_sfz(path, events, seconds, voices=256):
     pysfizz = pytest.importorskip("pysfizz")
     player = pysfizz.Synth(RATE_HZ, _BLOCK_SAMPLES)
     player._synth.set_num_voices(voices)
-    # Its samples in memory: else it reads them beside the playing, and is silent where that is late.
+    # Samples in memory: else it reads them beside the playing, and is silent where that is late.
     in_memory = path.with_suffix(".in_memory.sfz")
     in_memory.write_text(f"<control> hint_ram_based=1\n{path.read_text()}")
     assert player.load_sfz_file(in_memory)

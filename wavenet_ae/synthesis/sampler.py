@@ -50,7 +50,7 @@ class SamplerState(NamedTuple):
 
     Attributes:
         decoder: the decoder's ring buffers, and how many samples there have been.
-        previous: the sample before, `[batch]`, mu-law code / 128.
+        previous: the sample before, `[batch]`, as the model reads it.
     """
 
     decoder: DecoderState
@@ -207,13 +207,13 @@ def generate_samples(
         {"params": weights.params},
         embedding,
         pitch,
-        method=lambda m, e, p: m.decoder.condition(m.with_pitch(e, p)),
+        method="condition",
     )
 
     def one_sample(state, uniform, frame):
         decoder, logits = next_logits(model, weights, state, frame)
         codes = mu_law.from_labels(sample_categorical(logits, uniform, temperature))
-        return SamplerState(decoder, mu_law.to_unit_range(codes)), codes
+        return SamplerState(decoder, model.to_signal(codes)), codes
 
     def one_frame(state, frame):
         # A sound's randomness depends only on its own key and its place in time.

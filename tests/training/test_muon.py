@@ -14,6 +14,7 @@ SETTINGS = {
     "b2": 0.99,
     "eps": 1e-8,
     "clip_norm": None,
+    "clip_value": None,
 }
 SHAPES = {"conv": (3, 8, 16), "image": (2, 3, 4, 12), "bias": (16,), "scale": ()}
 

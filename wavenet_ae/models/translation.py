@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from wavenet_ae.audio import mu_law
-from wavenet_ae.models.arithmetic import CPU, Arithmetic
+from wavenet_ae.models.arithmetic import Arithmetic
 from wavenet_ae.models.decoder import Conditioning, OutputInit, WaveNetDecoder
 from wavenet_ae.models.encoder import TemporalEncoder
 from wavenet_ae.models.layers import Conv, torch_matrix
@@ -191,13 +191,10 @@ def with_decoder(params: dict[str, Any], domain: int) -> dict[str, Any]:
     }
 
 
-def map_decoders(
-    model: TranslationNetwork, function: Callable[..., jax.Array], decoders: Any, *rows: jax.Array
-) -> jax.Array:
+def map_decoders(function: Callable[..., jax.Array], decoders: Any, *rows: jax.Array) -> jax.Array:
     """Applies a function to every decoder and its own rows of a batch.
 
     Args:
-        model: the network.
         function: of the parameters of a network with this one decoder, and of its rows of each
             array; it returns an array `[rows, ...]`.
         decoders: the stacked parameters.
@@ -207,12 +204,12 @@ def map_decoders(
         `[batch, ...]`: the results in the order of the rows.
     """
 
-    def one(inputs: tuple[Any, ...]) -> jax.Array:
-        decoder, *own_rows = inputs
+    def one(decoder: Any, *own_rows: jax.Array) -> jax.Array:
         return function({"decoder": decoder}, *own_rows)
 
-    num_domains = len(model.domains)
+    num_domains = jax.tree.leaves(decoders)[0].shape[0]
     split = [x.reshape(num_domains, -1, *x.shape[1:]) for x in rows]
-    each = functools.partial(jax.lax.map, one) if model.platform == CPU else jax.vmap(one)
-    found = each((decoders, *split))
+    # On two cores as fast as one program that has the decoders one after the other, and compiled
+    # in a third of the time; in a loop the decoders take a tenth longer.
+    found = jax.vmap(one)(decoders, *split)
     return found.reshape(-1, *found.shape[2:])

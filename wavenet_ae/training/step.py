@@ -73,18 +73,17 @@ def make_train_step(
             all_grads.append(grads)
             new_opt_states.append(opt_state)
         opt_state = tuple(new_opt_states) if len(updates) > 1 else new_opt_states[0]
-        metrics["gradient_norm"] = optax.global_norm(all_grads)
-        return params, model_state, opt_state, metrics
+        return params, model_state, opt_state, metrics, all_grads
 
     def train_step(state: TrainState, batch: Batch):
         key = jax.random.fold_in(jax.random.key(config["seed"]), state.step)
-        params, model_state, opt_state, metrics = updated(state, batch, key)
+        params, model_state, opt_state, metrics, all_grads = updated(state, batch, key)
         step = state.step + 1
         ema_params = update_ema(state.ema_params, params, step, config["ema_decay"])
         new_state = TrainState(step, params, ema_params, model_state, opt_state)
-        metrics["parameter_norm"] = optax.global_norm(params)
+        norm = optax.global_norm(all_grads)
+        metrics |= {"gradient_norm": norm, "parameter_norm": optax.global_norm(params)}
         if config["max_skipped_steps"] > 0:
-            norm = metrics["gradient_norm"]
             accept_update = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norm)
             if (largest := config["optimizer"]["skip_above_grad_norm"]) is not None:
                 accept_update &= norm <= largest

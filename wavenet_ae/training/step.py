@@ -66,7 +66,8 @@ def make_train_step(
             updates, optimizers, gradients, opt_states, strict=True
         ):
             trained, others = update.split(params)
-            grads, (found, model_state) = gradient(trained, others, model_state, batch, key)
+            with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):  # for models that share rows
+                grads, (found, model_state) = gradient(trained, others, model_state, batch, key)
             changes, opt_state = optimizer.update(grads, opt_state, trained)
             params = joined(optax.apply_updates(trained, changes), others)
             metrics |= found
@@ -163,7 +164,8 @@ def make_eval_step(
 
     def eval_step(state: TrainState, batch: Batch):
         mask = batch["mask"].astype(jnp.float32)
-        metrics, _ = task.loss(state.ema_params, state.model_state, batch, train=False)
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            metrics, _ = task.loss(state.ema_params, state.model_state, batch, train=False)
         return jax.tree.map(lambda values: jnp.sum(values * mask), metrics), mask.sum()
 
     replicated, split = sharding.replicated(mesh), sharding.batch_sharded(mesh)

@@ -43,10 +43,11 @@ CONFIG = {
 
 
 def tones(step, rows=4, samples=256, domains=2):
-    """The batch of a step: of the first domain sines, of the second soft sawtooths."""
+    """The batch of a step: sines, soft sawtooths and pulses by domain."""
     rng = np.random.default_rng(step)
     cycles = rng.uniform(0.01, 0.03, (rows, 1)) * np.arange(samples) + rng.uniform(0, 1, (rows, 1))
     kinds = [0.5 * np.sin(2 * np.pi * cycles), 0.05 * (2 * (cycles % 1) - 1)]
+    kinds.append(np.where(cycles % 1 < 0.2, 0.5, -0.1))
     domain = np.arange(rows, dtype=np.int32) // (rows // domains)
     audio = np.stack([kinds[d][row] for row, d in enumerate(domain)]).astype(np.float32)
     augmented = audio.copy()

@@ -20,8 +20,8 @@ from wavenet_ae import tasks
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import loop, setup, sharding
 from wavenet_ae.training.loop import train_and_evaluate
-from wavenet_ae.training.step import init_state, make_train_step
-from wavenet_ae.training.trained import load_trained, save_imported
+from wavenet_ae.training.step import init_state, make_eval_step, make_train_step
+from wavenet_ae.training.trained import export, load_trained, save_imported
 
 TESTS = Path(__file__).parents[1]
 
@@ -140,16 +140,21 @@ def test_an_unfit_gradient_of_one_update_undoes_all(config):
     jax.tree.map(np.testing.assert_array_equal, state.replace(step=before.step), before)
 
 
-def test_devices_that_share_the_domains_train_as_one(config, tmp_path):
+def test_devices_share_the_work_and_train_as_one(config, tmp_path):
+    # Four devices, three domains: neither number divides the other.
+    config |= {"domains": ["sine", "saw", "pulse"]}
     script = f"""
         import json, sys
         import jax
         jax.config.update("jax_num_cpu_devices", 4)
         import numpy as np
         sys.path.insert(0, {str(TESTS / "training")!r})
-        from test_several_updates import trained
-        result = trained(json.loads(sys.argv[1]), 3, rows=8)
+        from test_several_updates import evaluation_flops, trained
+        config = json.loads(sys.argv[1])
+        result = trained(config, 3, rows=12, domains=3)
         assert len(result[0].step.sharding.device_set) == 4
+        alone, together = (evaluation_flops(config, jax.devices()[:n]) for n in (1, 4))
+        assert together < 0.3 * alone, together / alone
         np.savez(sys.argv[2], *jax.tree.leaves(jax.device_get(result)))
     """
     output = tmp_path / "four.npz"
@@ -160,9 +165,17 @@ def test_devices_that_share_the_domains_train_as_one(config, tmp_path):
     )
     with np.load(output) as arrays:
         four = [arrays[name] for name in arrays.files]
-    one = jax.tree.leaves(jax.device_get(trained(config, 3, rows=8)))
+    one = jax.tree.leaves(jax.device_get(trained(config, 3, rows=12, domains=3)))
     for a, b in zip(four, one, strict=True):
         np.testing.assert_allclose(a, b, atol=3e-4)
+
+
+def evaluation_flops(config, devices):
+    """The operations of one device in scoring a batch of 12 rows."""
+    mesh, task = sharding.data_mesh(devices), tasks.create(config)
+    state = jax.eval_shape(lambda: init_state(config, task, mesh))
+    batch = {**tones(0, rows=12, domains=3), "mask": np.ones(12, bool)}
+    return make_eval_step(task, mesh).lower(state, batch).compile().cost_analysis()["flops"]
 
 
 # -- In the loop, with tones for notes
@@ -221,6 +234,13 @@ def test_a_run_can_begin_with_the_encoder_of_another(run_config, tmp_path):
     new = load_trained(tmp_path / "new")
     jax.tree.map(np.testing.assert_array_equal, new.params["encoder"], params["encoder"])
     assert new.params.keys() == {"encoder", "decoders"}
+    export(new, tmp_path / "exported", jnp.bfloat16)
+    exported = load_trained(tmp_path / "exported")
+    for a, b in zip(jax.tree.leaves(exported.params), jax.tree.leaves(new.params), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0.01)
+    of_new, of_exported = (x.params["decoders"]["head"]["bias"] for x in (new, exported))
+    np.testing.assert_array_equal(of_exported, of_new)
+    assert "1805.07848" in (tmp_path / "exported" / "README.md").read_text()
     # Where it began: the first decoder.
     mesh, task = sharding.data_mesh(), tasks.create(config)
     state, _ = setup.restore_or_init(config, task, mesh, tmp_path / "empty")

@@ -26,7 +26,8 @@ SMALL = TranslationNetwork(
 
 @pytest.fixture(scope="module")
 def params():
-    return translation.init_params(SMALL, jax.random.key(0))
+    # Larger than new ones are, so that the past matters.
+    return jax.tree.map(lambda x: 3 * x, translation.init_params(SMALL, jax.random.key(0)))
 
 
 @pytest.fixture(scope="module")

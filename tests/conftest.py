@@ -136,6 +136,7 @@ def tiny_config(data_dir):
                 "b2": 0.999,
                 "eps": 1e-8,
                 "clip_norm": None,
+                "clip_value": None,
                 "skip_above_grad_norm": None,
             },
             "ema_decay": 0.9999,

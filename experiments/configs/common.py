@@ -33,6 +33,7 @@ def training(task: str) -> ConfigDict:
     config.optimizer.b2 = 0.999
     config.optimizer.eps = 1e-8
     config.optimizer.clip_norm = config_dict.placeholder(float)  # of the gradient; none: no limit
+    config.optimizer.clip_value = config_dict.placeholder(float)  # of each number in it
     config.max_skipped_steps = 0  # steps that a run may skip for a gradient that is not finite
     config.optimizer.skip_above_grad_norm = config_dict.placeholder(float)  # also skip above it
 

@@ -6,7 +6,6 @@ import math
 import subprocess
 import sys
 import textwrap
-from types import SimpleNamespace
 
 import jax
 import pytest
@@ -19,6 +18,7 @@ from wavenet_ae.compilation.hlo import Module
 from wavenet_ae.data import input_pipeline
 from wavenet_ae.synthesis import sampler
 from wavenet_ae.system.errors import UserError
+from wavenet_ae.tasks.note_task import NoteTask
 from wavenet_ae.training import sharding
 
 TOPOLOGY = "v5e:2x2"
@@ -153,7 +153,9 @@ def test_batches_have_the_shapes_of_the_input_pipeline(data_dir):
         batches.close()
         expected = {name: (x.shape, x.dtype) for name, x in batch.items()}
         config = {"batch_size": 2, "dataset": {"decoder_input_noise": decoder_input_noise}}
-        shapes = programs.batch_shapes(config, SimpleNamespace(crop_samples=crop_samples))
+        task = NoteTask()
+        task.crop_samples = crop_samples
+        shapes = programs.batch_shapes(config, task)
         assert {name: (x.shape, x.dtype) for name, x in shapes.items()} == expected
 
 

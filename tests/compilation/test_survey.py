@@ -47,7 +47,7 @@ def this_machine(monkeypatch):
     def lower_small(config, devices):
         return TooLarge() if config["batch_size"] == 64 else lower(config, devices)
 
-    def refuse_odd(batch_size, mesh, accumulation_steps):
+    def refuse_odd(batch_size, *_):
         if batch_size % 2:
             raise UserError(f"config.batch_size={batch_size} cannot be split")
 

@@ -10,6 +10,16 @@ from wavenet_ae import tasks
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.state import learning_rate_schedule
 
+
+def translation_parameters(domains, width, encoder_layers, skips, layers):
+    """Counts by hand: kernels and biases, latents of 64."""
+    encoder = 4 * width + encoder_layers * width * (4 * width + 2) + 64 * (width + 1)
+    layer = 2 * width * (2 * width + 1) + 2 * width * 65 + (width + skips) * (width + 1)
+    head = skips * (skips + 1) + skips * 65 + 256 * (skips + 1)
+    decoder = 3 * width + skips * (width + 1) + layers * layer + head
+    return encoder + domains * decoder + 100 * 65 + 200 * 101 + 101 * domains
+
+
 PARAMETERS = {
     # The authors' graph counts 262,656 more: a projection that reaches no output.
     "wavenet_ae.py": 61_541_392,
@@ -38,6 +48,11 @@ PARAMETERS = {
     "classifier.py:small": 925_528,
     "classifier.py:pretrained": 241_656,
     "classifier.py:demo": 241_656,
+    # The released code's six domains: an encoder, decoders, a classifier.
+    "translation.py": 1_982_528 + 6 * 6_540_288 + 27_306,
+    "translation.py:small": translation_parameters(4, 64, 30, 64, 40),
+    "translation.py:demo": translation_parameters(3, 32, 10, 64, 20),
+    "translation.py:pretrained": translation_parameters(3, 32, 10, 64, 20),
 }
 
 
@@ -117,6 +132,7 @@ def test_the_classifiers_default_is_the_paper():
         ("spectral_ae.py:demo,large", "small, pretrained, demo, z64"),
         ("spectral_ae.py:z100", "small, pretrained, demo, z64"),
         ("classifier.py:large", "small, pretrained or demo"),
+        ("translation.py:large", "small, demo or pretrained"),
     ],
 )
 def test_unknown_variants_are_refused(name, known):
@@ -141,3 +157,17 @@ def test_settings_can_be_overridden(monkeypatch):
     assert config.optimizer.clip_norm == 2.5
     assert config.optimizer.learning_rates == (1e-3,)
     assert config.eval_batches == 3
+
+
+def test_translations_default_is_the_released_code():
+    config = load_config("translation.py")
+    assert (config["batch_size"], config["crop_samples"], config["domain_weight"]) == (
+        6 * 32,
+        12_000,
+        0.01,
+    )
+    assert (config["optimizer"]["clip_norm"], config["optimizer"]["clip_value"]) == (None, 1.0)
+    rate = learning_rate_schedule(config["optimizer"])
+    for step in (0, 10_000, 190_000):  # half a percent less every thousand
+        assert float(rate(step)) == pytest.approx(1e-3 * 0.995 ** (step / 1000))
+    assert config["domain_learning_rate"] == 1e-3

@@ -6,12 +6,12 @@ import pytest
 from entry_points import load_config
 
 from wavenet_ae import tasks
-from wavenet_ae.data import nsynth
 
 CONFIGS = {
     "wavenet": "wavenet_ae.py:demo",
     "spectral": "spectral_ae.py:demo",
     "classifier": "classifier.py:demo",
+    "translation": "translation.py:demo",
 }
 
 
@@ -29,7 +29,8 @@ def test_a_task_is_what_the_protocol_says(name):
         assert hasattr(task, member), member
     wanted, found = (inspect.signature(kind.loss).parameters for kind in (tasks.Task, type(task)))
     assert [(p.name, p.kind) for p in found.values()] == [(p.name, p.kind) for p in wanted.values()]
-    arrays = nsynth.batch_arrays(2, task.crop_samples or nsynth.NOTE_SAMPLES)
+    rows = 2 * task.batch_multiple
+    arrays = task.batch_arrays(rows, config["dataset"])
     batch = {k: jax.ShapeDtypeStruct(*array) for k, array in arrays.items()}
     params, state = jax.eval_shape(task.init, jax.random.key(0))
 
@@ -39,5 +40,5 @@ def test_a_task_is_what_the_protocol_says(name):
     metrics, new_state = jax.eval_shape(loss, params, state, batch, jax.random.key(0))
     assert sorted(metrics) == sorted(task.metrics)
     assert task.metrics[0] == "loss"
-    assert all(m.shape == (2,) and m.dtype == np.float32 for m in metrics.values())
+    assert all(m.shape == (rows,) and m.dtype == np.float32 for m in metrics.values())
     assert jax.tree.structure(new_state) == jax.tree.structure(state)

@@ -14,6 +14,7 @@ SETTINGS = {
     "b2": 0.99,
     "eps": 1e-8,
     "clip_norm": None,
+    "clip_value": None,
 }
 SHAPES = {"conv": (3, 8, 16), "image": (2, 3, 4, 12), "bias": (16,), "scale": ()}
 
@@ -56,3 +57,19 @@ def test_the_first_update_of_other_parameters_is_nadams(updates, name):
 def test_there_is_no_other_optimizer():
     with pytest.raises(UserError, match=r"config\.optimizer\.name='sgd' must be adam or muon"):
         make_optimizer({**SETTINGS, "name": "sgd"})
+
+
+def test_each_of_the_stacked_kernels_is_a_matrix_of_its_own():
+    rng = np.random.default_rng(0)
+    kernel, bias = rng.normal(size=(3, 8, 6)), rng.normal(size=(3, 8))
+    optimizer = make_optimizer(SETTINGS, stacked=("decoders",))
+
+    def updated(params):
+        params = jax.tree.map(jnp.float32, params)
+        return optimizer.update(params, optimizer.init(params), params)[0]
+
+    stacked = updated({"decoders": {"kernel": kernel, "bias": bias}})["decoders"]
+    for i in range(3):
+        alone = updated({"decoder": {"kernel": kernel[i], "bias": bias[i]}})["decoder"]
+        for name in ("kernel", "bias"):
+            np.testing.assert_allclose(stacked[name][i], alone[name], rtol=1e-4, atol=1e-9)

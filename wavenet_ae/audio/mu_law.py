@@ -45,6 +45,14 @@ def to_unit_range(codes: jax.Array) -> jax.Array:
     return codes.astype(jnp.float32) / _HALF
 
 
+def to_half_range(codes: jax.Array) -> jax.Array:
+    """Returns the codes as the translation network reads them: float32 within -0.5..0.5.
+
+    These are labels / 255 - 0.5 (Mor et al. 2019, the released code).
+    """
+    return (codes.astype(jnp.float32) + 0.5) / (NUM_CLASSES - 1)
+
+
 def add(codes: jax.Array, steps: jax.Array) -> jax.Array:
     """Returns the sums of codes and steps, clipped to -128..127."""
     return jnp.clip(codes + steps, -_HALF, _HALF - 1)

@@ -54,7 +54,9 @@ class TrainingStep:
         self.task = tasks.create(config)
         check_memory(config, self.task)
         self.mesh = sharding.data_mesh()
-        sharding.check_batch_size(config["batch_size"], self.mesh, config["accumulation_steps"])
+        sharding.check_batch_size(
+            config["batch_size"], self.mesh, config["accumulation_steps"], self.task.batch_multiple
+        )
         if batches is None:
             batches = [noise(batch_shapes(config, self.task), config["seed"])]
         on_devices = [sharding.to_global(batch, self.mesh) for batch in batches]
@@ -76,6 +78,7 @@ def noise(shapes: Mapping[str, jax.ShapeDtypeStruct], seed: int) -> dict[str, np
     """Returns a batch of these shapes, drawn at random."""
     rng = np.random.default_rng(seed)
     largest = {
+        "domain": 1,  # no translation network has fewer
         "pitch": nsynth.NUM_PITCHES,
         "velocity": 128,
         "family": len(nsynth.FAMILIES),
@@ -86,7 +89,7 @@ def noise(shapes: Mapping[str, jax.ShapeDtypeStruct], seed: int) -> dict[str, np
     return {
         name: (
             rng.uniform(-1, 1, array.shape)
-            if name == "audio"
+            if name in ("audio", "augmented")
             else rng.integers(0, largest[name], array.shape)
         ).astype(array.dtype)
         for name, array in shapes.items()

@@ -10,7 +10,6 @@ import numpy as np
 from wavenet_ae import tasks
 from wavenet_ae.compilation.chips import Chip
 from wavenet_ae.compilation.hlo import Module
-from wavenet_ae.data import nsynth
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.synthesis import sampler
 from wavenet_ae.system.errors import UserError
@@ -44,11 +43,7 @@ def batch_shapes(config: Mapping[str, Any], task: tasks.Task) -> dict[str, jax.S
         config: of the training.
         task: that it names.
     """
-    arrays = nsynth.batch_arrays(
-        config["batch_size"],
-        task.crop_samples or nsynth.NOTE_SAMPLES,
-        decoder_input_noise=config["dataset"]["decoder_input_noise"] > 0,
-    )
+    arrays = task.batch_arrays(config["batch_size"], config["dataset"])
     return {name: jax.ShapeDtypeStruct(*array) for name, array in arrays.items()}
 
 

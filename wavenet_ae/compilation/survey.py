@@ -79,11 +79,13 @@ def _programs(
         for size in batch_sizes:
             row = {"program": TRAINING_STEP, "topology": topology, "batch_size": size}
             row |= {"num_devices": len(devices), "num_steps": config["num_steps"]}
-            row["samples"] = size * (tasks.create(config).crop_samples or nsynth.NOTE_SAMPLES)
+            task = tasks.create(config)
+            row["samples"] = size * (task.crop_samples or nsynth.NOTE_SAMPLES)
             changed = {**config, "batch_size": size}
             try:
                 mesh = sharding.data_mesh(devices)
-                sharding.check_batch_size(size, mesh, config["accumulation_steps"])
+                accumulation_steps = config["accumulation_steps"]
+                sharding.check_batch_size(size, mesh, accumulation_steps, task.batch_multiple)
             except UserError as error:
                 row["reason"] = str(error)
             yield row, functools.partial(programs.lower_train_step, changed, devices), 1

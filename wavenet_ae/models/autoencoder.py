@@ -5,8 +5,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from wavenet_ae.audio import mu_law
 from wavenet_ae.models.arithmetic import Arithmetic
-from wavenet_ae.models.decoder import OutputInit, WaveNetDecoder
+from wavenet_ae.models.decoder import Conditioning, OutputInit, WaveNetDecoder
 from wavenet_ae.models.encoder import TemporalEncoder
 
 
@@ -102,6 +103,20 @@ class WaveNetAutoencoder(nn.Module):
     def encode(self, signal: jax.Array, num_samples: jax.Array | None = None) -> jax.Array:
         """Returns the embedding of `[batch, time]`: see `TemporalEncoder`."""
         return self.encoder(signal, num_samples)
+
+    @staticmethod
+    def to_signal(codes: jax.Array) -> jax.Array:
+        """Returns mu-law codes as encoder and decoder read them: float32, codes / 128."""
+        return mu_law.to_unit_range(codes)
+
+    def condition(self, embedding: jax.Array, pitch: jax.Array | None) -> Conditioning:
+        """Projects an embedding, with its pitch, for the decoder's layers.
+
+        Args:
+            embedding: `[batch, num_frames, embedding_size]`.
+            pitch: see `with_pitch`.
+        """
+        return self.decoder.condition(self.with_pitch(embedding, pitch))
 
     def with_pitch(self, embedding: jax.Array, pitch: jax.Array | None) -> jax.Array:
         """Concatenates the one-hot pitch to every frame where the model is conditioned on it.

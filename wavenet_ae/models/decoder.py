@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from wavenet_ae.models.arithmetic import Arithmetic
-from wavenet_ae.models.layers import Conv, Taps, add_per_frame, convolve, scaled_matrix
+from wavenet_ae.models.layers import Conv, Initializer, Taps, add_per_frame, convolve, scaled_matrix
 
 OutputInit = Literal["authors", "zeros"]
 # Computes one of the causal convolutions: of a whole signal, or of its next sample.
@@ -49,6 +49,8 @@ class DecoderLayer(nn.Module):
         conditioning_size: channels of the embedding.
         dilation: of the causal convolution.
         has_residual: False for the last layer, whose residual output nothing reads.
+        width: taps of the causal convolution.
+        kernel_init: see `Conv`.
         arithmetic: the types of the computation.
     """
 
@@ -57,12 +59,16 @@ class DecoderLayer(nn.Module):
     conditioning_size: int
     dilation: int
     has_residual: bool
+    width: int
+    kernel_init: Initializer
     arithmetic: Arithmetic
 
     def setup(self):
-        conv = functools.partial(Conv, arithmetic=self.arithmetic)
+        conv = functools.partial(Conv, kernel_init=self.kernel_init, arithmetic=self.arithmetic)
         channels = self.channels
-        self.dilated = conv(channels, 2 * channels, width=3, dilation=self.dilation, causal=True)
+        self.dilated = conv(
+            channels, 2 * channels, width=self.width, dilation=self.dilation, causal=True
+        )
         self.conditioning = conv(self.conditioning_size, 2 * channels)
         self.skip = conv(channels, self.skip_channels)  # the decoder multiplies by its kernel
         if self.has_residual:
@@ -106,12 +112,15 @@ class WaveNetDecoder(nn.Module):
         num_classes: of the softmax.
         output_init: `authors`, or `zeros` for the last projection, with which every class starts
             equally probable and the first loss is ln(num_classes).
+        width: taps of the causal convolutions.
+        last_residual: keeps the residual projection after the last layer, which reaches no output
+            and gets no gradient, so that weights and their number are those of a graph with it.
+        kernel_init: see `Conv`.
         rematerialize: recompute each layer's activations in the backward pass instead of storing
             them: slower, in less memory.
         arithmetic: the types of the computation. The skip sum and the logits are float32.
 
-    The authors' graph also holds a residual projection after the last layer that reaches no
-    output and gets no gradient; it is left out here.
+    The authors' graph has the last residual projection, too; it is left out by default.
     """
 
     channels: int = 512
@@ -121,12 +130,15 @@ class WaveNetDecoder(nn.Module):
     conditioning_size: int = 16
     num_classes: int = 256
     output_init: OutputInit = "authors"
+    width: int = 3
+    last_residual: bool = False
+    kernel_init: Initializer = scaled_matrix
     rematerialize: bool = False
     arithmetic: Arithmetic = Arithmetic()
 
     def setup(self):
-        conv = functools.partial(Conv, arithmetic=self.arithmetic)
-        self.start = conv(1, self.channels, width=3, causal=True)
+        conv = functools.partial(Conv, kernel_init=self.kernel_init, arithmetic=self.arithmetic)
+        self.start = conv(1, self.channels, width=self.width, causal=True)
         self.skip_start = conv(self.channels, self.skip_channels)
         self.layers = [
             DecoderLayer(
@@ -134,7 +146,9 @@ class WaveNetDecoder(nn.Module):
                 skip_channels=self.skip_channels,
                 conditioning_size=self.conditioning_size,
                 dilation=2 ** (i % self.dilation_cycle),
-                has_residual=i < self.num_layers - 1,
+                has_residual=self.last_residual or i < self.num_layers - 1,
+                width=self.width,
+                kernel_init=self.kernel_init,
                 arithmetic=self.arithmetic,
             )
             for i in range(self.num_layers)
@@ -145,7 +159,7 @@ class WaveNetDecoder(nn.Module):
             self.skip_channels,
             self.num_classes,
             kernel_init={
-                "authors": scaled_matrix,
+                "authors": self.kernel_init,
                 "zeros": nn.initializers.zeros_init(),
             }[self.output_init],
             # In bfloat16 the probabilities would be steps of a percent.
@@ -155,7 +169,8 @@ class WaveNetDecoder(nn.Module):
     @property
     def context_samples(self) -> int:
         """How many past samples one prediction depends on: the receptive field."""
-        return 3 + 2 * sum(2 ** (i % self.dilation_cycle) for i in range(self.num_layers))
+        reach = 1 + sum(2 ** (i % self.dilation_cycle) for i in range(self.num_layers))
+        return 1 + (self.width - 1) * reach
 
     def condition(self, embedding: jax.Array) -> Conditioning:
         """Projects an embedding `[batch, num_frames, conditioning_size]` for all layers."""
@@ -169,7 +184,7 @@ class WaveNetDecoder(nn.Module):
         """Predicts every sample from the samples before it.
 
         Args:
-            signal: `[batch, time]`, mu-law codes / 128.
+            signal: `[batch, time]`, scaled mu-law codes.
             embedding: `[batch, num_frames, conditioning_size]`; time is a multiple of num_frames.
 
         Returns:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from wavenet_ae.models.arithmetic import Arithmetic
-from wavenet_ae.models.layers import Conv, average_pool
+from wavenet_ae.models.layers import Conv, Initializer, average_pool, scaled_matrix
 
 
 class TemporalEncoder(nn.Module):
@@ -19,6 +19,8 @@ class TemporalEncoder(nn.Module):
         dilation_cycle: layer i has dilation 2 ** (i mod dilation_cycle).
         embedding_size: channels of the embedding.
         hop_length: samples per vector of the embedding.
+        activates_input: whether a ReLU comes before each dilated convolution, too, as in the paper.
+        kernel_init: see `Conv`.
         arithmetic: the types of the computation.
     """
 
@@ -27,10 +29,12 @@ class TemporalEncoder(nn.Module):
     dilation_cycle: int = 10
     embedding_size: int = 16
     hop_length: int = 512
+    activates_input: bool = True
+    kernel_init: Initializer = scaled_matrix
     arithmetic: Arithmetic = Arithmetic()
 
     def setup(self):
-        conv = functools.partial(Conv, arithmetic=self.arithmetic)
+        conv = functools.partial(Conv, kernel_init=self.kernel_init, arithmetic=self.arithmetic)
         channels = self.channels
         self.start = conv(1, channels, width=3)
         self.dilated = [
@@ -49,7 +53,7 @@ class TemporalEncoder(nn.Module):
         """Encodes a batch of signals.
 
         Args:
-            signal: `[batch, time]`, mu-law codes / 128; time is a multiple of `hop_length`.
+            signal: `[batch, time]`, scaled mu-law codes; time is a multiple of `hop_length`.
             num_samples: int32 scalar, the length of a signal that was padded with zeros: its own
                 frames are then the same as without padding.
 
@@ -65,6 +69,7 @@ class TemporalEncoder(nn.Module):
 
         x = activations(self.start(signal[None]))
         for dilated, pointwise in zip(self.dilated, self.pointwise, strict=True):
-            hidden = nn.relu(dilated(nn.relu(x))).astype(self.arithmetic.activations)
+            hidden = dilated(nn.relu(x) if self.activates_input else x)
+            hidden = nn.relu(hidden).astype(self.arithmetic.activations)
             x = activations(x + pointwise(hidden))
         return jnp.moveaxis(average_pool(self.bottleneck(x), self.hop_length), 0, -1)

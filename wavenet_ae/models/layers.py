@@ -6,6 +6,7 @@ the windows are shifted slices of it; a sampler reads them from a ring buffer.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -109,6 +110,11 @@ def matrix_of_kernel(kernel: jax.Array) -> jax.Array:
 def scaled_matrix(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
     """Draws `[out, in]` as the authors do: uniform with variance 1 / fan-in."""
     return scaled_uniform("fan_in")(key, shape[::-1]).T
+
+
+def torch_matrix(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """Draws `[out, in]` as PyTorch does by default: uniform with variance 1 / (3 fan-in)."""
+    return scaled_matrix(key, shape) / math.sqrt(3)
 
 
 class Conv(nn.Module):

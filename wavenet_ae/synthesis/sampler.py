@@ -8,9 +8,9 @@ import contextlib
 import functools
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from wavenet_ae.audio import mu_law
-from wavenet_ae.models.autoencoder import WaveNetAutoencoder
-from wavenet_ae.models.decoder import Conditioning, DecoderState
+from wavenet_ae.models.arithmetic import Arithmetic
+from wavenet_ae.models.decoder import Conditioning, DecoderState, WaveNetDecoder
 from wavenet_ae.system.worker_pool import num_cores
 from wavenet_ae.training import sharding
 
@@ -33,11 +33,42 @@ FEW_SOUNDS = 6
 _compilation = threading.Lock()
 
 
+class SampledModel(Protocol):
+    """What a Linen module needs so that its decoder's sound can be generated.
+
+    Its parameters have that decoder's as `decoder`.
+
+    Attributes:
+        decoder: the submodule.
+        hop_length: samples per frame of an embedding.
+        arithmetic: the types of the computation.
+    """
+
+    decoder: WaveNetDecoder
+    hop_length: int
+
+    @property
+    def arithmetic(self) -> Arithmetic: ...
+
+    @property
+    def apply(self) -> Callable[..., Any]:
+        """Of Linen."""
+        ...
+
+    def to_signal(self, codes: jax.Array) -> jax.Array:
+        """Returns mu-law codes as the decoder reads them, float32."""
+        ...
+
+    def condition(self, embedding: jax.Array, pitch: jax.Array | None) -> Conditioning:
+        """Projects `[batch, num_frames, embedding_size]` for the decoder's layers."""
+        ...
+
+
 class Weights(NamedTuple):
     """A decoder's weights as its steps read them.
 
     Attributes:
-        params: of the autoencoder, without the encoder's; matrices are of the operands' type.
+        params: of the model, without the encoder's; matrices are of the operands' type.
         skip_matrix: see `WaveNetDecoder.skip_matrix`.
     """
 
@@ -50,7 +81,7 @@ class SamplerState(NamedTuple):
 
     Attributes:
         decoder: the decoder's ring buffers, and how many samples there have been.
-        previous: the sample before, `[batch]`, mu-law code / 128.
+        previous: the sample before, `[batch]`, as the model reads it.
     """
 
     decoder: DecoderState
@@ -62,7 +93,7 @@ def note_keys(seed: int, indices: np.ndarray) -> jax.Array:
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
 
 
-def prepare(model: WaveNetAutoencoder, params: Any) -> Weights:
+def prepare(model: SampledModel, params: Any) -> Weights:
     """Returns the weights as `next_logits` reads them; once for many samples.
 
     Call it inside the program that loops over samples: the weights may then stay in on-chip memory,
@@ -79,12 +110,12 @@ def prepare(model: WaveNetAutoencoder, params: Any) -> Weights:
 
 
 def initial_state(
-    model: WaveNetAutoencoder, params: Any, batch_size: int, mesh: Mesh | None = None
+    model: SampledModel, params: Any, batch_size: int, mesh: Mesh | None = None
 ) -> SamplerState:
     """Returns the state before the first sample, as after silence.
 
     Args:
-        model: the autoencoder.
+        model: whose decoder it is.
         params: its parameters.
         batch_size: sounds.
         mesh: that will generate them: the state gets the sharding that generation returns.
@@ -105,12 +136,12 @@ def state_sharding(state: SamplerState, mesh: Mesh) -> SamplerState:
 
 
 def next_logits(
-    model: WaveNetAutoencoder, weights: Weights, state: SamplerState, conditioning: Conditioning
+    model: SampledModel, weights: Weights, state: SamplerState, conditioning: Conditioning
 ) -> tuple[DecoderState, jax.Array]:
     """Returns the decoder's new state and the next sample's logits, float32 `[batch, classes]`.
 
     Args:
-        model: the autoencoder.
+        model: whose decoder it is.
         weights: from `prepare`.
         state: of the sample before.
         conditioning: of the next sample's frame, see `WaveNetDecoder.step`.
@@ -175,7 +206,7 @@ def _first_index_above(weights: jax.Array, target: jax.Array) -> tuple[jax.Array
 
 @functools.partial(jax.jit, static_argnums=0, static_argnames="per_frame", donate_argnums=2)
 def generate_samples(
-    model: WaveNetAutoencoder,
+    model: SampledModel,
     params: Any,
     state: SamplerState,
     embedding: jax.Array,
@@ -187,7 +218,7 @@ def generate_samples(
     """Generates the samples of some frames, or the next samples of a frame.
 
     Args:
-        model: the autoencoder.
+        model: whose decoder it is.
         params: its parameters.
         state: from `initial_state` or the call before; donated.
         embedding: `[batch, num_frames, embedding_size]`, the frames that come next.
@@ -207,13 +238,13 @@ def generate_samples(
         {"params": weights.params},
         embedding,
         pitch,
-        method=lambda m, e, p: m.decoder.condition(m.with_pitch(e, p)),
+        method="condition",
     )
 
     def one_sample(state, uniform, frame):
         decoder, logits = next_logits(model, weights, state, frame)
         codes = mu_law.from_labels(sample_categorical(logits, uniform, temperature))
-        return SamplerState(decoder, mu_law.to_unit_range(codes)), codes
+        return SamplerState(decoder, model.to_signal(codes)), codes
 
     def one_frame(state, frame):
         # A sound's randomness depends only on its own key and its place in time.
@@ -229,7 +260,7 @@ def generate_samples(
 
 
 def generate(
-    model: WaveNetAutoencoder,
+    model: SampledModel,
     params: Any,
     embedding: np.ndarray,
     keys: jax.Array,
@@ -242,7 +273,7 @@ def generate(
     """Streams sounds from embeddings; the batch is split over the devices, or the cores of a CPU.
 
     Args:
-        model: the autoencoder.
+        model: whose decoder it is.
         params: its parameters.
         embedding: float32 `[batch, num_frames, embedding_size]`.
         keys: `[batch]`, from `note_keys`. A sound's randomness depends only on its key and place
@@ -309,7 +340,7 @@ def split_rows(params: Any, batch_size: int, mesh: Mesh) -> tuple[int, list[np.n
 
 
 def _generate_batch(
-    model: WaveNetAutoencoder,
+    model: SampledModel,
     params: Any,
     embedding: np.ndarray,
     keys: jax.Array,

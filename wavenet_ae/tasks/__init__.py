@@ -1,5 +1,6 @@
 """Tasks: a model with its input transform, its loss and its metrics."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 
@@ -10,6 +11,8 @@ import numpy as np
 from wavenet_ae.system.settings import Rules, check, choice, optional
 from wavenet_ae.tasks.classifier import ClassifierTask
 from wavenet_ae.tasks.spectral import SpectralTask
+from wavenet_ae.tasks.translation import TranslationTask
+from wavenet_ae.tasks.updates import Update
 from wavenet_ae.tasks.wavenet import WaveNetTask
 
 Variables = Any  # a pytree of arrays
@@ -18,8 +21,9 @@ Variables = Any  # a pytree of arrays
 class Task(Protocol):
     """All that the training loop, the tools and evaluation need of a task.
 
-    A dataclass whose fields are `model` and the task's own settings of the configuration. Its
-    batches are as `nsynth.batch_arrays` describes them.
+    A dataclass whose fields are `model` and the task's own settings of the configuration; of those,
+    the ones that are named as a field of the model go to the model. Tasks on notes inherit from
+    `NoteTask` what they have in common.
 
     Attributes:
         model_class: of `model`; its fields are the settings `config.model`.
@@ -28,6 +32,9 @@ class Task(Protocol):
         model: a Linen module with the fields `dtype`, `matmul_precision` and `platform`, and
             `arithmetic`, which follows from them.
         crop_samples: length of the training crops, or None for whole notes.
+        batch_multiple: the number of rows of which every batch, and every part of one that is
+            computed at once, is a multiple.
+        may_differ: fields of the model in which the run of `config.init_from` may differ.
     """
 
     model_class: ClassVar[type[nn.Module]]
@@ -35,14 +42,41 @@ class Task(Protocol):
     metrics: ClassVar[tuple[str, ...]]
     model: nn.Module
     crop_samples: int | None
+    batch_multiple: int
+    may_differ: tuple[str, ...]
 
     @property
     def num_pitches(self) -> int:
         """0, or how many pitches the model is conditioned on."""
         ...
 
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        """The updates of a training step, in order."""
+        ...
+
+    def batch_arrays(
+        self, batch_size: int, dataset: Mapping[str, Any]
+    ) -> dict[str, tuple[tuple[int, ...], type]]:
+        """Describes a batch of training: the shape and the type of each of its arrays.
+
+        Args:
+            batch_size: rows.
+            dataset: the settings `config.dataset`.
+        """
+        ...
+
     def init(self, key: jax.Array) -> tuple[Variables, Variables]:
         """Returns new parameters and model state (moving statistics, or an empty dict)."""
+        ...
+
+    def start_params(self, params: Variables, theirs: Variables) -> Variables:
+        """Returns the parameters to begin with, where `config.init_from` names another run.
+
+        Args:
+            params: new ones.
+            theirs: of the other run.
+        """
         ...
 
     def loss(
@@ -74,7 +108,12 @@ class Task(Protocol):
 
 
 # A new task is a file, a line here and a configuration in `experiments/configs/`.
-TASKS = {"wavenet": WaveNetTask, "spectral": SpectralTask, "classifier": ClassifierTask}
+TASKS = {
+    "wavenet": WaveNetTask,
+    "spectral": SpectralTask,
+    "classifier": ClassifierTask,
+    "translation": TranslationTask,
+}
 
 
 def rules_of(config: Mapping[str, Any]) -> Rules:
@@ -104,6 +143,11 @@ def create(config: Mapping[str, Any], platform: str | None = None) -> Task:
     settings = {name: config[name] for name in rules if name in config}
     check(settings, rules)
     task = TASKS[settings.pop("task")]
-    fields = settings.pop("model")
+    fields = dict(settings.pop("model"))
+    for field in dataclasses.fields(task.model_class):
+        if field.name in settings:
+            # As a tuple, also from JSON: compiled programs are stored by their models' hashes.
+            value = settings.pop(field.name)
+            fields[field.name] = tuple(value) if isinstance(value, list) else value
     model = task.model_class(**fields, platform=platform or jax.default_backend())
     return task(model, **settings)

@@ -14,6 +14,7 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.models.classifier import Classifier, Logits
 from wavenet_ae.system.settings import Rules
 from wavenet_ae.tasks.model_rules import SPECTRAL_LAYERS, exactly
+from wavenet_ae.tasks.note_task import NoteTask
 from wavenet_ae.tasks.spectral import apply, split_variables
 
 _NUM_LABELS = {
@@ -29,7 +30,7 @@ _CATEGORICAL = ("pitch", "family", "source")
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassifierTask:
+class ClassifierTask(NoteTask):
     """The unweighted sum of four cross-entropies, as in the authors' code.
 
     Attributes:

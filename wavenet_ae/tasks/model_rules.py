@@ -5,6 +5,7 @@ from wavenet_ae.system.settings import BELOW_ONE, Rule, choice, or_none, whole
 
 # Beyond these XLA aborts the process, or compilation does not end.
 SIZE, LAYERS = whole(1, 2**16), whole(1, 1024)
+DILATION_CYCLE = whole(1, 20)  # the last layer's dilation is then 33 s
 NUM_PITCHES = Rule(
     "a whole number: 0, or 128 for MIDI",
     lambda x: type(x) is int and (x == 0 or nsynth.NUM_PITCHES <= x <= 2**16),

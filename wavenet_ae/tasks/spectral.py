@@ -13,6 +13,7 @@ from wavenet_ae.audio import representations
 from wavenet_ae.models.spectral_autoencoder import SpectralAutoencoder
 from wavenet_ae.system.settings import Rules, choice
 from wavenet_ae.tasks.model_rules import NUM_PITCHES, SIZE, SPECTRAL_LAYERS
+from wavenet_ae.tasks.note_task import NoteTask
 from wavenet_ae.tasks.spectral_loss import frequency_weights, weighted_squared_error
 
 _MODEL_RULES = {
@@ -25,7 +26,7 @@ _MODEL_RULES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class SpectralTask:
+class SpectralTask(NoteTask):
     """Engel et al. 2017, section 2.2: the squared error, weighted over frequency.
 
     Batch normalisation is over what is computed at once: the batch on all devices, or, with

@@ -14,16 +14,23 @@ from wavenet_ae.data import nsynth
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import TRUTH, Rules, choice, whole
-from wavenet_ae.tasks.model_rules import ARITHMETIC, LAYERS, NUM_PITCHES, SIZE, exactly
+from wavenet_ae.tasks.model_rules import (
+    ARITHMETIC,
+    DILATION_CYCLE,
+    LAYERS,
+    NUM_PITCHES,
+    SIZE,
+    exactly,
+)
+from wavenet_ae.tasks.note_task import NoteTask
 
-_LARGEST_CYCLE = 20  # the last layer's dilation is then 33 s
 _MODEL_RULES = {
     "encoder_channels": SIZE,
     "encoder_layers": LAYERS,
     "decoder_channels": SIZE,
     "skip_channels": SIZE,
     "decoder_layers": LAYERS,
-    "dilation_cycle": whole(1, _LARGEST_CYCLE),
+    "dilation_cycle": DILATION_CYCLE,
     "embedding_size": SIZE,
     "hop_length": SIZE,
     "num_pitches": NUM_PITCHES,
@@ -35,7 +42,7 @@ _MODEL_RULES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class WaveNetTask:
+class WaveNetTask(NoteTask):
     """Engel et al. 2017, section 2.1: the mean cross-entropy over all samples, in nats.
 
     Attributes:
@@ -96,26 +103,39 @@ class WaveNetTask:
             decoder_inputs = mu_law.to_unit_range(mu_law.add(codes, batch["decoder_input_noise"]))
         signal = mu_law.to_unit_range(codes)
         logits = self.model.apply({"params": params}, signal, batch["pitch"], decoder_inputs)
-        # In the model classes come first, so this transposes no array.
-        logits = jnp.moveaxis(logits, -1, 0)
-        nats = optax.softmax_cross_entropy_with_integer_labels(
-            logits, mu_law.to_labels(codes), axis=0
-        )
-        loss = nats.mean(axis=1)
+        loss = nats_per_sample(logits, codes)
         return {"loss": loss, "bits_per_sample": loss / jnp.log(2.0)}, model_state
 
     def trivial_baselines(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
-        """Returns bits a sample of two predictors without a model.
+        """Returns what `entropies_of_codes` does."""
+        return entropies_of_codes(batches)
 
-        `uniform_bits_per_sample` is for equally probable codes; `histogram_bits_per_sample` is
-        the unigram entropy of the codes in these batches.
-        """
-        counts = np.zeros(mu_law.NUM_CLASSES)
-        for batch in batches:
-            labels = mu_law.to_labels(mu_law.encode(batch["audio"]))
-            counts += np.bincount(np.asarray(labels).ravel(), minlength=mu_law.NUM_CLASSES)
-        shares = counts[counts > 0] / counts.sum()
-        return {
-            "uniform_bits_per_sample": float(np.log2(mu_law.NUM_CLASSES)),
-            "histogram_bits_per_sample": float(-np.sum(shares * np.log2(shares))),
-        }
+
+def nats_per_sample(logits: jax.Array, codes: jax.Array) -> jax.Array:
+    """Returns each sound's mean cross-entropy, float32 `[batch]`.
+
+    Args:
+        logits: float32 `[batch, time, classes]`.
+        codes: int32 `[batch, time]`, mu-law.
+    """
+    # In the model classes come first, so this transposes no array.
+    logits = jnp.moveaxis(logits, -1, 0)
+    nats = optax.softmax_cross_entropy_with_integer_labels(logits, mu_law.to_labels(codes), axis=0)
+    return nats.mean(axis=1)
+
+
+def entropies_of_codes(batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    """Returns bits a sample of two predictors without a model.
+
+    `uniform_bits_per_sample` is for equally probable codes; `histogram_bits_per_sample` is the
+    unigram entropy of the codes in these batches.
+    """
+    counts = np.zeros(mu_law.NUM_CLASSES)
+    for batch in batches:
+        labels = mu_law.to_labels(mu_law.encode(batch["audio"]))
+        counts += np.bincount(np.asarray(labels).ravel(), minlength=mu_law.NUM_CLASSES)
+    shares = counts[counts > 0] / counts.sum()
+    return {
+        "uniform_bits_per_sample": float(np.log2(mu_law.NUM_CLASSES)),
+        "histogram_bits_per_sample": float(-np.sum(shares * np.log2(shares))),
+    }

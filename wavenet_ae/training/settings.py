@@ -28,7 +28,7 @@ from wavenet_ae.system.settings import (
     several,
     whole,
 )
-from wavenet_ae.training.state import learning_rate_schedule
+from wavenet_ae.training.state import make_optimizer
 
 _LARGEST_GAIN_DB = 96  # of 16 bits
 _LARGEST_NOISE = 32  # an eighth of the codes
@@ -69,6 +69,7 @@ _RULES: Rules = {
         "b2": BELOW_ONE,
         "eps": POSITIVE,
         "clip_norm": or_none(POSITIVE),
+        "clip_value": or_none(POSITIVE),
         "skip_above_grad_norm": or_none(POSITIVE),
     },
 }
@@ -85,12 +86,17 @@ def check_training(config: Mapping[str, Any]) -> None:
             "the --config does not configure a training: take one of experiments/configs."
         )
     check(config, {**tasks.rules_of(config), **_RULES})
-    learning_rate_schedule(config["optimizer"])
+    make_optimizer(config["optimizer"])
     noise = config["dataset"]["decoder_input_noise"]
     if noise and config["task"] != "wavenet":
         raise UserError(
             f"config.dataset.decoder_input_noise={noise} must be 0 for models other than the "
             "WaveNet."
+        )
+    if config.get("train") == "decoder" and config["init_from"] is None:
+        raise UserError(
+            "config.train=decoder trains decoders for the encoder of another run: name that with "
+            "--config.init_from."
         )
     skip_above_grad_norm = config["optimizer"]["skip_above_grad_norm"]
     if skip_above_grad_norm is not None and not config["max_skipped_steps"]:

@@ -49,8 +49,10 @@ def check(
     with processes.barrier():
         check_training(config)
         config = with_absolute_paths(config)
-        sharding.check_batch_size(config["batch_size"], mesh, config["accumulation_steps"])
         task = tasks.create(config)
+        sharding.check_batch_size(
+            config["batch_size"], mesh, config["accumulation_steps"], task.batch_multiple
+        )
         check_memory(config, task)
         where = config["dataset"]["name"], config["dataset"]["data_dir"]
         notes = {split: input_pipeline.open_split(*where, split) for split in ("train", "valid")}
@@ -112,6 +114,7 @@ def restore_or_init(
                 config,
                 f"config.init_from={config['init_from']} has",
                 "choose the same.",
+                task.may_differ,
             )
         processes.require_same(  # each has fetched it for itself, perhaps another version
             {"weights of config.init_from": theirs.fingerprint},
@@ -120,14 +123,14 @@ def restore_or_init(
         processes.print_once(
             f"starting from the weights of {config['init_from']}, step {theirs.step}"
         )
-        state = _init_from(theirs, state)
+        state = _init_from(theirs, task, state)
     return state, Progress()
 
 
-def _init_from(theirs: trained.TrainedModel, state: TrainState) -> TrainState:
+def _init_from(theirs: trained.TrainedModel, task: tasks.Task, state: TrainState) -> TrainState:
     """Puts the weights of another run or an export into a new state."""
-    weights = {"params": theirs.params, "model_state": theirs.model_state}
-    weights["ema_params"] = theirs.params
+    params = task.start_params(state.params, theirs.params)
+    weights = {"params": params, "model_state": theirs.model_state, "ema_params": params}
 
     def place(new: jax.Array, old: jax.Array) -> jax.Array:
         # From the host, where several processes each have their own. A copy for every place: the

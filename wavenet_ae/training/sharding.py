@@ -40,13 +40,23 @@ def padded_rows(num_rows: int, mesh: Mesh) -> np.ndarray:
     return np.arange(per_device * mesh.size) % num_rows
 
 
-def check_batch_size(batch_size: int, mesh: Mesh, accumulation_steps: int = 1) -> None:
-    """Raises a UserError where the devices cannot share the batch evenly."""
-    parts = mesh.size * accumulation_steps
+def check_batch_size(
+    batch_size: int, mesh: Mesh, accumulation_steps: int = 1, multiple: int = 1
+) -> None:
+    """Raises a UserError where the devices cannot share the batch evenly.
+
+    Args:
+        batch_size: of all devices.
+        mesh: the devices.
+        accumulation_steps: parts in which it is computed.
+        multiple: `Task.batch_multiple`.
+    """
+    parts = mesh.size * accumulation_steps * multiple
     if batch_size < 1 or batch_size % parts:
+        domains = f" x {multiple} domains" if multiple > 1 else ""
         raise UserError(
             f"config.batch_size={batch_size} cannot be split evenly over {mesh.size} device(s) x "
-            f"{accumulation_steps} accumulation step(s): use a multiple of {parts}."
+            f"{accumulation_steps} accumulation step(s){domains}: use a multiple of {parts}."
         )
 
 

@@ -1,7 +1,8 @@
 """The training state: parameters, their EMA and the optimiser's moments."""
 
+import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.struct
@@ -11,6 +12,7 @@ import optax
 import optax.contrib
 
 from wavenet_ae.system.errors import UserError
+from wavenet_ae.tasks.updates import Update
 
 _ADAMS_RMS = 0.2  # the root mean square of an update of Adam's at learning rate 1, about
 
@@ -24,7 +26,7 @@ class TrainState:
         params: the model's parameters, float32.
         ema_params: exponential moving averages of the parameters, for evaluation and synthesis.
         model_state: moving statistics of the model, or an empty dict.
-        opt_state: the optimiser's.
+        opt_state: the optimisers': see `init_opt_state`.
     """
 
     step: jax.Array
@@ -51,7 +53,9 @@ def learning_rate_schedule(config: Mapping[str, Any]) -> optax.Schedule:
     return optax.join_schedules([optax.constant_schedule(rate) for rate in rates], list(boundaries))
 
 
-def make_optimizer(config: Mapping[str, Any]) -> optax.GradientTransformation:
+def make_optimizer(
+    config: Mapping[str, Any], stacked: Sequence[str] = ()
+) -> optax.GradientTransformation:
     """Returns Adam (Engel et al. 2017, section 3) or Muon, with schedule and optional clipping.
 
     Muon (Jordan et al. 2024) makes the momentum of every kernel, as a matrix of taps and inputs by
@@ -60,11 +64,13 @@ def make_optimizer(config: Mapping[str, Any]) -> optax.GradientTransformation:
 
     Args:
         config: `name` (`adam` or `muon`), `learning_rates`,
-            `boundaries`, `b1` (Muon's momentum, too), `b2`, `eps`, and `clip_norm`: the largest
-            global norm of the gradient, or None.
+            `boundaries`, `b1` (Muon's momentum, too), `b2`, `eps`, and of clipping `clip_norm`, the
+            largest global norm of the gradient, and `clip_value`, the largest size of one of its
+            numbers; or None.
+        stacked: see `Update`.
 
     Raises:
-        UserError: there is no such optimizer; see `learning_rate_schedule`.
+        UserError: there is no such optimizer, or both clip; see `learning_rate_schedule`.
     """
     schedule = learning_rate_schedule(config)
     match config["name"]:
@@ -80,27 +86,56 @@ def make_optimizer(config: Mapping[str, Any]) -> optax.GradientTransformation:
                 adam_b1=config["b1"],
                 adam_b2=config["b2"],
                 eps=config["eps"],
-                muon_weight_dimension_numbers=_matrices,
+                muon_weight_dimension_numbers=functools.partial(_matrices, stacked),
                 consistent_rms=_ADAMS_RMS,
             )
         case name:
             raise UserError(f"config.optimizer.name={name!r} must be adam or muon.")
-    largest = config["clip_norm"]
-    # The state has the same structure either way, so that a run may begin to clip.
-    clip = optax.identity() if largest is None else optax.clip_by_global_norm(largest)
+    # The state has the same structure each way, so that a run may begin to clip.
+    match config["clip_norm"], config["clip_value"]:
+        case None, None:
+            clip = optax.identity()
+        case norm, None:
+            clip = optax.clip_by_global_norm(norm)
+        case None, value:
+            clip = optax.clip(value)
+        case norm, value:
+            raise UserError(
+                f"config.optimizer has clip_norm={norm} and clip_value={value}: only one of them "
+                "may be set."
+            )
     return optax.chain(clip, update)
 
 
-def _matrices(params: Any) -> Any:
+def make_optimizers(
+    config: Mapping[str, Any], updates: Sequence[Update]
+) -> list[optax.GradientTransformation]:
+    """Returns the optimiser of each update, by the settings `config`: see `make_optimizer`."""
+    return [make_optimizer(update.settings(config), update.stacked) for update in updates]
+
+
+def init_opt_state(config: Mapping[str, Any], updates: Sequence[Update], params: Any) -> Any:
+    """Returns the state of a task's optimisers before the first step.
+
+    It is that of the optimiser if there is one update, else a tuple of one for each.
+    """
+    optimizers = make_optimizers(config, updates)
+    trained = [update.split(params)[0] for update in updates]
+    states = tuple(o.init(some) for o, some in zip(optimizers, trained, strict=True))
+    return states if len(states) > 1 else states[0]
+
+
+def _matrices(stacked: Sequence[str], params: Any) -> Any:
     """Returns which axes of each kernel are a matrix's rows and columns; None for vectors."""
 
-    def axes(x: jax.Array) -> optax.contrib.MuonDimensionNumbers | None:
-        if x.ndim < 2:
+    def axes(path: Any, x: jax.Array) -> optax.contrib.MuonDimensionNumbers | None:
+        first = 1 if path[0].key in stacked else 0  # each of the stacked matrices is its own
+        if x.ndim < first + 2:
             return None
-        *taps_and_inputs, outputs = range(x.ndim)
+        *taps_and_inputs, outputs = range(first, x.ndim)
         return optax.contrib.MuonDimensionNumbers(tuple(taps_and_inputs), outputs)
 
-    return jax.tree.map(axes, params)
+    return jax.tree_util.tree_map_with_path(axes, params)
 
 
 def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformation:

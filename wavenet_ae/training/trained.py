@@ -43,6 +43,10 @@ _CODEC_USE = """\
     wavenet-ae encode SOUNDS --checkpoint=THIS_FOLDER --output=EMBEDDINGS
     wavenet-ae generate SOUNDS --checkpoint=THIS_FOLDER --output=RECONSTRUCTED
 """
+_TRANSLATION_USE = """\
+    python experiments/train.py --config=experiments/configs/translation.py \\
+        --config.train=decoder --config.init_from=THIS_FOLDER --workdir=NEW_DOMAINS
+"""
 _CLASSIFIER_USE = """\
     python experiments/evaluate.py --config=experiments/configs/table1.py --workdir=RESULTS \\
         --config.classifier=THIS_FOLDER --config.wavenet=RUN --config.spectral=RUN
@@ -260,7 +264,8 @@ def export(trained: TrainedModel, output: Path, dtype: DTypeLike = np.float32) -
     """
     tree = {"params": trained.params, "model_state": trained.model_state}
     tensors = {
-        name: np.asarray(leaf, dtype if np.ndim(leaf) > 1 else None)
+        # Biases of stacked decoders have two axes.
+        name: np.asarray(leaf, None if np.ndim(leaf) < 2 or name.endswith(".bias") else dtype)
         for name, leaf in named_leaves(tree)
     }
     leaves = [np.asarray(tensor, np.float32) for tensor in tensors.values()]
@@ -359,8 +364,11 @@ def _fingerprint(config: Mapping[str, Any], params: Any, model_state: Any) -> st
 
 def _model_card(trained: TrainedModel, tensors: Mapping[str, np.ndarray], dtype: str) -> str:
     use, tag = _CODEC_USE, "audio-to-audio"
+    paper = "[Engel et al. 2017](https://arxiv.org/abs/1704.01279)"
     if trained.config["task"] == "classifier":
         use, tag = _CLASSIFIER_USE, "audio-classification"
+    elif trained.config["task"] == "translation":
+        use, paper = _TRANSLATION_USE, "[Mor et al. 2019](https://arxiv.org/abs/1805.07848)"
     config, crop = trained.config, trained.task.crop_samples
     batch_size = trained.setting("batch_size")
     settings = "\n".join(f"| {k} | {v} |" for k, v in sorted(architecture(config).items()))
@@ -373,7 +381,7 @@ tags: [audio, music, wavenet, nsynth, jax, flax]
 
 # {config["task"]}, {trained.step:,} steps
 
-A model of [Engel et al. 2017](https://arxiv.org/abs/1704.01279), for 16 kHz mono sound, with
+A model of {paper}, for 16 kHz mono sound, with
 {sum(tensor.size for tensor in tensors.values()):,} parameters (averaged weights, {dtype}).
 
 | setting | value |

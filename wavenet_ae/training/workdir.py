@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,11 @@ def _check_shared(workdir: Path, token: str) -> None:
 
 
 def check_same_model(
-    theirs: Mapping[str, Any], ours: Mapping[str, Any], who: str, remedy: str
+    theirs: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    who: str,
+    remedy: str,
+    may_differ: Collection[str] = (),
 ) -> None:
     """Raises a UserError where two configurations are not of one model.
 
@@ -136,10 +140,11 @@ def check_same_model(
         ours: this run's.
         who: the beginning of the sentence, up to the setting.
         remedy: its end.
+        may_differ: fields of the model that are not compared.
     """
     theirs, ours = ({"task": c["task"], **trained.architecture(c)} for c in (theirs, ours))
     for name in theirs | ours:
-        if theirs.get(name) != ours.get(name):
+        if name not in may_differ and theirs.get(name) != ours.get(name):
             raise UserError(
                 f"{who} {name}={theirs.get(name)}, and this run has {name}={ours.get(name)}: "
                 f"{remedy}"
@@ -170,12 +175,13 @@ def check_config_compatible(config: Mapping[str, Any], workdir: Path) -> None:
     trained.create_task(workdir, saved)  # which raises a UserError
     check_same_model(saved, config, f"{workdir} holds a run with", "use another --workdir.")
     before, now = (flatten(c) for c in (saved, config))
-    names = [settings["optimizer.name"] for settings in (before, now)]
-    if names[0] != names[1]:
-        raise UserError(
-            f"{workdir} holds a run with config.optimizer.name={names[0]}, not {names[1]}: use"
-            " another --workdir, and --config.init_from to start from its weights."
-        )
+    for name in ("optimizer.name", "train"):
+        if before.get(name) != now.get(name):
+            raise UserError(
+                f"{workdir} holds a run with config.{name}={before.get(name)}, not "
+                f"{now.get(name)}: use another --workdir, and --config.init_from to start from its "
+                "weights."
+            )
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             processes.print_once(

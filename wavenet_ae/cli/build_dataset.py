@@ -1,4 +1,4 @@
-"""Builds a TFDS dataset from notes in NSynth's json/wav layout, or from long recordings.
+r"""Builds a TFDS dataset from notes in NSynth's json/wav layout, or from long recordings.
 
 Usage: wavenet-ae build-dataset FOLDER... --data_dir=FOLDER
        wavenet-ae build-dataset --recordings=DOMAIN=FOLDER... --data_dir=FOLDER
@@ -18,7 +18,7 @@ all folders or of none.
 
 Recordings of any length and format, for translation between domains such as instruments:
 
-    wavenet-ae build-dataset --recordings=flute=FOLDER --recordings=cello=FOLDER \\
+    wavenet-ae build-dataset --recordings=flute=FOLDER --recordings=cello=FOLDER \
         --name=duo --data_dir=datasets
 
 Each domain has a folder, with at least three files. Training reads them as `recordings/duo`. Valid
@@ -31,7 +31,7 @@ from pathlib import Path
 from absl import flags
 
 from wavenet_ae.cli.command_line import define_path, take_arguments
-from wavenet_ae.system.counting import count
+from wavenet_ae.system import counting
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import local_path
 
@@ -115,7 +115,7 @@ def _build_recordings() -> None:
         return
     for split, domains in dataset.splits.items():
         sizes = (
-            f"{domain} {size.seconds / 60:.1f} min in {count(size.recordings, 'recording')}"
+            f"{domain} {counting.count(size.recordings, 'recording')} ({size.seconds / 60:.1f} min)"
             for domain, size in domains.items()
         )
         print(f"{split}: {', '.join(sizes)}")

@@ -135,12 +135,10 @@ def training_batches(
         examples = examples.random_map(_InputNoise(decoder_input_noise))
     rows = share.rows(batch_size)
     local = grain.MapDataset.source(_GlobalRows(examples, batch_size, rows, first_step))
-    yield from _read_ahead(
-        local.map(_without_id).batch(len(rows), drop_remainder=True), num_workers
-    )
+    yield from read_ahead(local.map(_without_id).batch(len(rows), drop_remainder=True), num_workers)
 
 
-def _read_ahead(batches: grain.MapDataset, num_workers: int) -> Iterator[Batch]:
+def read_ahead(batches: grain.MapDataset, num_workers: int) -> Iterator[Batch]:
     """Yields batches that threads or processes prefetch."""
     dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
     if num_workers:
@@ -215,7 +213,7 @@ def evaluation_batches(
     examples = grain.MapDataset.source(_EvaluationRows(notes, batch_size, rows, total))
     if crop_samples is not None:
         examples = examples.map(functools.partial(_crop_by_number, crop_samples))
-    return _read_ahead(examples.map(_without_id).batch(len(rows), drop_remainder=True), num_workers)
+    return read_ahead(examples.map(_without_id).batch(len(rows), drop_remainder=True), num_workers)
 
 
 def _without_id(example: Mapping[str, Any]) -> dict[str, Any]:

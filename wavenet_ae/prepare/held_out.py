@@ -9,9 +9,7 @@ from wavenet_ae.system.errors import UserError
 _FRACTION = 0.1  # for each of valid and test
 
 
-def assign(
-    names: Iterable[str], what: str, where: str, remedy: str = "add more"
-) -> dict[str, str]:
+def assign(names: Iterable[str], what: str, where: str, remedy: str = "add more") -> dict[str, str]:
     """Assigns a split to each name: a tenth each to valid and test, at least one, else train.
 
     Args:

@@ -81,6 +81,8 @@ def _sizes(path: Path) -> dict[str, dict[str, DomainSize]]:
 
 def _domain_size(columns: Mapping[str, list[int]], domain: int) -> DomainSize:
     rows = zip(columns["domain"], columns["recording"], columns["samples"], strict=True)
-    of_domain = [(recording, samples) for position, recording, samples in rows if position == domain]
+    of_domain = [
+        (recording, samples) for position, recording, samples in rows if position == domain
+    ]
     seconds = sum(samples for _, samples in of_domain) / files.SAMPLE_RATE_HZ
     return DomainSize(len({recording for recording, _ in of_domain}), seconds)

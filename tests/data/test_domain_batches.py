@@ -84,7 +84,7 @@ def test_each_epoch_visits_every_window_of_a_domain_once(split):
 
 
 def test_a_batch_depends_on_seed_and_step_alone(split):
-    settings = {"most_semitones": 0.5}
+    settings = {"detune_semitones": 0.5}
     batches = take(6, split, **settings)
     assert_same(take(3, split, first_step=3, **settings), batches[3:])
     others = take(6, split, seed=1, **settings)
@@ -111,11 +111,11 @@ def test_domains_have_orders_of_their_own(data_dir):
 
 def test_augmented_crops_are_partly_out_of_tune_and_the_others_stay(split):
     plain = take(4, split)
-    augmented = take(4, split, most_semitones=0.5)
+    augmented = take(4, split, detune_semitones=0.5)
     for a, b in zip(plain, augmented, strict=True):
         np.testing.assert_array_equal(a["audio"], b["audio"])
     # 12,000 samples, where parts are long enough for fades.
-    (batch,) = take(1, split, crop_samples=12_000, most_semitones=0.5)
+    (batch,) = take(1, split, crop_samples=12_000, detune_semitones=0.5)
     changed = batch["audio"] != batch["augmented"]
     assert np.all(changed.any(axis=1))
     assert np.all(changed.mean(axis=1) <= 0.5)

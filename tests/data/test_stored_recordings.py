@@ -19,9 +19,7 @@ def data_dir(tmp_path_factory):
 
 
 def opened(data_dir):
-    return {
-        split: Recordings(find(NAME, data_dir), split) for split in ("train", "valid", "test")
-    }
+    return {split: Recordings(find(NAME, data_dir), split) for split in ("train", "valid", "test")}
 
 
 def test_all_recordings_are_there_sample_by_sample(data_dir):

@@ -70,6 +70,21 @@ class DomainSplit(Sequence):
     def __len__(self) -> int:
         return len(self._all)
 
+    def check_crop(self, crop_samples: int) -> None:
+        """Raises a UserError, which names the sound, if one is shorter than a crop."""
+        lengths = self.sounds.lengths[self._all]
+        shortest = int(np.argmin(lengths))
+        if lengths[shortest] < crop_samples:
+            raise UserError(
+                f"{self.sounds.name(int(self._all[shortest]))} has {lengths[shortest]} samples, "
+                f"fewer than the crop of {crop_samples}: use a smaller --config.crop_samples, or "
+                "build the dataset without it."
+            )
+
+    def num_windows(self, crop_samples: int) -> int:
+        """Returns how many crops without overlap all domains have together."""
+        return int((self.sounds.lengths[self._all] // crop_samples).sum())
+
     def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
         sound = int(self._all[index])
         samples = min(int(self.sounds.lengths[sound]), nsynth.NOTE_SAMPLES)
@@ -101,7 +116,8 @@ def training_batches(
     seed: int,
     batch_size: int,
     crop_samples: int,
-    most_semitones: float = 0.0,
+    gain_db: float = 0.0,
+    detune_semitones: float = 0.0,
     first_step: int = 0,
     share: ProcessShare = _ALONE,
     num_workers: int = 0,
@@ -117,7 +133,8 @@ def training_batches(
         seed: of the orders, crops and shifts.
         batch_size: of the global batch, a multiple of the number of domains.
         crop_samples: of each crop.
-        most_semitones: by which a part of `augmented` may be out of tune; see
+        gain_db: each is amplified by a random gain up to this one, but not beyond full scale.
+        detune_semitones: a part of each crop in `augmented` is out of tune, by up to this much; see
             `pitch_shift.shift_a_part`.
         first_step: the step to begin with.
         share: this process's part.
@@ -133,13 +150,16 @@ def training_batches(
         MachineError: a worker has died.
     """
     per_domain = _per_domain(batch_size, len(split.domains))
+    split.check_crop(crop_samples)
     crops = []
     for domain in range(len(split.domains)):
         places = _Places(split, domain, crop_samples)
         order = np.random.SeedSequence((seed, domain)).generate_state(1)[0]
         windows = grain.MapDataset.source(range(places.num_windows)).seed(int(order)).shuffle()
         read = windows.repeat().random_map(_RandomCrop(split, places))
-        crops.append(read.random_map(_Augmentation(most_semitones)))
+        if gain_db:
+            read = read.random_map(input_pipeline.RandomGain(gain_db))
+        crops.append(read.random_map(_Detuning(detune_semitones)))
     rows = share.rows(batch_size)
     examples = grain.MapDataset.source(_DomainRows(crops, per_domain, rows, first_step))
     yield from input_pipeline.read_ahead(
@@ -169,11 +189,15 @@ def evaluation_batches(
         share: this process's part.
         num_workers: as in `training_batches`.
 
+    Raises:
+        UserError: as `training_batches`.
+
     Yields:
         `audio` and `domain` as `training_batches`, with a bool `mask` [batch]: False for the copies
         of the last crop of each domain that fill up the last batch.
     """
     per_domain = _per_domain(batch_size, len(split.domains))
+    split.check_crop(crop_samples)
     places = [_Places(split, domain, crop_samples) for domain in range(len(split.domains))]
     each = min(it.num_windows for it in places)
     if num_batches is not None:
@@ -203,22 +227,12 @@ class _Places:
         domain: the domain's position.
         crop_samples: of a crop.
         num_windows: crops without overlap in the domain's time.
-
-    Raises:
-        UserError: a sound is shorter than the crop.
     """
 
     def __init__(self, split: DomainSplit, domain: int, crop_samples: int):
         self.domain, self.crop_samples = domain, crop_samples
         self._members = split.members[domain]
         lengths = split.sounds.lengths[self._members]
-        shortest = int(np.argmin(lengths))
-        if lengths[shortest] < crop_samples:
-            name = split.sounds.name(int(self._members[shortest]))
-            raise UserError(
-                f"{name} has {lengths[shortest]} samples, fewer than the crop of {crop_samples}: "
-                "use a smaller --config.crop_samples, or leave it out."
-            )
         self._ends = np.cumsum(lengths - crop_samples + 1)
         self.num_windows = int((lengths // crop_samples).sum())
 
@@ -248,7 +262,7 @@ class _RandomCrop(grain.RandomMapTransform):
         return _read(self._split, self._places, share)
 
 
-class _Augmentation(grain.RandomMapTransform):
+class _Detuning(grain.RandomMapTransform):
     def __init__(self, most_semitones: float):
         self._most_semitones = most_semitones
 

@@ -128,7 +128,7 @@ def training_batches(
     if crop_samples is not None:
         examples = examples.random_map(_RandomCrop(crop_samples))
     if gain_db:
-        examples = examples.random_map(_RandomGain(gain_db))
+        examples = examples.random_map(RandomGain(gain_db))
     if degradation:
         examples = examples.random_map(_Degradation(degradation))
     if decoder_input_noise:
@@ -139,7 +139,7 @@ def training_batches(
 
 
 def read_ahead(batches: grain.MapDataset, num_workers: int) -> Iterator[Batch]:
-    """Yields batches that threads or processes prefetch."""
+    """Yields batches that threads or processes prefetch; see `training_batches`."""
     dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
     if num_workers:
         options = grain.MultiprocessingOptions(num_workers=num_workers)
@@ -249,7 +249,9 @@ class _RandomCrop(grain.RandomMapTransform):
         return _crop(element, int(rng.integers(room + 1)), self._crop_samples)
 
 
-class _RandomGain(grain.RandomMapTransform):
+class RandomGain(grain.RandomMapTransform):
+    """Amplifies a sound by a random gain of up to some dB, but not beyond full scale."""
+
     def __init__(self, most_db: float):
         self._most_db = most_db
 

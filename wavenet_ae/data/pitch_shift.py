@@ -12,8 +12,8 @@ import soxr
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 
 # By resampling: librosa's phase vocoder takes nine times as long (1.6 ms a crop), and leaves 20 dB
-# more beside a shifted tone. The price: sounds of the part come early or late, by up to 1.5 % of its
-# length at its ends, twice that where it lies at an end of the crop.
+# more beside a shifted tone. The price: sounds of the part come early or late, by up to 1.5 % of
+# its length at its ends, twice that where it lies at an end of the crop.
 _QUALITY = "MQ"
 _FADE_SAMPLES = 160  # 10 ms at each end, instead of clicks
 _MARGIN_SAMPLES = 64  # beyond the reach of the resampler's filter

@@ -104,15 +104,29 @@ def read_notes(path: Path) -> list[Note]:
     return found
 
 
+def rounded(notes: Iterable[Note]) -> list[Note]:
+    """Returns the notes with the times that `encode` gives them."""
+
+    def to_ticks(seconds: float) -> int:
+        return round(seconds * _TICKS_PER_S)
+
+    return [
+        note._replace(
+            start_s=to_ticks(note.start_s) / _TICKS_PER_S,
+            end_s=max(to_ticks(note.start_s) + 1, to_ticks(note.end_s)) / _TICKS_PER_S,
+        )
+        for note in notes
+    ]
+
+
 def encode(notes: Iterable[Note], program: int) -> mido.MidiFile:
     """Returns a MIDI file of one track and channel that a General MIDI program plays.
 
     Times are rounded to 1/960 s.
     """
     events = []
-    for note in notes:
-        start = round(note.start_s * _TICKS_PER_S)
-        end = max(start + 1, round(note.end_s * _TICKS_PER_S))
+    for note in rounded(notes):
+        start, end = (round(seconds * _TICKS_PER_S) for seconds in note[:2])
         events += [(start, 1, note.pitch, note.velocity), (end, 0, note.pitch, 0)]
     track = mido.MidiTrack([mido.Message("program_change", program=program)])
     before = 0

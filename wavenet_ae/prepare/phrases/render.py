@@ -153,7 +153,8 @@ class _Job:
 def _job(
     soundfont: Path, folder: Path, instrument: Instrument, name: str, notes: Sequence[Note]
 ) -> _Job:
-    moved = compass.transpose(notes, *compass.of_program(instrument.program))
+    # What the MIDI file holds is what is played.
+    moved = compass.transpose(midi.rounded(notes), *compass.of_program(instrument.program))
     return _Job(soundfont.resolve(), (folder / name).resolve(), instrument.program, tuple(moved))
 
 

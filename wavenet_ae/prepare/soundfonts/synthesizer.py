@@ -43,6 +43,7 @@ _CHANNEL = 0
 _BANK = 0  # General MIDI's melodic bank
 _FAILED = -1
 _BLOCK_SAMPLES = 64  # keys take effect at the bounds of FluidSynth's blocks
+_ROUNDING = 1e-6  # of blocks: sums of seconds are not exact
 _MOST_AT_ONCE = 1024 * _BLOCK_SAMPLES
 
 _LIBRARY = "libfluidsynth.so.3"
@@ -253,8 +254,8 @@ class SoundFont:
         fluid, per_s = self._fluid, RENDER_RATE_HZ / _BLOCK_SAMPLES
         events = []
         for note in notes:
-            start = math.ceil(note.start_s * per_s)
-            end = max(start + 1, math.ceil(note.end_s * per_s))
+            start, end = (math.ceil(seconds * per_s - _ROUNDING) for seconds in note[:2])
+            end = max(start + 1, end)
             events += [(start, 1, note.pitch, note.velocity), (end, 0, note.pitch, 0)]
         last = max(block for block, *_ in events) + math.ceil(release_s * per_s)
         mono, done = np.zeros(last * _BLOCK_SAMPLES, np.float32), 0

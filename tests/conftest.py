@@ -121,6 +121,7 @@ def tiny_config(data_dir):
                 "num_workers": 0,
                 "gain_db": 0.0,
                 "degradation": 0.0,
+                "detune_semitones": 0.0,
                 "decoder_input_noise": 0.0,
             },
             "num_steps": 4,

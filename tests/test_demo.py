@@ -11,7 +11,7 @@ from recorded_tones import record
 
 from wavenet_ae import pretrained
 from wavenet_ae.instrument import grid, sources
-from wavenet_ae.prepare.nsynth_json import collection
+from wavenet_ae.prepare.held_out import assign
 from wavenet_ae.prepare.soundfonts.general_midi import INSTRUMENTS
 from wavenet_ae.training.metrics import read_metrics
 
@@ -95,7 +95,7 @@ def test_table1_takes_the_instruments_that_training_holds_out():
     makefile = (ROOT / "Makefile").read_text()
     (line,) = re.findall(r"^HELD_OUT_INSTRUMENTS \?= (.*)$", makefile, re.MULTILINE)
     programs = {str(instrument.program): instrument.name for instrument in INSTRUMENTS}
-    splits = collection._assign(programs.values(), "instruments", "")
+    splits = assign(programs.values(), "instruments", "")
     assert [splits[programs[number]] for number in line.split(",")] == ["test"] * 10
     assert list(splits.values()).count("test") == 10
 

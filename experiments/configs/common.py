@@ -23,6 +23,8 @@ def training(task: str) -> ConfigDict:
     config.dataset.num_workers = 4
     config.dataset.gain_db = 0.0  # training notes are made louder at random, up to this
     config.dataset.degradation = 0.0  # share of training notes with noise, detuned, filtered
+    # Translation: a part of what the encoder reads in training is out of tune, by up to this much.
+    config.dataset.detune_semitones = 0.0
     # Noise in the decoder's inputs while training: its largest standard deviation, in mu-law codes.
     config.dataset.decoder_input_noise = 0.0
 

@@ -62,6 +62,7 @@ def released() -> ConfigDict:
     config.domain_learning_rate = 1e-3
 
     config.dataset.name = "recordings/musicnet"
+    config.dataset.detune_semitones = 0.5  # of a part of what the encoder reads
     config.num_steps = 200_000
     config.batch_size = 192  # 32 of each domain, as on the authors' six nodes
     config.crop_samples = 12_000

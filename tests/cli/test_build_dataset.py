@@ -2,6 +2,7 @@ import json
 import shutil
 from pathlib import Path
 
+import domain_recordings
 import entry_points
 import pytest
 from entry_points import assert_refused
@@ -58,3 +59,42 @@ def test_missing_flag_is_named():
     process = build_dataset("--notes=notes")
     assert process.returncode == 1
     assert "--data_dir" in process.stderr
+
+
+def test_builds_a_dataset_of_recordings(tmp_path):
+    folders = domain_recordings.write(tmp_path / "in")
+    flags = [f"--recordings={domain}={folder}" for domain, folder in folders.items()]
+    flags += [f"--data_dir={tmp_path / 'data'}", "--name=three"]
+    process = build_dataset(*flags)
+    assert (process.returncode, process.stderr) == (0, "")
+    path = tmp_path / "data" / "recordings" / "three" / "1.0.0"
+    train, valid, test, built = process.stdout.splitlines()
+    assert train.startswith("train: noise 3 recordings (")
+    assert "tone 1 recording (0.0 min)" in valid
+    assert test.startswith("test: noise 1 recording (")
+    assert built == f"built {path}"
+    process = build_dataset(*flags)
+    assert process.stdout == f"{path} has already been built from these recordings.\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "no input is given: name a folder of notes, or give --recordings="),
+        (["--recordings=flute"], "--recordings=flute: write it as DOMAIN=FOLDER"),
+        (["--recordings==x"], "--recordings==x: write it as DOMAIN=FOLDER"),
+        (
+            ["--recordings=a=x", "--recordings=a=y"],
+            "--recordings=a=y: 'a' has the folder x already",
+        ),
+        (["--recordings=a=gs://b/c"], "--recordings=gs://b/c is not on this machine"),
+        (["--recordings=a=x", "notes"], "--notes is for notes, not for --recordings"),
+        (["--recordings=a=x", "--split=by_note"], "--split is for notes, not for --recordings"),
+        (["--recordings=a=x", "--name=b/c"], "--name=b/c: it has letters"),
+        (["notes", "--name=b"], "--name is for --recordings"),
+    ],
+)
+def test_mistakes_with_recordings_are_one_line(tmp_path, flags, message):
+    process = build_dataset(*flags, f"--data_dir={tmp_path / 'data'}")
+    assert_refused(process, f"error: {message}")
+    assert not (tmp_path / "data").exists()

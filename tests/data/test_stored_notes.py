@@ -58,7 +58,9 @@ def read(monkeypatch, tmp_path):
             (tmp_path / "metadata.json").write_text(json.dumps({"order": {"train": order}}))
         monkeypatch.setattr(stored_notes.grain, "ArrayRecordDataSource", lambda _: Records(records))
         split = type("Split", (), {"file_instructions": ()})()
-        dataset = stored_notes.StoredDataset(stored_notes.epath.Path(tmp_path), {"train": split})
+        dataset = stored_notes.StoredDataset(
+            stored_notes.epath.Path(tmp_path), "nsynth_json", {"train": split}
+        )
         return stored_notes.Notes(dataset, "train")
 
     return open_records

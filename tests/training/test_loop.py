@@ -30,6 +30,7 @@ NOWHERE = {
     "num_workers": 0,
     "gain_db": 0.0,
     "degradation": 0.0,
+    "detune_semitones": 0.0,
     "decoder_input_noise": 0.0,
 }
 

@@ -119,6 +119,9 @@ def test_settings_of_other_tasks():
         check_training(config | {"crop_samples": 512})
     with pytest.raises(UserError, match=r"decoder_input_noise=4\.0 must be 0 for models other"):
         check_training(changed(config, "dataset.decoder_input_noise", 4.0))
+    config = load_config(CONFIGS["spectral"])
+    with pytest.raises(UserError, match=r"detune_semitones=0\.5 must be 0 for models that do not"):
+        check_training(changed(config, "dataset.detune_semitones", 0.5))
 
 
 def test_a_field_of_the_model_that_is_missing_has_its_default():

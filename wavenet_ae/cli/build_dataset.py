@@ -1,6 +1,7 @@
-"""Builds a TFDS dataset from notes in NSynth's json/wav layout.
+r"""Builds a TFDS dataset from notes in NSynth's json/wav layout, or from long recordings.
 
 Usage: wavenet-ae build-dataset FOLDER... --data_dir=FOLDER
+       wavenet-ae build-dataset --recordings=DOMAIN=FOLDER... --data_dir=FOLDER
 
 A folder of notes holds examples.json and audio/*.wav, as a rendered SoundFont does:
 
@@ -14,16 +15,35 @@ one of them is also there unpacked, the unpacked files are read.
 Several folders are joined into one dataset. An instrument whose name is taken gets the next free
 number (two SoundFonts have a keyboard_acoustic_000 each); by_instrument holds an instrument out of
 all folders or of none.
+
+Recordings of any length and format, for translation between domains such as instruments:
+
+    wavenet-ae build-dataset --recordings=flute=FOLDER --recordings=cello=FOLDER \
+        --name=duo --data_dir=datasets
+
+Each domain has a folder, with at least three files. Training reads them as `recordings/duo`. Valid
+and test hold a tenth of each domain's files; files of one name in all domains go together.
 """
+
+import re
+from pathlib import Path
 
 from absl import flags
 
 from wavenet_ae.cli.command_line import define_path, take_arguments
+from wavenet_ae.system import counting
+from wavenet_ae.system.errors import UserError
+from wavenet_ae.system.settings import local_path
 
 _NOTES = take_arguments(
-    define_path("notes", "A folder of notes, or an archive of one.", multiple=True),
-    required=True,
+    define_path("notes", "A folder of notes, or an archive of one.", multiple=True)
 )
+_RECORDINGS = flags.DEFINE_multi_string(
+    "recordings",
+    None,
+    "DOMAIN=FOLDER, instead of notes: long recordings of a domain. Repeat it for each domain.",
+)
+_NAME = flags.DEFINE_string("name", "all", "With --recordings: the dataset's name after the slash.")
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "TFDS's folder of datasets; the new one goes below it.", required=True
 )
@@ -47,8 +67,19 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Build again, replacing what 
 
 def main() -> None:
     """Builds the dataset and says what is in it."""
+    if _RECORDINGS.value:
+        _build_recordings()
+    else:
+        _build_notes()
+
+
+def _build_notes() -> None:
     from wavenet_ae.prepare.nsynth_json.build import build
 
+    if not _NOTES.value:
+        raise UserError("no input is given: name a folder of notes, or give --recordings=...")
+    if flags.FLAGS["name"].present:
+        raise UserError("--name is for --recordings: leave it out.")
     dataset = build(
         _NOTES.value,
         _DATA_DIR.value,
@@ -64,3 +95,44 @@ def main() -> None:
     for path, count in dataset.unnamed_sounds.items():
         print(f"passed over, as examples.json does not list them: {count} sounds of {path}")
     print(f"built {dataset.path}")
+
+
+def _build_recordings() -> None:
+    from wavenet_ae.prepare.long_recordings.build import build
+
+    for name in ("notes", "split", "train_only"):
+        if flags.FLAGS[name].present:
+            raise UserError(f"--{name} is for notes, not for --recordings: leave one of them out.")
+    if not re.fullmatch(r"[\w-]+", _NAME.value):
+        raise UserError(
+            f"--name={_NAME.value}: it has letters, digits, '_' and '-' only: choose another."
+        )
+    dataset = build(
+        _read_domains(_RECORDINGS.value), _DATA_DIR.value, _NAME.value, overwrite=_OVERWRITE.value
+    )
+    if not dataset.is_new:
+        print(f"{dataset.path} has already been built from these recordings.")
+        return
+    for split, domains in dataset.splits.items():
+        sizes = (
+            f"{domain} {counting.count(size.recordings, 'recording')} ({size.seconds / 60:.1f} min)"
+            for domain, size in domains.items()
+        )
+        print(f"{split}: {', '.join(sizes)}")
+    print(f"built {dataset.path}")
+
+
+def _read_domains(words: list[str]) -> dict[str, Path]:
+    """Returns the folders by domain."""
+    folders: dict[str, Path] = {}
+    for word in words:
+        domain, equals, folder = word.partition("=")
+        if not (domain and equals and folder):
+            raise UserError(f"--recordings={word}: write it as DOMAIN=FOLDER, as flute=my_flute.")
+        if domain in folders:
+            raise UserError(
+                f"--recordings={word}: {domain!r} has the folder {folders[domain]} already: give "
+                "each domain one folder."
+            )
+        folders[domain] = local_path("--recordings", folder)
+    return folders

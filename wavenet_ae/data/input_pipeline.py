@@ -128,20 +128,18 @@ def training_batches(
     if crop_samples is not None:
         examples = examples.random_map(_RandomCrop(crop_samples))
     if gain_db:
-        examples = examples.random_map(_RandomGain(gain_db))
+        examples = examples.random_map(RandomGain(gain_db))
     if degradation:
         examples = examples.random_map(_Degradation(degradation))
     if decoder_input_noise:
         examples = examples.random_map(_InputNoise(decoder_input_noise))
     rows = share.rows(batch_size)
     local = grain.MapDataset.source(_GlobalRows(examples, batch_size, rows, first_step))
-    yield from _read_ahead(
-        local.map(_without_id).batch(len(rows), drop_remainder=True), num_workers
-    )
+    yield from read_ahead(local.map(_without_id).batch(len(rows), drop_remainder=True), num_workers)
 
 
-def _read_ahead(batches: grain.MapDataset, num_workers: int) -> Iterator[Batch]:
-    """Yields batches that threads or processes prefetch."""
+def read_ahead(batches: grain.MapDataset, num_workers: int) -> Iterator[Batch]:
+    """Yields batches that threads or processes prefetch; see `training_batches`."""
     dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
     if num_workers:
         options = grain.MultiprocessingOptions(num_workers=num_workers)
@@ -215,7 +213,7 @@ def evaluation_batches(
     examples = grain.MapDataset.source(_EvaluationRows(notes, batch_size, rows, total))
     if crop_samples is not None:
         examples = examples.map(functools.partial(_crop_by_number, crop_samples))
-    return _read_ahead(examples.map(_without_id).batch(len(rows), drop_remainder=True), num_workers)
+    return read_ahead(examples.map(_without_id).batch(len(rows), drop_remainder=True), num_workers)
 
 
 def _without_id(example: Mapping[str, Any]) -> dict[str, Any]:
@@ -251,7 +249,9 @@ class _RandomCrop(grain.RandomMapTransform):
         return _crop(element, int(rng.integers(room + 1)), self._crop_samples)
 
 
-class _RandomGain(grain.RandomMapTransform):
+class RandomGain(grain.RandomMapTransform):
+    """Amplifies a sound by a random gain of up to some dB, but not beyond full scale."""
+
     def __init__(self, most_db: float):
         self._most_db = most_db
 

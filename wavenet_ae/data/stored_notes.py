@@ -19,26 +19,41 @@ from google.protobuf.message import DecodeError
 from tensorflow_datasets.core import dataset_info as dataset_infos
 from tensorflow_datasets.core import splits as tfds_splits
 from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
+from tqdm import tqdm
 
 from wavenet_ae.data import nsynth
 from wavenet_ae.system import downloads
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import is_url, local_path
 
+RECORDINGS = "recordings"  # what builds datasets of long recordings
+
 _INFO = "dataset_info.json"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_READ_TOGETHER = 64
 # Not tuples, which accept the index -1.
 _FAMILIES = dict(enumerate(nsynth.FAMILIES))
 _SOURCES = dict(enumerate(nsynth.SOURCES))
-# What array_record and protobuf raise for a damaged record, and what `_parse` does.
-_DAMAGE = (RuntimeError, TypeError, ValueError, LookupError, DecodeError)
+# What array_record and protobuf raise for a damaged record, and what reads its features does.
+DAMAGE = (RuntimeError, TypeError, ValueError, LookupError, DecodeError)
 
 
 class StoredDataset(NamedTuple):
     """Where a dataset is, and its splits as TFDS describes them."""
 
     path: epath.Path
+    builder: str  # the name of what built it: `nsynth`, `nsynth_json` or `recordings`
     splits: tfds_splits.SplitDict
+
+    def records(self, split: str) -> grain.ArrayRecordDataSource:
+        """Opens the records of a split.
+
+        Raises:
+            UserError: there is no such split.
+        """
+        if split not in self.splits:
+            raise UserError(f"{self.path} has no split {split!r}, only {', '.join(self.splits)}.")
+        return grain.ArrayRecordDataSource(self.splits[split].file_instructions)
 
 
 def find(name: str, data_dir: str) -> StoredDataset:
@@ -83,7 +98,7 @@ def find(name: str, data_dir: str) -> StoredDataset:
             f"{path} is stored as {info.file_format or 'tfrecord'}, which cannot be read at random:"
             f" convert it with wavenet-ae prepare-nsynth --tfrecord={path} --data_dir=ANOTHER."
         )
-    return StoredDataset(path, dataset_infos.get_split_dict_from_proto(info, path))
+    return StoredDataset(path, info.name, dataset_infos.get_split_dict_from_proto(info, path))
 
 
 @functools.cache  # a process sees one version, and asks once
@@ -132,17 +147,19 @@ class Notes:
     A note is a dict, as `input_pipeline.open_split` says.
 
     Raises:
-        UserError: there is no such split, or its order is damaged; when a note is read: its record
+        UserError: there is no such split, it does not hold notes, or its order is damaged; when a
+            note is read: its record
             is damaged, or its sound is not finite.
     """
 
     def __init__(self, dataset: StoredDataset, split: str):
-        if split not in dataset.splits:
+        if dataset.builder == RECORDINGS:
             raise UserError(
-                f"{dataset.path} has no split {split!r}, only {', '.join(dataset.splits)}."
+                f"{dataset.path} holds recordings, not notes: choose a dataset of notes, or a "
+                "configuration that translates between domains."
             )
         self._where = f"the split {split!r} of {dataset.path}"
-        self._records = grain.ArrayRecordDataSource(dataset.splits[split].file_instructions)
+        self._records = dataset.records(split)
         self._order = self._read_order(dataset.path / "metadata.json", split)
 
     def _read_order(self, metadata: epath.Path, split: str) -> np.ndarray:
@@ -168,17 +185,38 @@ class Notes:
         position = int(self._order[index])
         try:
             return _parse(self._records[position])
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise UserError(
                 f"the record {position} of {self._where}{self._neighbour(position)} is damaged: "
                 "build the dataset again, or copy it again."
             ) from error
 
+    def families(self) -> np.ndarray:
+        """Returns the notes' families, positions in `nsynth.FAMILIES`, int8 `[notes]`.
+
+        It reads all records, without their sounds' values.
+
+        Raises:
+            UserError: a record is damaged.
+        """
+        found = np.zeros(len(self._records), np.int8)
+        numbers = range(0, len(self._records), _READ_TOGETHER)
+        for start in tqdm(numbers, desc="labels", disable=None, delay=2, leave=False):
+            together = range(start, min(start + _READ_TOGETHER, len(self._records)))
+            try:
+                found[together] = [_family(it) for it in self._records.__getitems__(list(together))]
+            except DAMAGE as error:
+                raise UserError(
+                    f"one of the records {start} to {together[-1]} of {self._where} is damaged: "
+                    "build the dataset again, or copy it again."
+                ) from error
+        return found[self._order]
+
     def _neighbour(self, position: int) -> str:
         # The record's own name is lost.
         try:
             return f", after the note {_parse(self._records[position - 1])['id']}," * bool(position)
-        except (*_DAMAGE, UserError):
+        except (*DAMAGE, UserError):
             return ""
 
 
@@ -192,8 +230,8 @@ def _parse(record: bytes) -> dict[str, Any]:
         DecodeError: it is not an Example.
     """
     features = tf_example_pb2.Example.FromString(record).features.feature
-    [name] = _values(features, "id")
-    audio = _audio(features["audio"])
+    [name] = values_of(features, "id")
+    audio = audio_of(features["audio"])
     if audio.shape != (nsynth.NOTE_SAMPLES,):
         raise ValueError(f"{audio.shape} samples")
     if not np.isfinite(audio).all():
@@ -204,16 +242,25 @@ def _parse(record: bytes) -> dict[str, Any]:
     note = nsynth.Note(
         name=name.decode(),
         instrument=name.decode().rsplit("-", 2)[0],
-        pitch=_values(features, "pitch")[0],
-        velocity=_values(features, "velocity")[0],
-        family=_FAMILIES[_values(features, "instrument/family")[0]],
-        source=_SOURCES[_values(features, "instrument/source")[0]],
-        qualities=tuple(bool(_values(features, f"qualities/{it}")[0]) for it in nsynth.QUALITIES),
+        pitch=values_of(features, "pitch")[0],
+        velocity=values_of(features, "velocity")[0],
+        family=_FAMILIES[values_of(features, "instrument/family")[0]],
+        source=_SOURCES[values_of(features, "instrument/source")[0]],
+        qualities=tuple(bool(values_of(features, f"qualities/{it}")[0]) for it in nsynth.QUALITIES),
     )
     return note.to_example(audio)
 
 
-def _audio(feature: tf_feature_pb2.Feature) -> np.ndarray:
+def _family(record: bytes) -> int:
+    """Reads a note's family, a position in `nsynth.FAMILIES`."""
+    features = tf_example_pb2.Example.FromString(record).features.feature
+    [family] = values_of(features, "instrument/family")
+    if family not in _FAMILIES:
+        raise LookupError(f"no family {family}")
+    return family
+
+
+def audio_of(feature: tf_feature_pb2.Feature) -> np.ndarray:
     """Returns a sound as float32, full scale -1..1: it is stored as floats, or as int16 bytes."""
     if feature.HasField("bytes_list"):
         [samples] = feature.bytes_list.value
@@ -225,7 +272,12 @@ def _audio(feature: tf_feature_pb2.Feature) -> np.ndarray:
     return np.frombuffer(message, "<f4", offset=len(message) - 4 * count)
 
 
-def _values(features: Any, name: str) -> Sequence[Any]:
+def values_of(features: Any, name: str) -> Sequence[Any]:
+    """Returns a feature's values.
+
+    Raises:
+        LookupError: there is no such feature.
+    """
     kind = features[name].WhichOneof("kind")
     if kind is None:
         raise LookupError(f"the record has no {name}")

@@ -14,7 +14,7 @@ import mido
 import numpy as np
 from tqdm import tqdm
 
-from wavenet_ae.audio import files
+from wavenet_ae.audio import files, midi
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.instrument import performance, voices
 from wavenet_ae.instrument.packs import sfz
@@ -40,10 +40,8 @@ _X, _Y = sfz.X_CONTROLLER, sfz.Y_CONTROLLER
 _PEDAL, _SOUND_OFF, _NOTES_OFF = 64, 120, 123
 _HIGHEST = 127
 _PEDAL_DOWN = 64
-_DRUMS = 9  # General MIDI's channel 10, of which the keys are drums, not pitches
 _CORNERS = (1, 2, 4)
 
-_LONGEST_S = 3600
 # Notes that a core generates together: more are hardly faster, and wait for the longest of them.
 _BATCH_OF_CORE = 32
 _FULL_SCALE = 0.99  # the peak of what would be louder
@@ -135,42 +133,15 @@ def read_events(
     place = dict(zip((_X, _Y), pad, strict=True))
     events: list[tuple[int, Event]] = [(0, _pad(place, num_sounds))]
     seconds = 0.0
-    for message in _messages(path):
+    for message in midi.read_messages(path):
         seconds += message.time
-        if seconds > _LONGEST_S:
-            raise UserError(f"{path} lasts longer than {_LONGEST_S // 60} minutes: cut it.")
-        if message.is_meta or getattr(message, "channel", 0) == _DRUMS:
+        if message.is_meta or getattr(message, "channel", 0) == midi.DRUMS:
             continue
         if (event := _event(message, place, num_sounds)) is not None:
             events.append((round(seconds * SAMPLE_RATE_HZ), event))
     if not any(isinstance(event, NoteOn) for _, event in events):
         raise UserError(f"{path} holds no notes (drums apart): choose another MIDI file.")
     return [*events, (round(seconds * SAMPLE_RATE_HZ), ReleaseAll())]
-
-
-def _messages(path: Path) -> list[mido.Message]:
-    """Returns the messages of all tracks in order, with the seconds since the one before."""
-    try:
-        file = mido.MidiFile(path, clip=True)
-        # mido takes the frames of time code for negative ticks.
-        if file.ticks_per_beat > 0:
-            return list(file)
-    except OSError as error:
-        if error.errno is not None:
-            raise UserError(f"{path} cannot be read: {error.strerror}.") from error
-        raise _damaged(path) from error
-    except Exception as error:  # damaged files make mido raise almost anything
-        raise _damaged(path) from error
-    raise UserError(
-        f"{path} counts time in frames (SMPTE), not in beats: export it again with ticks a beat."
-    )
-
-
-def _damaged(path: Path) -> UserError:
-    return UserError(
-        f"{path} is not a MIDI file that can be read, or is damaged: export it again, as a "
-        "standard MIDI file of type 0 or 1."
-    )
 
 
 def _event(message: mido.Message, place: dict[int, float], num_sounds: int) -> Event | None:

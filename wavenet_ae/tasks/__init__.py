@@ -32,6 +32,7 @@ class Task(Protocol):
         model: a Linen module with the fields `dtype`, `matmul_precision` and `platform`, and
             `arithmetic`, which follows from them.
         crop_samples: length of the training crops, or None for whole notes.
+        domains: none, or the names of the domains that the rows of a batch are sorted by.
         batch_multiple: the number of rows of which every batch, and every part of one that is
             computed at once, is a multiple.
         may_differ: fields of the model in which the run of `config.init_from` may differ.
@@ -42,6 +43,7 @@ class Task(Protocol):
     metrics: ClassVar[tuple[str, ...]]
     model: nn.Module
     crop_samples: int | None
+    domains: tuple[str, ...]
     batch_multiple: int
     may_differ: tuple[str, ...]
 

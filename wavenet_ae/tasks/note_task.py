@@ -13,6 +13,7 @@ class NoteTask:
     A subclass has `loss` and `crop_samples`.
     """
 
+    domains: ClassVar[tuple[str, ...]] = ()
     batch_multiple: ClassVar[int] = 1
     may_differ: ClassVar[tuple[str, ...]] = ()
 

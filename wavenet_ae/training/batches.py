@@ -10,7 +10,8 @@ import jax
 from jax.sharding import Mesh
 
 from wavenet_ae import tasks
-from wavenet_ae.data import input_pipeline
+from wavenet_ae.data import domain_batches, input_pipeline
+from wavenet_ae.data.domain_batches import DomainSplit
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.interruption import StopRequest
@@ -25,34 +26,60 @@ def _share() -> input_pipeline.ProcessShare:
     return input_pipeline.ProcessShare(jax.process_index(), jax.process_count())
 
 
+def open_split(config: Mapping[str, Any], task: tasks.Task, split: str) -> Sequence[Any]:
+    """Opens a split of the dataset: its notes, or the sounds of the task's domains, if it has any.
+
+    Raises:
+        UserError: as `input_pipeline.open_split` or `domain_batches.open_split`; or a domain's
+            sound is shorter than a crop.
+    """
+    where = config["dataset"]["name"], config["dataset"]["data_dir"], split
+    if domains := task.domains:
+        found = domain_batches.open_split(*where, domains)
+        found.check_crop(task.crop_samples)
+        return found
+    return input_pipeline.open_split(*where)
+
+
 def training_batches(
-    config: Mapping[str, Any], task: tasks.Task, notes: Sequence[Any], first_step: int
+    config: Mapping[str, Any], task: tasks.Task, sounds: Sequence[Any], first_step: int
 ) -> Iterator[input_pipeline.Batch]:
-    """Yields this process's share of the batches from a step on."""
-    return input_pipeline.training_batches(
-        notes,
+    """Yields this process's share of the batches from a step on, of what `open_split` returns."""
+    dataset = config["dataset"]
+    reading = {
+        "first_step": first_step,
+        "share": _share(),
+        "num_workers": dataset["num_workers"],
+    }
+    if isinstance(sounds, DomainSplit):
+        reading |= {name: dataset[name] for name in ("gain_db", "detune_semitones")}
+    else:
+        reading |= input_pipeline.augmentations(dataset)
+    return _batches(config, task, sounds, **reading)
+
+
+def _batches(
+    config: Mapping[str, Any], task: tasks.Task, sounds: Sequence[Any], **settings: Any
+) -> Iterator[input_pipeline.Batch]:
+    pipeline = domain_batches if isinstance(sounds, DomainSplit) else input_pipeline
+    return pipeline.training_batches(
+        sounds,
         seed=config["seed"],
         batch_size=config["batch_size"],
         crop_samples=task.crop_samples,
-        first_step=first_step,
-        share=_share(),
-        num_workers=config["dataset"]["num_workers"],
-        **input_pipeline.augmentations(config["dataset"]),
+        **settings,
     )
 
 
 def trivial_baselines(
-    config: Mapping[str, Any], task: tasks.Task, notes: Sequence[Any]
+    config: Mapping[str, Any], task: tasks.Task, sounds: Sequence[Any]
 ) -> dict[str, float]:
-    """Returns trivial baselines on training notes without augmentation: the same everywhere."""
-    batches = input_pipeline.training_batches(
-        notes,
-        seed=config["seed"],
-        batch_size=config["batch_size"],
-        crop_samples=task.crop_samples,
-    )
+    """Returns trivial baselines on training sounds without augmentation: the same everywhere."""
+    batches = _batches(config, task, sounds)
     # A small split is read only once.
-    epoch = math.ceil(len(notes) / config["batch_size"])
+    is_split = isinstance(sounds, DomainSplit)
+    examples = sounds.num_windows(task.crop_samples) if is_split else len(sounds)
+    epoch = math.ceil(examples / config["batch_size"])
     with contextlib.closing(batches):
         scores = task.trivial_baselines(itertools.islice(batches, min(epoch, _BASELINE_BATCHES)))
     return {f"reference/{name}": value for name, value in scores.items()}
@@ -62,7 +89,7 @@ def make_evaluate(
     config: Mapping[str, Any],
     task: tasks.Task,
     mesh: Mesh,
-    notes: Sequence[Any],
+    sounds: Sequence[Any],
     stop: StopRequest,
 ) -> Callable[[TrainState], dict[str, float] | None]:
     """Returns a function that scores the averaged weights, or returns None if a stop is requested.
@@ -70,10 +97,11 @@ def make_evaluate(
     The function raises a UserError if the loss is not finite.
     """
     eval_step = make_eval_step(task, mesh)
+    pipeline = domain_batches if isinstance(sounds, DomainSplit) else input_pipeline
 
     def evaluate(state: TrainState) -> dict[str, float] | None:
-        batches = input_pipeline.evaluation_batches(
-            notes,
+        batches = pipeline.evaluation_batches(
+            sounds,
             batch_size=config["batch_size"],
             crop_samples=task.crop_samples,
             num_batches=config["eval_batches"],

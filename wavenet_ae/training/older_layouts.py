@@ -17,7 +17,12 @@ _WITHOUT_SETTING = MappingProxyType(
     {
         "max_skipped_steps": 0,
         "profile_steps": 0,
-        "dataset": {"gain_db": 0.0, "degradation": 0.0, "decoder_input_noise": 0.0},
+        "dataset": {
+            "gain_db": 0.0,
+            "degradation": 0.0,
+            "detune_semitones": 0.0,
+            "decoder_input_noise": 0.0,
+        },
         "optimizer": {
             "name": "adam",
             "clip_norm": None,

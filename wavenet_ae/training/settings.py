@@ -32,6 +32,7 @@ from wavenet_ae.training.state import make_optimizer
 
 _LARGEST_GAIN_DB = 96  # of 16 bits
 _LARGEST_NOISE = 32  # an eighth of the codes
+_MOST_SEMITONES = 12
 _MOST_WORKERS = 1024
 
 _RULES: Rules = {
@@ -57,6 +58,9 @@ _RULES: Rules = {
             f"between 0 and {_LARGEST_GAIN_DB} dB", lambda x: 0 <= x <= _LARGEST_GAIN_DB
         ),
         "degradation": SHARE,
+        "detune_semitones": number(
+            f"between 0 and {_MOST_SEMITONES} semitones", lambda x: 0 <= x <= _MOST_SEMITONES
+        ),
         "decoder_input_noise": number(
             f"between 0 and {_LARGEST_NOISE} mu-law codes", lambda x: 0 <= x <= _LARGEST_NOISE
         ),
@@ -97,6 +101,13 @@ def check_training(config: Mapping[str, Any]) -> None:
         raise UserError(
             "config.train=decoder trains decoders for the encoder of another run: name that with "
             "--config.init_from."
+        )
+    # Of domains, the clean sounds are the targets; of notes, there is no second sound.
+    unused = "degradation" if "domains" in config else "detune_semitones"
+    if value := config["dataset"][unused]:
+        kind = "translate" if "domains" in config else "do not translate"
+        raise UserError(
+            f"config.dataset.{unused}={value} must be 0 for models that {kind} between domains."
         )
     skip_above_grad_norm = config["optimizer"]["skip_above_grad_norm"]
     if skip_above_grad_norm is not None and not config["max_skipped_steps"]:

@@ -13,9 +13,8 @@ from jax.sharding import Mesh
 
 import wavenet_ae
 from wavenet_ae import tasks
-from wavenet_ae.data import input_pipeline
 from wavenet_ae.system import processes
-from wavenet_ae.training import checkpoint, sharding, trained
+from wavenet_ae.training import batches, checkpoint, sharding, trained
 from wavenet_ae.training import workdir as workdirs
 from wavenet_ae.training.progress import Progress, due_after
 from wavenet_ae.training.settings import (
@@ -54,8 +53,7 @@ def check(
             config["batch_size"], mesh, config["accumulation_steps"], task.batch_multiple
         )
         check_memory(config, task)
-        where = config["dataset"]["name"], config["dataset"]["data_dir"]
-        notes = {split: input_pipeline.open_split(*where, split) for split in ("train", "valid")}
+        notes = {split: batches.open_split(config, task, split) for split in ("train", "valid")}
         identity = _identity(config, notes) if jax.process_count() > 1 else {}
     processes.require_same(identity, "start all with the same command, code and data.")
     computation = task.model.arithmetic.describe(task.model.dtype)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import FONTS
+from tiny_font import write_tiny_font
 
 from wavenet_ae.data import nsynth
 from wavenet_ae.prepare import rendering
@@ -15,64 +16,10 @@ from wavenet_ae.prepare.soundfonts import general_midi, sf3, soundfont, synthesi
 from wavenet_ae.system.errors import UserError
 
 
-def _tiny_font(path: Path, presets: list[tuple[int, int, int]]) -> Path:
-    """Writes an sf2 of one looped sine; presets are (program, first key, last key)."""
-    rate, period = 44_100, 100  # 441 Hz
-    sine = np.rint(16_000 * np.sin(2 * np.pi * np.arange(50 * period) / period))
-    samples = np.concatenate([sine, np.zeros(46)]).astype("<i2").tobytes()
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        body += b"\0" * (len(body) % 2)
-        return name + struct.pack("<I", len(body)) + body
-
-    def name20(text: str) -> bytes:
-        return text.encode().ljust(20, b"\0")
-
-    generators = [(43, first | last << 8) for _, first, last in presets]  # keyRange
-    phdr = pbag = pgen = inst = ibag = igen = b""
-    for n, ((program, _, _), (operator, amount)) in enumerate(
-        zip(presets, generators, strict=True)
-    ):
-        phdr += name20(f"Tiny {program}") + struct.pack("<HHHIII", program, 0, n, 0, 0, 0)
-        pbag += struct.pack("<HH", n, 0)
-        pgen += struct.pack("<HH", 41, n)  # instrument
-        inst += name20(f"Tiny {program}") + struct.pack("<H", n)
-        ibag += struct.pack("<HH", 3 * n, 0)
-        # keyRange, sampleModes (loop), sampleID: the last one by rule
-        igen += struct.pack("<HHHHHH", operator, amount, 54, 1, 53, 0)
-    count = len(presets)
-    phdr += name20("EOP") + struct.pack("<HHHIII", 0, 0, count, 0, 0, 0)
-    pbag += struct.pack("<HH", count, 0)
-    inst += name20("EOI") + struct.pack("<H", count)
-    ibag += struct.pack("<HH", 3 * count, 0)
-    shdr = name20("sine") + struct.pack(
-        "<IIIIIBbHH", 0, 50 * period, 10 * period, 40 * period, rate, 69, 0, 0, 1
-    )
-    shdr += name20("EOS") + bytes(26)
-    info = chunk(b"ifil", struct.pack("<HH", 2, 1)) + chunk(b"isng", b"EMU8000\0")
-    info += chunk(b"INAM", b"Tiny\0\0")
-    tables = {
-        b"phdr": phdr,
-        b"pbag": pbag,
-        b"pmod": bytes(10),
-        b"pgen": pgen + bytes(4),
-        b"inst": inst,
-        b"ibag": ibag,
-        b"imod": bytes(10),
-        b"igen": igen + bytes(4),
-        b"shdr": shdr,
-    }
-    pdta = b"".join(chunk(name, body) for name, body in tables.items())
-    body = b"sfbk" + chunk(b"LIST", b"INFO" + info)
-    body += chunk(b"LIST", b"sdta" + chunk(b"smpl", samples)) + chunk(b"LIST", b"pdta" + pdta)
-    path.write_bytes(chunk(b"RIFF", body))
-    return path
-
-
 @pytest.fixture
 def tiny_font(tmp_path: Path) -> Path:
     """A piano on all keys and a drawbar organ on one octave."""
-    return _tiny_font(tmp_path / "tiny.sf2", [(0, 0, 127), (16, 60, 71)])
+    return write_tiny_font(tmp_path / "tiny.sf2", [(0, 0, 127), (16, 60, 71)])
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
@@ -336,7 +283,7 @@ def test_a_finished_rendering_is_left_alone(tiny_font, tmp_path):
         soundfont.render_soundfont(
             tiny_font, output, **(request | {"velocities": [50], "gain": 2.0})
         )
-    other_font = _tiny_font(tmp_path / "other.sf2", [(0, 0, 126)])
+    other_font = write_tiny_font(tmp_path / "other.sf2", [(0, 0, 126)])
     with pytest.raises(UserError, match="other soundfont"):
         soundfont.render_soundfont(other_font, output, **request)
     assert _contents(output) == before
@@ -462,7 +409,7 @@ def test_what_fluidsynth_leaves_out_is_told(tiny_font, tmp_path, capsys):
 def test_a_font_without_the_program(tiny_font, tmp_path):
     with pytest.raises(UserError, match=r"no program 40 \(Violin\)"):
         soundfont.render_soundfont(tiny_font, tmp_path / "notes", instruments=["0", "40"])
-    drums = _tiny_font(tmp_path / "drums.sf2", [(115, 0, 127)])
+    drums = write_tiny_font(tmp_path / "drums.sf2", [(115, 0, 127)])
     with pytest.raises(UserError, match="no melodic General MIDI program"):
         soundfont.render_soundfont(drums, tmp_path / "notes")
     assert not (tmp_path / "notes").exists()

@@ -1,31 +1,18 @@
 """Builds the dataset `nsynth_json` atomically, and only where it is not up to date."""
 
-import contextlib
-import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import tensorflow_datasets as tfds
 
 from wavenet_ae.data import nsynth
-from wavenet_ae.prepare.nsynth_json.collection import Collection, read_collection
+from wavenet_ae.prepare import building
+from wavenet_ae.prepare.nsynth_json.collection import read_collection
 from wavenet_ae.prepare.nsynth_json.nsynth_json_dataset_builder import Builder
-from wavenet_ae.prepare.writing import (
-    INCOMPLETE,
-    delete_incomplete,
-    quietly,
-    reporting_failures_to_write,
-)
-from wavenet_ae.system.errors import UserError
-from wavenet_ae.system.locks import exclusive_lock
 
 CONFIGS = tuple(config.name for config in Builder.BUILDER_CONFIGS)
-
-_PREVIOUS = f"{INCOMPLETE}previous"
 
 
 class SplitSize(NamedTuple):
@@ -75,75 +62,27 @@ def build(
         UserError: the notes cannot be read or split, a dataset of other notes exists, another
             process is building it, or the disk is full.
     """
-    if "://" in os.fspath(data_dir):
-        raise UserError(f"{data_dir} is not on this machine: build locally, then copy the folder.")
     several = [notes] if isinstance(notes, str | os.PathLike) else notes
     paths = [Path(one).expanduser() for one in several]
-    path = dataset_dir(data_dir, config)
+    folder = building.local_folder(data_dir)
+    path = dataset_dir(folder, config)
     collection = read_collection(paths, config, train_only)
-    with reporting_failures_to_write(path), quietly(), exclusive_lock(path.parent):
-        _clean_up_killed_builds(path)
-        if path.exists() and not overwrite:
-            if _metadata(path).get("fingerprint") != collection.fingerprint:
-                named = " and ".join(map(str, (*paths, *train_only)))
-                raise UserError(
-                    f"{path} was built from other notes than {named} holds now: pass --overwrite to"
-                    " build it again, or name another --data_dir."
-                )
-            return Dataset(path, is_new=False, splits=_split_sizes(path))
-        with _moved_aside(path):
-            _build(collection, data_dir, config)
-        return Dataset(path, True, _split_sizes(path), collection.unnamed_sounds())
-
-
-def _build(collection: Collection, data_dir: str | os.PathLike[str], config: str) -> None:
-    """Lets TFDS build into a folder of its own, which it renames at the end."""
-    data_dir = Path(data_dir).expanduser()
-    builder = Builder(data_dir=data_dir, config=config, collection=collection)
-    with tempfile.TemporaryDirectory() as downloads:  # TFDS makes unused folders there
-        builder.download_and_prepare(
-            download_dir=downloads,
-            file_format=tfds.core.FileFormat.ARRAY_RECORD,
-        )
-
-
-def _metadata(path: Path) -> dict:
-    """Returns the builder's metadata of a dataset; empty if it was not finished."""
-    try:
-        return json.loads((path / "metadata.json").read_bytes())
-    except (FileNotFoundError, ValueError):
-        return {}
+    is_new = building.build_once(
+        path,
+        collection.fingerprint,
+        lambda: building.prepare(Builder(data_dir=folder, config=config, collection=collection)),
+        made_from=f"notes than {' and '.join(map(str, (*paths, *train_only)))} holds",
+        overwrite=overwrite,
+    )
+    unnamed_sounds = collection.unnamed_sounds() if is_new else {}
+    return Dataset(path, is_new, _split_sizes(path), unnamed_sounds)
 
 
 def _split_sizes(path: Path) -> dict[str, SplitSize]:
     info = tfds.builder_from_directory(path).info
-    instruments = _metadata(path)["instruments"]
+    instruments = building.metadata(path)["instruments"]
     return {
         split: SplitSize(info.splits[split].num_examples, instruments[split])
         for split in nsynth.SPLITS
         if split in info.splits
     }
-
-
-def _clean_up_killed_builds(path: Path) -> None:
-    """Moves back what was moved aside and deletes unfinished builds; TFDS does neither."""
-    previous = path.with_name(_PREVIOUS)
-    if previous.exists() and not path.exists():
-        previous.rename(path)
-    delete_incomplete(path.parent)
-
-
-@contextlib.contextmanager
-def _moved_aside(path: Path) -> Iterator[None]:
-    """Moves an older dataset out of the way, and back if the block raises."""
-    previous = path.with_name(_PREVIOUS)
-    if path.exists():
-        path.rename(previous)
-    try:
-        yield
-    except BaseException:
-        if previous.exists():
-            previous.rename(path)
-        raise
-    if previous.exists():
-        shutil.rmtree(previous)

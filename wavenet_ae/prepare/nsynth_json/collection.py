@@ -9,13 +9,11 @@ from tensorflow_datasets.core import hashing
 
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.nsynth import Note
-from wavenet_ae.prepare import note_files
+from wavenet_ae.prepare import held_out, note_files
 from wavenet_ae.prepare.notes_folder import NotesFolder
 from wavenet_ae.prepare.nsynth_json.archive import Archive
 from wavenet_ae.prepare.nsynth_json.joined import Joined
 from wavenet_ae.system.errors import UserError
-
-HELD_OUT_FRACTION = 0.1  # for each of valid and test
 
 
 class Split(NamedTuple):
@@ -168,25 +166,12 @@ def _split(
             raise UserError(f"{where} holds no notes: add some.")
         return {"test": notes}
     if config == "by_note":
-        split_of = _assign((note.name for note in notes), "notes", where)
+        split_of = held_out.assign((note.name for note in notes), "notes", where)
         return {s: [n for n in notes if split_of[n.name] == s] for s in nsynth.SPLITS}
-    split_of = _assign({kinds[note.instrument] for note in notes}, "instruments", where)
+    names = {kinds[note.instrument] for note in notes}
+    remedy = "add more, or use --split=by_note"
+    split_of = held_out.assign(names, "instruments", where, remedy)
     return {s: [n for n in notes if split_of[kinds[n.instrument]] == s] for s in nsynth.SPLITS}
-
-
-def _assign(names: Iterable[str], what: str, where: str) -> dict[str, str]:
-    """Assigns a split to each name: a tenth each to valid and test, at least one, else train."""
-    # A random order that, unlike that of Python's hash(), is always the same.
-    ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-    if len(ordered) < len(nsynth.SPLITS):
-        remedy = "add more, or use --split=by_note" if what == "instruments" else "add more"
-        raise UserError(
-            f"{where} holds {len(ordered)} {what}, too few for train, valid and test: {remedy}."
-        )
-    held_out = max(1, round(HELD_OUT_FRACTION * len(ordered)))
-    splits = ["test"] * held_out + ["valid"] * held_out
-    splits += ["train"] * (len(ordered) - len(splits))
-    return dict(zip(ordered, splits, strict=True))
 
 
 def _ordered(notes: Iterable[Note], split: str) -> list[Note]:

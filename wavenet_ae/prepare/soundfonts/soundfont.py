@@ -117,6 +117,22 @@ def render_soundfont(
     return f"{output}: {_describe(report)}"
 
 
+def choose_instruments(
+    soundfont: Path, instruments: Sequence[str], gain: float = DEFAULT_GAIN
+) -> tuple[Instrument, ...]:
+    """Returns the requested instruments of a font.
+
+    Args:
+        soundfont: an sf2 or sf3 file.
+        instruments: what `general_midi.select_instruments` takes; empty: all that the font has.
+        gain: FluidSynth's linear gain, 0 to 10.
+
+    Raises:
+        UserError: the font cannot be read or lacks what is requested.
+    """
+    return _present_instruments(soundfont, instruments, _read_presets(soundfont, gain))
+
+
 def _read_presets(soundfont: Path, gain: float) -> dict[int, str]:
     """Returns the names of a font's presets by program; shows what FluidSynth warns of."""
     if not soundfont.is_file():

@@ -1,7 +1,10 @@
-"""Single notes of a SoundFont, rendered by FluidSynth through its C interface."""
+"""Notes and phrases of a SoundFont, rendered by FluidSynth through its C interface."""
 
+import contextlib
 import ctypes
+import math
 import os
+from collections.abc import Iterator, Sequence
 from ctypes import c_char_p, c_double, c_float, c_int, c_void_p
 from functools import cache
 from pathlib import Path
@@ -12,6 +15,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from wavenet_ae.audio import midi
 from wavenet_ae.data import nsynth
 from wavenet_ae.prepare.soundfonts import sf3
 from wavenet_ae.system.errors import UserError
@@ -39,6 +43,8 @@ _CHANNEL = 0
 _BANK = 0  # General MIDI's melodic bank
 _FAILED = -1
 _BLOCK_SAMPLES = 64  # keys take effect at the bounds of FluidSynth's blocks
+_ROUNDING = 1e-6  # of blocks: sums of seconds are not exact
+_MOST_AT_ONCE = 1024 * _BLOCK_SAMPLES
 
 _LIBRARY = "libfluidsynth.so.3"
 _PROTOTYPES: dict[str, tuple[Any, ...]] = {
@@ -216,24 +222,73 @@ class SoundFont:
             UserError: FluidSynth cannot read a sample of the program.
         """
         fluid = self._fluid
-        if program != self._program:
-            self._choose(self._keeper, self._font_id, program)
-            self._check_log()  # it has read the program's samples
-            self._program = program
-
-        synth = fluid.new_fluid_synth(self._settings)
-        font_id = fluid.fluid_synth_add_sfont(synth, self._font)
-        try:
-            self._choose(synth, font_id, program)
-            fluid.fluid_synth_set_interp_method(synth, _CHANNEL, INTERPOLATION)
-            # Whole blocks: 48 kHz times 1 s and 3 s are multiples of 64.
-            held = RENDER_RATE_HZ * nsynth.HELD_SECONDS
-            stereo = np.zeros((RENDER_RATE_HZ * nsynth.NOTE_SECONDS, 2), np.float32)
+        # Whole blocks: 48 kHz times 1 s and 3 s are multiples of 64.
+        held = RENDER_RATE_HZ * nsynth.HELD_SECONDS
+        stereo = np.zeros((RENDER_RATE_HZ * nsynth.NOTE_SECONDS, 2), np.float32)
+        with self._new_synthesizer(program) as synth:
             # Fails where the program has no sample for the key: silence.
             fluid.fluid_synth_noteon(synth, _CHANNEL, pitch, velocity)
             self._write(synth, stereo[:held])
             fluid.fluid_synth_noteoff(synth, _CHANNEL, pitch)
             self._write(synth, stereo[held:])
+        return soxr.resample(
+            stereo.mean(axis=1), RENDER_RATE_HZ, nsynth.SAMPLE_RATE_HZ, _RESAMPLER_QUALITY
+        )
+
+    def perform(
+        self, program: int, notes: Sequence[midi.Note], release_s: float = 1.0
+    ) -> NDArray[np.float32]:
+        """Renders notes as one sound.
+
+        Args:
+            program: a General MIDI program of `presets`.
+            notes: in any order; they begin and end at the next of FluidSynth's blocks, of 1.3 ms.
+            release_s: what follows the end of the last note.
+
+        Returns:
+            `[samples]` at 16 kHz, mean of the two channels, full scale 1; it may go beyond.
+
+        Raises:
+            UserError: FluidSynth cannot read a sample of the program.
+        """
+        fluid, per_s = self._fluid, RENDER_RATE_HZ / _BLOCK_SAMPLES
+        events = []
+        for note in notes:
+            start, end = (math.ceil(seconds * per_s - _ROUNDING) for seconds in note[:2])
+            end = max(start + 1, end)
+            events += [(start, 1, note.pitch, note.velocity), (end, 0, note.pitch, 0)]
+        last = max(block for block, *_ in events) + math.ceil(release_s * per_s)
+        mono, done = np.zeros(last * _BLOCK_SAMPLES, np.float32), 0
+        with self._new_synthesizer(program) as synth:
+            # Of one block: keys are lifted before others are struck.
+            for block, is_on, pitch, velocity in sorted(events):
+                self._write_mono(synth, mono[done * _BLOCK_SAMPLES : block * _BLOCK_SAMPLES])
+                if is_on:
+                    fluid.fluid_synth_noteon(synth, _CHANNEL, pitch, velocity)
+                else:
+                    fluid.fluid_synth_noteoff(synth, _CHANNEL, pitch)
+                done = block
+            self._write_mono(synth, mono[done * _BLOCK_SAMPLES :])
+        return soxr.resample(mono, RENDER_RATE_HZ, nsynth.SAMPLE_RATE_HZ, _RESAMPLER_QUALITY)
+
+    @contextlib.contextmanager
+    def _new_synthesizer(self, program: int) -> Iterator[int]:
+        """Yields a synthesizer that has played nothing yet, and frees it.
+
+        Raises:
+            UserError: FluidSynth cannot read a sample of the program.
+        """
+        fluid = self._fluid
+        if program != self._program:
+            self._choose(self._keeper, self._font_id, program)
+            self._check_log()  # it has read the program's samples
+            self._program = program
+        synth = fluid.new_fluid_synth(self._settings)
+        font_id = fluid.fluid_synth_add_sfont(synth, self._font)
+        try:
+            self._choose(synth, font_id, program)
+            fluid.fluid_synth_set_interp_method(synth, _CHANNEL, INTERPOLATION)
+            yield synth
             # Voices that still sound keep the font's samples in use.
             fluid.fluid_synth_all_sounds_off(synth, -1)
             while fluid.fluid_synth_get_active_voice_count(synth):
@@ -241,9 +296,6 @@ class SoundFont:
         finally:
             fluid.fluid_synth_remove_sfont(synth, self._font)
             fluid.delete_fluid_synth(synth)
-        return soxr.resample(
-            stereo.mean(axis=1), RENDER_RATE_HZ, nsynth.SAMPLE_RATE_HZ, _RESAMPLER_QUALITY
-        )
 
     def _choose(self, synth: int, font_id: int, program: int) -> None:
         chosen = self._fluid.fluid_synth_program_select(synth, _CHANNEL, font_id, _BANK, program)
@@ -260,3 +312,11 @@ class SoundFont:
         # In floats: the writer for 16 bits dithers, with a state that persists between calls.
         buffer = out.ctypes.data_as(ctypes.POINTER(c_float))
         self._fluid.fluid_synth_write_float(synth, len(out), buffer, 0, 2, buffer, 1, 2)
+
+    def _write_mono(self, synth: int, out: NDArray[np.float32]) -> None:
+        """Fills `out`, [samples], with the mean of the channels."""
+        for first in range(0, len(out), _MOST_AT_ONCE):
+            piece = out[first : first + _MOST_AT_ONCE]
+            stereo = np.zeros((len(piece), 2), np.float32)
+            self._write(synth, stereo)
+            stereo.mean(axis=1, out=piece)

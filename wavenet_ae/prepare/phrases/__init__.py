@@ -1,0 +1,1 @@
+"""Phrases that instruments of a SoundFont play: recordings for translation between them."""

@@ -54,11 +54,12 @@ def after_first_adam_step(params, gradient, rate, config):
     return jax.tree.map(updated, params, gradient)
 
 
-@pytest.mark.parametrize("clip_value", [1.0, 1e-7])
+@pytest.mark.parametrize("clip_value", [1.0, 1e-3])
 def test_a_step_trains_the_classifier_and_then_the_rest_against_it(config, clip_value):
-    config["optimizer"]["clip_value"] = clip_value
+    # With this epsilon, Adam's first step is nearly in proportion to the gradient.
+    config["optimizer"] |= {"clip_value": clip_value, "eps": 1.0, "learning_rates": [30.0]}
     config["model"]["output_init"] = "authors"  # else nearly all gradients are 0
-    config["domain_weight"] = 0.5
+    config |= {"domain_weight": 0.5, "domain_learning_rate": 100.0}
     task = tasks.create(config)
     start = jax.device_get(init_state(config, task, sharding.data_mesh()).params)
     batch = tones(0)
@@ -72,28 +73,20 @@ def test_a_step_trains_the_classifier_and_then_the_rest_against_it(config, clip_
     expected = dict(start)
     gradient = jax.grad(domain_loss)(expected)
     name = "domain_classifier"
-    expected[name] = after_first_adam_step(expected[name], gradient[name], 1e-2, config)
+    expected[name] = after_first_adam_step(expected[name], gradient[name], 100.0, config)
     gradient = jax.grad(confused_loss)(jax.tree.map(jnp.float32, expected))
     for name in ("encoder", "decoders"):
-        expected[name] = after_first_adam_step(expected[name], gradient[name], 4e-3, config)
+        expected[name] = after_first_adam_step(expected[name], gradient[name], 30.0, config)
 
     state, [metrics] = trained(config, 1)
 
-    def errors(found, wanted):
-        pairs = zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True)
-        return np.concatenate([np.ravel(np.abs(a - b)) for a, b in pairs])
+    def close(found, wanted, before):
+        change = np.abs(wanted - before).max()
+        np.testing.assert_allclose(found, wanted, atol=1e-3 * change + 1e-7)
 
-    found = errors(jax.device_get(state.params), expected)
-    # A gradient that is nothing but rounding has a random sign.
-    assert np.quantile(found, 0.98) < 2e-5
-    assert metrics["loss"] == pytest.approx(
-        float(
-            task.loss(
-                expected | {k: start[k] for k in ("encoder", "decoders")}, {}, batch, train=True
-            )[0]["loss"].mean()
-        ),
-        rel=1e-5,
-    )
+    jax.tree.map(close, jax.device_get(state.params), expected, start)
+    before = task.loss(start, {}, batch, train=True)[0]["loss"].mean()
+    assert metrics["loss"] == pytest.approx(float(before), rel=1e-5)
     assert metrics.keys() == {
         *("loss", "bits_per_sample", "confused_loss", "domain_loss", "domain_accuracy"),
         *("gradient_norm", "parameter_norm"),

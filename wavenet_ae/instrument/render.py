@@ -123,7 +123,11 @@ def render_instrument(
             stored.check_writable()
             todo = _missing(plan, stored)
             summary.print_plan(plan, len(todo))
-            generation.generate(codec, todo, stored, seed=seed, batch_size=batch_size)
+            try:
+                generation.generate(codec, todo, stored, seed=seed, batch_size=batch_size)
+            except KeyboardInterrupt:
+                summary.print_kept(output, len(plan.notes) - len(_missing(plan, stored)))
+                raise
             rendered.write(_describe(plan, stored, name), output)
             stored.discard_superseded()
             seconds = time.monotonic() - started

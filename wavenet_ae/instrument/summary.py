@@ -19,6 +19,12 @@ _MIDDLE_C = 60
 _SHOWN = 6  # notes out of tune that the text names
 
 
+def print_kept(output: Path, finished: int) -> None:
+    """Reports on standard error what an interrupted call leaves."""
+    notes = count(finished, "note")
+    tqdm.write(f"{output} keeps {notes}: the same command goes on from there", file=sys.stderr)
+
+
 def print_plan(plan: Plan, num_missing: int) -> None:
     """Says how many notes there are, and how many are to be rendered."""
     total = len(plan.notes)

@@ -107,7 +107,9 @@ def test_an_instrument_whose_sounds_are_gone(instrument, folder):
 
 def test_three_sounds_are_refused(folder, tmp_path):
     record(tmp_path / "other.wav")
-    with pytest.raises(UserError, match=r"and 3 are given \(Flöte, low, other\): name so many"):
+    with pytest.raises(
+        UserError, match=r"and 3 are given \(Flöte, low, other\): name the files to play"
+    ):
         sounds.read([folder, tmp_path])
 
 

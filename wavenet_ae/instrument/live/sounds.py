@@ -58,7 +58,7 @@ def _check_number(names: Sequence[str]) -> None:
     if len(names) not in _NUMBERS:
         raise UserError(
             f"a pad has one, two or four sounds, and {len(names)} are given "
-            f"({', '.join(names[:5])}{', …' if len(names) > 5 else ''}): name so many."
+            f"({', '.join(names[:5])}{', …' if len(names) > 5 else ''}): name the files to play."
         )
 
 

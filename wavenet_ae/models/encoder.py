@@ -54,20 +54,24 @@ class TemporalEncoder(nn.Module):
 
         Args:
             signal: `[batch, time]`, scaled mu-law codes; time is a multiple of `hop_length`.
-            num_samples: int32 scalar, the length of a signal that was padded with zeros: its own
-                frames are then the same as without padding.
+            num_samples: int32 scalar, the length of a signal that was padded, with whatever: its
+                own frames are then the same as without padding.
 
         Returns:
             float32 `[batch, time / hop_length, embedding_size]`.
         """
 
-        def activations(x: jax.Array) -> jax.Array:
-            # Padding is zero for every layer, not what the layer before made of it.
-            if num_samples is not None:
-                x = jnp.where(jnp.arange(signal.shape[1]) < num_samples, x, 0)
-            return x.astype(self.arithmetic.activations)
+        def without_padding(x: jax.Array) -> jax.Array:
+            # It is zero for every layer, not what the layer before made of it; for the first, too:
+            # not every model reads silence as zero.
+            if num_samples is None:
+                return x
+            return jnp.where(jnp.arange(signal.shape[1]) < num_samples, x, 0)
 
-        x = activations(self.start(signal[None]))
+        def activations(x: jax.Array) -> jax.Array:
+            return without_padding(x).astype(self.arithmetic.activations)
+
+        x = activations(self.start(without_padding(signal)[None]))
         for dilated, pointwise in zip(self.dilated, self.pointwise, strict=True):
             hidden = dilated(nn.relu(x) if self.activates_input else x)
             hidden = nn.relu(hidden).astype(self.arithmetic.activations)

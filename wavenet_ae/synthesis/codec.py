@@ -39,7 +39,7 @@ class Codec(Protocol):
     def keeps_level(self) -> bool: ...
 
     @property
-    def settings(self) -> Mapping[str, float]: ...
+    def settings(self) -> Mapping[str, float | str]: ...
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
         """Encodes sounds of one length, whatever it is.
@@ -86,6 +86,11 @@ def create(trained: TrainedModel, **settings: float | None) -> Codec:
         UserError: the model has no embeddings or no such setting, or the setting is out of range.
     """
     task = trained.config["task"]
+    if task == "translation":
+        raise UserError(
+            f"{trained.name} is a translation network, which wavenet-ae translate takes: name a "
+            f"run of {' or '.join(TASKS)}."
+        )
     if task not in _CODECS:
         raise UserError(
             f"{trained.name} is a {task}, which has no embeddings: "

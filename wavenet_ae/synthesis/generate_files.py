@@ -178,28 +178,65 @@ def generate_files(
         UserError: a file cannot be written or replaced, or the model needs a pitch and a sound has
             none.
     """
-    for job in jobs:
-        check_pitch(codec, job.sound)
-    record = sounds_in(output)
-    made_from = {job.name: _digest(codec, job, seed) for job in jobs}
-    todo = [job for job in jobs if not record.holds(job.name, made_from[job.name])]
-    record.check({job.name: made_from[job.name] for job in todo}, replace=replace)
-    if len(todo) < len(jobs):
-        processes.say(f"{len(jobs) - len(todo)} of {len(jobs)} sounds are in {output} already")
-    if not todo:
+    generate_by_codecs(
+        [(codec, jobs)],
+        output,
+        seed=seed,
+        batch_size=batch_size,
+        num_sounds=num_sounds,
+        replace=replace,
+    )
+
+
+def generate_by_codecs(
+    groups: Sequence[tuple[Codec, Sequence[Job]]],
+    output: Path,
+    *,
+    seed: int = 0,
+    batch_size: int = 16,
+    num_sounds: int | None = None,
+    replace: bool = True,
+) -> None:
+    """Writes the sounds of several models as `generate_files` does, with one progress bar.
+
+    Args:
+        groups: models, each with what it is to generate, in this order; all names differ.
+        output: see `generate_files`, as for the others; `num_sounds` is of each group.
+        seed: for the random keys.
+        batch_size: sounds generated together, all by one model.
+        num_sounds: of a group in all processes.
+        replace: sounds that were generated otherwise.
+
+    Raises:
+        UserError: see `generate_files`; nothing is generated then, for no model.
+    """
+    record, made_from = sounds_in(output), {}
+    for codec, jobs in groups:
+        for job in jobs:
+            check_pitch(codec, job.sound)
+            made_from[job.name] = _digest(codec, job, seed)
+    done = {name for name in made_from if record.holds(name, made_from[name])}
+    wanted = {name: source for name, source in made_from.items() if name not in done}
+    record.check(wanted, replace=replace)
+    if done:
+        processes.say(f"{len(done)} of {len(made_from)} sounds are in {output} already")
+    if not wanted:
         return
-    # Sounds of similar lengths share a batch, which takes as long as its longest.
-    todo.sort(key=lambda job: job.sound.num_samples)
-    total = sum(job.sound.num_samples for job in todo)
-    num_rows = min(batch_size, num_sounds or len(jobs))
+    total = sum(job.sound.num_samples for _, jobs in groups for job in jobs if job.name in wanted)
     started = time.monotonic()
     with processes.progress(total=total, unit="sample", unit_scale=True, desc="generating") as bar:
-        for first in range(0, len(todo), num_rows):
-            batch = todo[first : first + num_rows]
-            with record.writing({job.name: made_from[job.name] for job in batch}, replace=True):
-                _generate_batch(codec, batch, num_rows, output, seed, bar)
+        for codec, jobs in groups:
+            # Sounds of similar lengths share a batch, which takes as long as its longest.
+            todo = sorted(
+                (job for job in jobs if job.name in wanted), key=lambda job: job.sound.num_samples
+            )
+            num_rows = min(batch_size, num_sounds or len(jobs))
+            for first in range(0, len(todo), num_rows):
+                batch = todo[first : first + num_rows]
+                with record.writing({job.name: wanted[job.name] for job in batch}, replace=True):
+                    _generate_batch(codec, batch, num_rows, output, seed, bar)
     rate = total / (time.monotonic() - started)
-    processes.say(f"{len(todo)} sounds in {output}, {rate:,.0f} samples/s with the compilation")
+    processes.say(f"{len(wanted)} sounds in {output}, {rate:,.0f} samples/s with the compilation")
 
 
 def _generate_batch(

@@ -11,6 +11,7 @@ import numpy as np
 
 from wavenet_ae.audio import mu_law
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.models.translation import TranslationNetwork
 from wavenet_ae.synthesis import sampler
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
@@ -38,7 +39,7 @@ class WaveNetCodec:
             raise UserError(f"temperature={self.temperature} must be a number, 0 or larger.")
 
     @property
-    def model(self) -> WaveNetAutoencoder:
+    def model(self) -> WaveNetAutoencoder | TranslationNetwork:
         return self.trained.task.model
 
     @property
@@ -51,14 +52,14 @@ class WaveNetCodec:
 
     @property
     def num_pitches(self) -> int:
-        return self.model.num_pitches
+        return self.trained.task.num_pitches
 
     @property
     def keeps_level(self) -> bool:
         return True
 
     @property
-    def settings(self) -> Mapping[str, float]:
+    def settings(self) -> Mapping[str, float | str]:
         return {"temperature": self.temperature}
 
     @functools.cached_property
@@ -112,7 +113,10 @@ class WaveNetCodec:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _encode(
-    model: WaveNetAutoencoder, params: Any, audio: jax.Array, num_samples: jax.Array
+    model: WaveNetAutoencoder | TranslationNetwork,
+    params: Any,
+    audio: jax.Array,
+    num_samples: jax.Array,
 ) -> jax.Array:
-    signal = mu_law.to_unit_range(mu_law.encode(audio))
+    signal = model.to_signal(mu_law.encode(audio))
     return model.apply({"params": params}, signal, num_samples, method="encode")

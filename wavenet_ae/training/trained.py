@@ -44,6 +44,10 @@ _CODEC_USE = """\
     wavenet-ae generate SOUNDS --checkpoint=THIS_FOLDER --output=RECONSTRUCTED
 """
 _TRANSLATION_USE = """\
+    wavenet-ae translate SOUNDS --checkpoint=THIS_FOLDER --to=all --output=TRANSLATED
+
+Decoders of other domains, for this encoder:
+
     python experiments/train.py --config=experiments/configs/translation.py \\
         --config.train=decoder --config.init_from=THIS_FOLDER --workdir=NEW_DOMAINS
 """
@@ -177,7 +181,7 @@ def load_trained(source: str | Path, task: str | None = None) -> TrainedModel:
         source: a run, of which the newest checkpoint is taken; one of a run's checkpoints
             (`RUN/checkpoints/STEP`); an exported folder; or `pretrained` for the weights that come
             with the package (see `pretrained.find`); or a URL (see `remote`).
-        task: `wavenet`, `spectral` or `classifier` if it must be a model of this one.
+        task: the name of a task, such as `wavenet`, if it must be a model of this one.
 
     Raises:
         UserError: the folder holds no run, or no weights yet, or weights of another model.

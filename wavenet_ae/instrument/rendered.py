@@ -132,13 +132,9 @@ def read(folder: Path) -> RenderedInstrument:
             raise UserError(f"{path} is of another version: render the instrument again.")
         instrument = _parse(described)
     except OSError as error:
-        if (folder / "notes").is_dir():
-            raise UserError(
-                f"{folder} is not finished: give the same `wavenet-ae instrument` command again."
-            ) from error
         raise UserError(
             f"{path} cannot be read ({error.strerror}): name a folder that `wavenet-ae instrument` "
-            "has written."
+            "has written; if it was interrupted, give the same command again."
         ) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} does not describe an instrument: render it again.") from error

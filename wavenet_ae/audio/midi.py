@@ -9,10 +9,10 @@ import mido
 from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError
 
+PEDAL, PEDAL_DOWN = 64, 64  # the controller, and its least value when pressed
 DRUMS = 9  # General MIDI's channel 10, of which the keys are drums, not pitches
 
 _LONGEST_S = 3600
-_PEDAL, _PEDAL_DOWN = 64, 64
 _TICKS_PER_S = 960  # at mido's defaults: 480 a beat of half a second
 
 
@@ -96,8 +96,8 @@ def read_notes(path: Path) -> list[Note]:
                 released.add(key)
             else:
                 end(key)
-        elif message.is_cc(_PEDAL):
-            if message.value >= _PEDAL_DOWN:
+        elif message.is_cc(PEDAL):
+            if message.value >= PEDAL_DOWN:
                 pedals.add(channel)
                 continue
             pedals.discard(channel)

@@ -37,9 +37,8 @@ from wavenet_ae.system.worker_pool import num_cores
 
 # Controllers, as in the packs and in the MIDI standard.
 _X, _Y = sfz.X_CONTROLLER, sfz.Y_CONTROLLER
-_PEDAL, _SOUND_OFF, _NOTES_OFF = 64, 120, 123
+_SOUND_OFF, _NOTES_OFF = 120, 123
 _HIGHEST = 127
-_PEDAL_DOWN = 64
 _CORNERS = (1, 2, 4)
 
 # Notes that a core generates together: more are hardly faster, and wait for the longest of them.
@@ -157,8 +156,8 @@ def _event(message: mido.Message, place: dict[int, float], num_sounds: int) -> E
                     share = message.value / _HIGHEST
                     place[control] = 1 - share if control == _Y else share
                     return _pad(place, num_sounds)
-                case control if control == _PEDAL:
-                    return Pedal(message.value >= _PEDAL_DOWN)
+                case control if control == midi.PEDAL:
+                    return Pedal(message.value >= midi.PEDAL_DOWN)
                 case control if control == _SOUND_OFF:
                     return Panic()
                 case control if control == _NOTES_OFF:

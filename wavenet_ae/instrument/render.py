@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wavenet_ae.instrument import generation, grid, page, rendered, summary
 from wavenet_ae.instrument import plan as planning
@@ -128,16 +128,22 @@ def render_instrument(
             except KeyboardInterrupt:
                 summary.print_kept(output, len(plan.notes) - len(_missing(plan, stored)))
                 raise
-            rendered.write(_describe(plan, stored, name), output)
+            instrument = _describe(plan, stored, name)
+            rendered.write(instrument, output)
             stored.discard_superseded()
             seconds = time.monotonic() - started
-            report = summary.report(plan, rendered.read(output), codec, output, len(todo), seconds)
-            with results.replacing(output / summary.REPORT, summary.TOOL) as path:
-                path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
-            written = page.write_page(output)
-            return Written(summary.text(report, output), written, packs.write_packs(output))
+            report = summary.report(plan, instrument, codec, output, len(todo), seconds)
+            return _publish(report, output)
     except OSError as error:
         raise write_error(output, error) from error
+
+
+def _publish(report: dict[str, Any], output: Path) -> Written:
+    """Writes what is made of a rendered instrument: the report, the page and the packs."""
+    with results.replacing(output / summary.REPORT, summary.TOOL) as path:
+        path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    written = page.write_page(output)
+    return Written(summary.text(report, output), written, packs.write_packs(output))
 
 
 def _check_folder(output: Path) -> None:

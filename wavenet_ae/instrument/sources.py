@@ -153,7 +153,6 @@ def read(
 
 def _found(inputs: Sequence[Path], output: Path | None, pitches_in_names: bool) -> Iterator[Named]:
     """Yields each file once, with its sound's name in its input."""
-    files.find(inputs, leave_out=output, quiet=True)  # raises before anything is reported
     seen = set()
     for given in inputs:
         if output is not None and given.resolve() == output.resolve():

@@ -145,10 +145,7 @@ class TranslationTask:
         trained one learns another domain faster than a new one.
         """
         if self.has_classifier:
-            return {
-                **params,
-                **theirs,
-            }  # which has no classifier if its decoders alone were trained
+            return {**params, **theirs}  # theirs have no classifier if it trained decoders alone
         repeated = jax.tree.map(
             lambda leaf: np.repeat(np.asarray(leaf[:1]), len(self.domains), axis=0),
             theirs[DECODERS],

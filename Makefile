@@ -15,8 +15,7 @@ REPORT_FLAGS ?=
 SOUND ?=
 PITCH ?=
 INSTRUMENT ?= runs/instrument
-# Sounds that are held, so that most notes loop. The 81 notes took four minutes on two cores that
-# were also used otherwise.
+# Sounds that are held, so that most notes loop. The 81 notes took two minutes on two cores.
 INSTRUMENT_FLAGS ?= --corners=flute,brass,string,organ --resolution=3 --pitches=36:84:6
 TABLE1 ?= runs/table1
 # Those of the split `test` that `make pretrained` builds.

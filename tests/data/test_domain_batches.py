@@ -123,6 +123,16 @@ def test_augmented_crops_are_partly_out_of_tune_and_the_others_stay(split):
     assert len(set(first.tolist())) == 6
 
 
+def test_noise_is_of_the_decoders_inputs_alone(split):
+    plain, noisy = take(3, split), take(3, split, decoder_input_noise=4.0)
+    for a, b in zip(plain, noisy, strict=True):
+        noise = b.pop("decoder_input_noise")
+        assert (noise.shape, noise.dtype) == ((6, CROP), np.int8)
+        assert np.all(noise.std(axis=1) < 4.3)
+        assert_same([a], [b])
+    assert noise.any()
+
+
 def test_evaluation_is_evenly_spread_and_equal_for_all_domains(split):
     batches = list(evaluation_batches(split, batch_size=8, crop_samples=CROP))
     assert all(b["domain"].tolist() == [0] * 4 + [1] * 4 for b in batches)

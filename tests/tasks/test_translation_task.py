@@ -188,3 +188,18 @@ def test_clean_sounds_give_the_classifier_no_gradient_to_the_encoder(task, param
     grads = jax.grad(gradient)(params)
     assert optax.global_norm(grads["encoder"]) > 0
     assert optax.global_norm(grads["decoders"]) > 0
+
+
+def test_noise_reaches_the_decoders_past_alone(task, params):
+    clean = batch()
+
+    def losses(place):
+        noise = np.where(np.arange(128) == place, 9, 0).astype(np.int8)
+        noisy = clean | {"decoder_input_noise": np.stack([noise, 0 * noise, 0 * noise, noise])}
+        return np.asarray(task.loss(params, {}, noisy, train=True)[0]["loss"])
+
+    expected = np.asarray(task.loss(params, {}, clean, train=True)[0]["loss"])
+    # No sample follows the last one, and neither the encoder nor the targets get the noise.
+    np.testing.assert_array_equal(losses(127), expected)
+    assert np.flatnonzero(losses(60) != expected).tolist() == [0, 3]
+    assert "decoder_input_noise" in task.batch_arrays(4, {"decoder_input_noise": 4.0})

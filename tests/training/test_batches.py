@@ -21,6 +21,7 @@ def config(tiny_config, tmp_path_factory):
         "data_dir": domain_recordings.build_dataset(tmp_path_factory.mktemp("three")),
         "gain_db": 6.0,
         "detune_semitones": 0.5,
+        "decoder_input_noise": 4.0,
     }
     return config | {"batch_size": 4, "crop_samples": 4_000}
 
@@ -49,6 +50,7 @@ def test_a_task_with_domains_gets_batches_of_domains(config):
         crop_samples=4_000,
         gain_db=6.0,
         detune_semitones=0.5,
+        decoder_input_noise=4.0,
         first_step=2,
     )
     for a, b in zip(got, expected, strict=False):

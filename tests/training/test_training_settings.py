@@ -117,7 +117,7 @@ def test_settings_of_other_tasks():
     config = load_config(CONFIGS["spectral"])
     with pytest.raises(UserError, match=r"config\.crop_samples is not a setting"):
         check_training(config | {"crop_samples": 512})
-    with pytest.raises(UserError, match=r"decoder_input_noise=4\.0 must be 0 for models other"):
+    with pytest.raises(UserError, match=r"decoder_input_noise=4\.0 must be 0 for models without"):
         check_training(changed(config, "dataset.decoder_input_noise", 4.0))
     config = load_config(CONFIGS["spectral"])
     with pytest.raises(UserError, match=r"detune_semitones=0\.5 must be 0 for models that do not"):

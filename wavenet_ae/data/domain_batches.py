@@ -118,6 +118,7 @@ def training_batches(
     crop_samples: int,
     gain_db: float = 0.0,
     detune_semitones: float = 0.0,
+    decoder_input_noise: float = 0.0,
     first_step: int = 0,
     share: ProcessShare = _ALONE,
     num_workers: int = 0,
@@ -136,14 +137,15 @@ def training_batches(
         gain_db: each is amplified by a random gain up to this one, but not beyond full scale.
         detune_semitones: a part of each crop in `augmented` is out of tune, by up to this much; see
             `pitch_shift.shift_a_part`.
+        decoder_input_noise: see `input_pipeline.training_batches`.
         first_step: the step to begin with.
         share: this process's part.
         num_workers: processes that prefetch; 0 prefetches in threads of this one.
 
     Yields:
         `audio`, float32 `[batch, crop_samples]`, full scale -1..1; `augmented`, like it; `domain`,
-        int32 `[batch]`, positions in `split.domains`. Row i of a global batch is of the domain
-        i // (batch_size / num_domains).
+        int32 `[batch]`, positions in `split.domains`; and with noise `decoder_input_noise`, int8
+        like `audio`. Row i of a global batch is of the domain i // (batch_size / num_domains).
 
     Raises:
         UserError: the batch cannot be divided, or a sound is damaged or shorter than the crop.
@@ -159,7 +161,10 @@ def training_batches(
         read = windows.repeat().random_map(_RandomCrop(split, places))
         if gain_db:
             read = read.random_map(input_pipeline.RandomGain(gain_db))
-        crops.append(read.random_map(_Detuning(detune_semitones)))
+        read = read.random_map(_Detuning(detune_semitones))
+        if decoder_input_noise:
+            read = read.random_map(input_pipeline.InputNoise(decoder_input_noise))
+        crops.append(read)
     rows = share.rows(batch_size)
     examples = grain.MapDataset.source(_DomainRows(crops, per_domain, rows, first_step))
     yield from input_pipeline.read_ahead(

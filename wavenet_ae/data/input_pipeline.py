@@ -132,7 +132,7 @@ def training_batches(
     if degradation:
         examples = examples.random_map(_Degradation(degradation))
     if decoder_input_noise:
-        examples = examples.random_map(_InputNoise(decoder_input_noise))
+        examples = examples.random_map(InputNoise(decoder_input_noise))
     rows = share.rows(batch_size)
     local = grain.MapDataset.source(_GlobalRows(examples, batch_size, rows, first_step))
     yield from read_ahead(local.map(_without_id).batch(len(rows), drop_remainder=True), num_workers)
@@ -272,7 +272,7 @@ class _Degradation(grain.RandomMapTransform):
         return {**element, "audio": degrade(element["audio"], rng)}
 
 
-class _InputNoise(grain.RandomMapTransform):
+class InputNoise(grain.RandomMapTransform):
     def __init__(self, most: float):
         self._most = most
 

@@ -129,7 +129,10 @@ class TranslationTask:
     ) -> dict[str, tuple[tuple[int, ...], type]]:
         """Describes a batch: see `loss`."""
         sound = ((batch_size, self.crop_samples), np.float32)
-        return {"audio": sound, "augmented": sound, "domain": ((batch_size,), np.int32)}
+        arrays = {"audio": sound, "augmented": sound, "domain": ((batch_size,), np.int32)}
+        if dataset["decoder_input_noise"]:
+            arrays["decoder_input_noise"] = ((batch_size, self.crop_samples), np.int8)
+        return arrays
 
     def init(self, key: jax.Array) -> tuple[Any, Any]:
         """Returns new parameters, and an empty model state."""
@@ -204,7 +207,7 @@ class TranslationTask:
             sounds, and `confused_loss`: `loss` less the weighted loss of the classifier.
         """
         latent = self._encode(params, mu_law.encode(batch["augmented"]))
-        metrics = self._of_reconstruction(params, batch["audio"], latent)
+        metrics = self._of_reconstruction(params, batch, latent)
         domain_loss = self._of_domains(params, latent, batch["domain"])["domain_loss"]
         confused_loss = metrics["loss"] - self.domain_weight * domain_loss
         return metrics | {"confused_loss": confused_loss}, model_state
@@ -225,7 +228,8 @@ class TranslationTask:
             model_state: passed through.
             batch: `audio` float32 `[batch, time]`, clean, full scale -1..1; `domain` int32
                 `[batch]`, positions in `domains`; in training `augmented`, like `audio`: the
-                sounds with a part detuned, which the encoder then reads.
+                sounds with a part detuned, which the encoder then reads, and with noise
+                `decoder_input_noise`, int8 `[batch, time]`, to be added to the decoders' inputs.
             train: whether the encoder reads `augmented`.
             key: not used; nothing here is drawn at random.
 
@@ -235,7 +239,7 @@ class TranslationTask:
             1; the model state.
         """
         latent = self._encode(params, mu_law.encode(batch["augmented" if train else "audio"]))
-        metrics = self._of_reconstruction(params, batch["audio"], latent)
+        metrics = self._of_reconstruction(params, batch, latent)
         if self.has_classifier:
             metrics |= self._of_domains(params, latent, batch["domain"])
         return metrics, model_state
@@ -243,14 +247,18 @@ class TranslationTask:
     def _encode(self, params: Any, codes: jax.Array) -> jax.Array:
         return self.model.apply({"params": params}, self.model.to_signal(codes), method="encode")
 
-    def _of_reconstruction(self, params: Any, audio: jax.Array, latent: jax.Array) -> Metrics:
-        def nats(decoder: Any, codes: jax.Array, latent: jax.Array) -> jax.Array:
-            signal = self.model.to_signal(codes)
+    def _of_reconstruction(
+        self, params: Any, batch: Mapping[str, jax.Array], latent: jax.Array
+    ) -> Metrics:
+        def nats(decoder: Any, past: jax.Array, codes: jax.Array, latent: jax.Array) -> jax.Array:
+            signal = self.model.to_signal(past)
             logits = self.model.apply({"params": decoder}, signal, latent, method="decode")
             return nats_per_sample(logits, codes)
 
-        codes = mu_law.encode(audio)
-        loss = translation.map_decoders(nats, params[DECODERS], codes, latent)
+        past = codes = mu_law.encode(batch["audio"])
+        if "decoder_input_noise" in batch:
+            past = mu_law.add(codes, batch["decoder_input_noise"])
+        loss = translation.map_decoders(nats, params[DECODERS], past, codes, latent)
         return {"loss": loss, "bits_per_sample": loss / jnp.log(2.0)}
 
     def _of_domains(self, params: Any, latent: jax.Array, domain: jax.Array) -> Metrics:

@@ -18,6 +18,8 @@ from wavenet_ae.training.interruption import StopRequest
 from wavenet_ae.training.state import TrainState
 from wavenet_ae.training.step import make_eval_step
 
+# Settings of `config.dataset` that change the sounds of domains.
+_OF_DOMAINS = ("gain_db", "detune_semitones", "decoder_input_noise")
 # Batches of training data from which the trivial baselines are computed.
 _BASELINE_BATCHES = 64
 
@@ -52,7 +54,7 @@ def training_batches(
         "num_workers": dataset["num_workers"],
     }
     if isinstance(sounds, DomainSplit):
-        reading |= {name: dataset[name] for name in ("gain_db", "detune_semitones")}
+        reading |= {name: dataset[name] for name in _OF_DOMAINS}
     else:
         reading |= input_pipeline.augmentations(dataset)
     return _batches(config, task, sounds, **reading)

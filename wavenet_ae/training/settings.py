@@ -92,10 +92,10 @@ def check_training(config: Mapping[str, Any]) -> None:
     check(config, {**tasks.rules_of(config), **_RULES})
     make_optimizer(config["optimizer"])
     noise = config["dataset"]["decoder_input_noise"]
-    if noise and config["task"] != "wavenet":
+    if noise and config["task"] not in ("wavenet", "translation"):
         raise UserError(
-            f"config.dataset.decoder_input_noise={noise} must be 0 for models other than the "
-            "WaveNet."
+            f"config.dataset.decoder_input_noise={noise} must be 0 for models without a "
+            "WaveNet decoder."
         )
     if config.get("train") == "decoder" and config["init_from"] is None:
         raise UserError(

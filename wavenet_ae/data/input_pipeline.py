@@ -273,6 +273,8 @@ class _Degradation(grain.RandomMapTransform):
 
 
 class InputNoise(grain.RandomMapTransform):
+    """Adds `decoder_input_noise`, int8 `[samples]`: see `training_batches`."""
+
     def __init__(self, most: float):
         self._most = most
 

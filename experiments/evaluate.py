@@ -1,4 +1,4 @@
-"""Runs one of the paper's evaluations of trained models; the same command resumes it.
+"""Runs an evaluation of trained models; the same command resumes it.
 
     python experiments/evaluate.py --config=experiments/configs/table1.py --workdir=runs/table1 \
         --config.wavenet=WORKDIR --config.spectral=WORKDIR --config.classifier=WORKDIR
@@ -16,6 +16,7 @@ from ml_collections import config_flags
 from wavenet_ae.cli.command_line import define_distributed, define_path, read_config, run
 from wavenet_ae.evaluation.linear_probe import run_linear_probe
 from wavenet_ae.evaluation.table1 import evaluate_table1
+from wavenet_ae.evaluation.translation import evaluate_translation
 from wavenet_ae.evaluation.watch import watch_table1
 from wavenet_ae.system.errors import UserError
 
@@ -28,7 +29,11 @@ _POLL_SECONDS = flags.DEFINE_float(
 define_distributed(independent=True)
 flags.mark_flag_as_required("config")
 
-_EXPERIMENTS = {"table1": evaluate_table1, "linear_probe": run_linear_probe}
+_EXPERIMENTS = {
+    "table1": evaluate_table1,
+    "linear_probe": run_linear_probe,
+    "translation": evaluate_translation,
+}
 
 
 def main() -> None:

@@ -23,6 +23,16 @@ def test_tones_low_and_high(pitch):
     assert track(tone(pitch, harmonics=2)).midi == pitch
 
 
+def test_a_melody_is_followed_and_silence_has_no_pitch():
+    notes = [np.ravel(tone(pitch, harmonics=2))[:16_000] for pitch in (60, 67)]
+    melody = pitch_tracker.contour(np.concatenate([*notes, np.zeros(16_000)]).astype(np.float32))
+    first, second, silence = np.array_split(melody[: len(melody) // 3 * 3], 3)
+    assert np.nanmedian(first) == pytest.approx(60, abs=0.25)
+    assert np.nanmedian(second) == pytest.approx(67, abs=0.25)
+    assert np.mean(np.isnan([first, second])) < 0.1
+    assert np.isnan(silence[4:]).all()
+
+
 def test_detuned_notes_are_rounded_and_said_to_be():
     pitch = track(tone(60.3))
     assert (pitch.midi, pitch.cents) == (60, 25)  # in quarters of a semitone

@@ -1,4 +1,4 @@
-"""The pitch of a recorded note, by probabilistic YIN (Mauch and Dixon 2014; librosa's `pyin`)."""
+"""The pitch of notes and melodies, by probabilistic YIN (Mauch and Dixon 2014; librosa)."""
 
 from typing import NamedTuple
 
@@ -79,6 +79,19 @@ def track(audio: np.ndarray) -> Pitch:
         )
     midi = int(np.clip(np.rint(median), LOWEST, HIGHEST))
     return Pitch(midi, round(100 * (median - midi)), float(voiced))
+
+
+def contour(audio: np.ndarray) -> np.ndarray:
+    """Finds the pitch of a melody every 32 ms.
+
+    Args:
+        audio: float32 [samples] at 16 kHz.
+
+    Returns:
+        MIDI pitches [frames], with fractions; NaN where there is none.
+    """
+    hz, _, _ = _pyin(soxr.resample(audio, SAMPLE_RATE_HZ, _RATE_HZ, quality="HQ"))
+    return librosa.hz_to_midi(hz)
 
 
 @first_call.exclusive

@@ -96,7 +96,7 @@ def translate_files(
     Raises:
         UserError: a file cannot be written or replaced.
     """
-    names = [_name(source, codec) for codec in codecs for source in sources]
+    names = [name(source.stem, codec.domain) for codec in codecs for source in sources]
     generate_files.check_names(output, names)
     sounds, refused = [], 0
     for source in processes.progress(sources, unit="file", desc="encoding"):
@@ -108,7 +108,8 @@ def translate_files(
         else:
             sounds.append((source, encode_sound(codecs[0], audio, source=source.path.name)))
     groups = [
-        (codec, [Job(_name(source, codec), sound) for source, sound in sounds]) for codec in codecs
+        (codec, [Job(name(source.stem, codec.domain), sound) for source, sound in sounds])
+        for codec in codecs
     ]
     generate_files.generate_by_codecs(
         groups, output, seed=seed, batch_size=batch_size, num_sounds=len(sources), replace=False
@@ -116,7 +117,12 @@ def translate_files(
     return refused
 
 
-def _name(source: files.Source, codec: TranslationCodec) -> str:
+def name(sound: str, domain: str) -> str:
+    """Returns the name of a sound's translation, without suffix."""
+    return f"{sound}_to_{as_file_name(domain)}"
+
+
+def as_file_name(text: str) -> str:
+    """Returns a text with what a file's name cannot hold replaced by hyphens."""
     # A configuration from elsewhere may name a domain as no file can be named.
-    domain = re.sub(r"[^\w.-]", "-", codec.domain)
-    return f"{source.stem}_to_{domain}"
+    return re.sub(r"[^\w.-]", "-", text)

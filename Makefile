@@ -1,5 +1,5 @@
-# The commands of the README: `make demo`, `make instrument`, `make table1`, `make pretrained`,
-# `make libtpu`, `make test` and `make test-all`.
+# The commands of the README and of docs/: `make demo`, `make instrument`, `make table1`,
+# `make pretrained`, `make translation`, `make libtpu`, `make test` and `make test-all`.
 
 PYTHON ?= python3
 SOUNDFONT ?= $(firstword $(wildcard \
@@ -35,6 +35,11 @@ PRETRAINED_TRAIN_FLAGS ?=
 PRETRAINED_EVALUATE_FLAGS ?= --config.num_notes=200
 PRETRAINED_BETWEEN_FLAGS ?= --num_pairs=24 --num_weights=3
 
+TRANSLATION ?= runs/translation
+TRANSLATION_RENDER_FLAGS ?= --num_phrases=80
+TRANSLATION_TRAIN_FLAGS ?=
+TRANSLATION_EVALUATE_FLAGS ?=
+
 # On a CPU every training step gets its memory from Linux page by page, a third of the demo's time.
 # Large pages (glibc 2.35 or newer; others ignore it) avoid that.
 LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
@@ -42,7 +47,7 @@ LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo instrument table1 pretrained libtpu test test-all lint
+.PHONY: setup demo instrument table1 pretrained translation libtpu test test-all lint
 .DELETE_ON_ERROR:
 
 setup: .test_tools $(INSTALLED)
@@ -177,6 +182,35 @@ pretrained: .system
 			--spectral="$(PRETRAINED)/weights/spectral" \
 			--classifier="$(PRETRAINED)/weights/classifier" \
 			--output="$(PRETRAINED)/between/$$dataset" $(PRETRAINED_BETWEEN_FLAGS); done
+
+# Trains a network to translate between piano, violin and flute, and another without the confusion of
+# domains, and evaluates both.
+translation: .system
+	@$(MAKE) --no-print-directory .translation
+
+# Melodies of its own for each instrument (another seed), in a range that all of them play.
+.PHONY: .translation
+.translation: .soundfont $(INSTALLED)
+	@set -e; seed=0; for instrument in 0 40 73; do seed=$$((seed + 1)); \
+		$(BIN)/wavenet-ae render-phrases "$(SOUNDFONT)" --instruments=$$instrument --seed=$$seed \
+			--lowest=60 --highest=84 $(TRANSLATION_RENDER_FLAGS) \
+			--output="$(TRANSLATION)/phrases"; done
+	$(BIN)/wavenet-ae build-dataset --data_dir="$(TRANSLATION)/datasets" --name=phrases \
+		--recordings=piano="$(TRANSLATION)/phrases/acoustic_grand_piano" \
+		--recordings=violin="$(TRANSLATION)/phrases/violin" \
+		--recordings=flute="$(TRANSLATION)/phrases/flute"
+	@set -e; train() { \
+		run="$$1"; shift; \
+		$(LARGE_PAGES) $(BIN)/python experiments/train.py \
+			--config=experiments/configs/translation.py:pretrained \
+			--config.dataset.data_dir="$(TRANSLATION)/datasets" --workdir="$(TRANSLATION)/$$run" \
+			$(TRANSLATION_TRAIN_FLAGS) "$$@"; }; \
+	train run; \
+	train without_confusion --config.domain_weight=0.0
+	$(BIN)/python experiments/evaluate.py --config=experiments/configs/translation_scores.py \
+		--config.translation="$(TRANSLATION)/run" \
+		--config.without_confusion="$(TRANSLATION)/without_confusion" \
+		--workdir="$(TRANSLATION)/results" $(TRANSLATION_EVALUATE_FLAGS)
 
 # The TPU's compiler, in the version that JAX needs. Kept apart from the other packages:
 # among them, JAX would look for a TPU at every start.

@@ -116,17 +116,21 @@ def test_the_instrument_of_the_notes_that_come_with_the_package(tmp_path):
     assert len(grid.choose_corners([*names], [corners], pairs=False)[0]) == 4
 
 
-def test_the_weights_in_the_box_are_trained_and_judged_in_turn(tmp_path):
-    """With a stand-in for Python and the command, which writes down what it is called with."""
+def calls_of(tmp_path, target, *settings):
+    """Runs a target with a stand-in for Python and the command, and returns what it called."""
     calls = tmp_path / "calls"
     stub = tmp_path / "bin" / "python"
     stub.parent.mkdir()
     stub.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" . >> "{calls}"\n')
     stub.chmod(0o755)
     (stub.parent / "wavenet-ae").symlink_to(stub)
+    make(target, f"BIN={stub.parent}", "INSTALLED=", *settings)
+    return [call.split("\n") for call in calls.read_text().strip().split("\n.\n")]
+
+
+def test_the_weights_in_the_box_are_trained_and_judged_in_turn(tmp_path):
     folder = tmp_path / "the box"
-    make(".pretrained", f"BIN={stub.parent}", f"PRETRAINED={folder}", "INSTALLED=")
-    lines = [call.split("\n") for call in calls.read_text().strip().split("\n.\n")]
+    lines = calls_of(tmp_path, ".pretrained", f"PRETRAINED={folder}")
     tools = [Path(tool).stem for tool, *_ in lines]
     assert tools == [
         *["render-soundfont"] * 3,
@@ -153,3 +157,38 @@ def test_the_weights_in_the_box_are_trained_and_judged_in_turn(tmp_path):
     exported = {flag for _, *flags in lines[15:18] for flag in flags if "--output" in flag}
     used = {flag.split("=")[1] for flag in lines[-2] if "weights/" in flag}
     assert {flag.split("=")[1] for flag in exported} == used
+
+
+def test_translations_are_trained_with_and_without_confusion_on_music_of_their_own(tmp_path):
+    folder = tmp_path / "to and fro"
+    lines = calls_of(tmp_path, ".translation", f"TRANSLATION={folder}")
+    tools = [Path(tool).stem for tool, *_ in lines]
+    assert tools == [*["render-phrases"] * 3, "build-dataset", *["train"] * 2, "evaluate"]
+    for name in ("seed", "instruments"):
+        flags = [flag for line in lines[:3] for flag in line if flag.startswith(f"--{name}=")]
+        assert len(flags) == len({*flags}) == 3
+    with_it, without = lines[4:6]
+    assert {*without} - {*with_it} == {
+        "--config.domain_weight=0.0",
+        f"--workdir={folder}/without_confusion",
+    }
+    assert f"--config.translation={folder}/run" in lines[6]
+    assert f"--config.without_confusion={folder}/without_confusion" in lines[6]
+
+
+@pytest.mark.slow
+def test_translation_at_a_smaller_size(tmp_path):
+    make(
+        ".translation",
+        f"TRANSLATION={tmp_path}",
+        "TRANSLATION_RENDER_FLAGS=--num_phrases=3",
+        "TRANSLATION_TRAIN_FLAGS=--config.num_steps=2 --config.optimizer.boundaries='(1,)' "
+        "--config.optimizer.learning_rates='(4e-3,1e-3)' --config.crop_samples=1600 "
+        "--config.eval_batches=1",
+        "TRANSLATION_EVALUATE_FLAGS=--config.num_excerpts=2 --config.crop_samples=16000 "
+        "--config.num_train_windows=10",
+    )
+    results = json.loads((tmp_path / "results" / "translation.json").read_text())
+    assert results["domains"] == ["piano", "violin", "flute"]
+    assert results["rows"]["source"]["source_named"]["mean"] > 0.6
+    assert "without_confusion_translated" in results["rows"]

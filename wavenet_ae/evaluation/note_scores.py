@@ -1,0 +1,62 @@
+"""Which notes of a piece are in what is played, as transcriptions are judged (mir_eval)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import librosa
+import mir_eval
+import numpy as np
+
+from wavenet_ae.audio.midi import Note
+
+
+class Found(NamedTuple):
+    """How many notes were found.
+
+    Attributes:
+        precision: share of the found notes that are in the piece.
+        recall: share of the piece's notes that were found.
+        f1: the harmonic mean of both.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+
+
+def compare(piece: Sequence[Note], found: Sequence[Note]) -> Found | None:
+    """Compares notes by pitch and by beginning, within 50 ms; their ends do not count.
+
+    Args:
+        piece: what should be there.
+        found: what is there.
+
+    Returns:
+        None where the piece has no notes.
+    """
+    if not piece:
+        return None
+    if not found:
+        return Found(0.0, 0.0, 0.0)
+    both = (*_intervals_and_hz(piece), *_intervals_and_hz(found))
+    scores = mir_eval.transcription.precision_recall_f1_overlap(*both, offset_ratio=None)
+    return Found(*map(float, scores[:3]))
+
+
+def within(notes: Sequence[Note], lowest: int, highest: int) -> list[Note]:
+    """Returns the notes of some pitches."""
+    return [note for note in notes if lowest <= note.pitch <= highest]
+
+
+def excerpt(notes: Sequence[Note], start_s: float, end_s: float) -> list[Note]:
+    """Returns the notes that begin in a part of a piece, by the time since its start."""
+    return [
+        note._replace(start_s=note.start_s - start_s, end_s=min(note.end_s, end_s) - start_s)
+        for note in notes
+        if start_s <= note.start_s < end_s
+    ]
+
+
+def _intervals_and_hz(notes: Sequence[Note]) -> tuple[np.ndarray, np.ndarray]:
+    intervals = np.array([[note.start_s, note.end_s] for note in notes])
+    return intervals, librosa.midi_to_hz(np.array([note.pitch for note in notes]))

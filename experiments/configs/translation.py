@@ -131,13 +131,13 @@ def pretrained() -> ConfigDict:
     return common.changed(
         demo(),
         {
-            "num_steps": 9_000,
+            "num_steps": 5_500,
             "batch_size": 6,
             "optimizer": {
                 "name": "muon",
                 "b1": 0.95,
                 "learning_rates": (4e-3, 2e-3, 1e-3, 5e-4, 2e-4),
-                "boundaries": (5_000, 6_800, 8_000, 8_600),
+                "boundaries": (3_000, 4_150, 4_900, 5_250),
             },
             "ema_decay": 0.999,
             "log_every_steps": 100,

@@ -49,6 +49,28 @@ def test_notes_of_a_file(tmp_path, messages, notes):
     np.testing.assert_allclose(read, notes, rtol=1e-9)
 
 
+def test_notes_of_several_channels_share_the_keys():
+    notes = [
+        Note(0.0, 2.0, 60, 50),  # held while the key is struck again, and then released first
+        Note(1.0, 1.5, 60, 90),
+        Note(1.0, 1.25, 62, 70),  # another key
+        Note(1.5, 3.0, 62, 20),
+        Note(2.0, 2.5, 60, 30),
+        Note(4.0, 5.0, 60, 40),  # struck twice at once
+        Note(4.0, 4.5, 60, 80),
+    ]
+    expected = [
+        Note(0.0, 1.0, 60, 50),
+        Note(1.0, 1.25, 62, 70),
+        Note(1.0, 2.0, 60, 90),
+        Note(1.5, 3.0, 62, 20),
+        Note(2.0, 2.5, 60, 30),
+        Note(4.0, 5.0, 60, 80),
+    ]
+    assert midi.on_one_keyboard(notes[::-1]) == expected
+    assert midi.on_one_keyboard(expected) == expected
+
+
 def test_what_is_saved_is_read_again(tmp_path):
     notes = [Note(0.1, 0.5, 60, 90), Note(0.5, 0.7, 60, 30), Note(1.25, 3.0, 72, 127)]
     midi.save(tmp_path / "song.mid", notes, program=40)

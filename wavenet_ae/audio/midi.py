@@ -9,6 +9,7 @@ import mido
 from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError
 
+SUFFIXES = (".mid", ".midi", ".smf")
 PEDAL, PEDAL_DOWN = 64, 64  # the controller, and its least value when pressed
 DRUMS = 9  # General MIDI's channel 10, of which the keys are drums, not pitches
 
@@ -108,6 +109,31 @@ def read_notes(path: Path) -> list[Note]:
     found = sorted(note for note in notes if note.end_s > note.start_s)
     if not found:
         raise UserError(f"{path} holds no notes (drums apart): choose another MIDI file.")
+    return found
+
+
+def on_one_keyboard(notes: Iterable[Note]) -> list[Note]:
+    """Joins notes that sound at once on one key, as those of several channels may.
+
+    A note ends where its key is struck again; that one is held until both have been released. Of
+    those that are struck at the same time, the loudest is left.
+
+    Returns:
+        The notes in the order of their beginnings.
+    """
+    found: list[Note] = []
+    latest: dict[int, int] = {}  # by pitch, a position in `found`
+    for note in sorted(notes):
+        position = latest.get(note.pitch)
+        if position is not None and found[position].end_s > note.start_s:
+            before = found[position]
+            note = note._replace(end_s=max(before.end_s, note.end_s))
+            if before.start_s == note.start_s:
+                found[position] = note._replace(velocity=max(before.velocity, note.velocity))
+                continue
+            found[position] = before._replace(end_s=note.start_s)
+        latest[note.pitch] = len(found)
+        found.append(note)
     return found
 
 

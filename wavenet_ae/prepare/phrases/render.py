@@ -35,7 +35,6 @@ from wavenet_ae.system.errors import UserError, write_error
 from wavenet_ae.system.locks import exclusive_lock
 
 REPORT = "phrases.json"
-MIDI_SUFFIXES = (".mid", ".midi", ".smf")
 
 _GAIN = 0.5  # FluidSynth's, of float samples; each recording's level is set afterwards
 _PEAK = 10 ** (-3 / 20)
@@ -58,7 +57,7 @@ def read_phrases(folder: Path) -> Phrases:
     Raises:
         UserError: there are none, or one cannot be read or holds no notes.
     """
-    sources = files.find([folder], MIDI_SUFFIXES, quiet=True)
+    sources = files.find([folder], midi.SUFFIXES, quiet=True)
     return {source.stem: midi.read_notes(source.path) for source in sources}
 
 

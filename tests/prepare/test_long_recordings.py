@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from wavenet_ae.data.stored_notes import find
 from wavenet_ae.data.stored_recordings import Recordings
-from wavenet_ae.prepare.long_recordings import pieces, recordings_dataset_builder
+from wavenet_ae.prepare.long_recordings import pieces, pieces_builder
 from wavenet_ae.prepare.long_recordings.build import build
 from wavenet_ae.prepare.long_recordings.collection import read_collection
 from wavenet_ae.system.errors import UserError
@@ -66,7 +66,7 @@ def test_tfds_reads_what_was_built(folders, tmp_path):
     info = tfds.builder_from_directory(dataset.path).info
     assert info.features["domain"].names == ["noise", "ramp", "tone"]
     examples = list(tfds.data_source("recordings/three", data_dir=tmp_path / "out", split="train"))
-    by_id = {example["id"]: example for example in examples}
+    by_id = {example["id"].decode(): example for example in examples}
     for i, start in enumerate(np.cumsum([0, 106_666 + 1, 106_666 + 1])):
         if f"noise/long@{start}" in by_id:
             whole = domain_recordings.samples("noise", "long")
@@ -80,7 +80,7 @@ def test_tfds_reads_what_was_built(folders, tmp_path):
 
 def test_several_shards_hold_the_same(folders, tmp_path, monkeypatch):
     build(folders, tmp_path / "one", "three")
-    monkeypatch.setattr(recordings_dataset_builder, "_MOST_SECONDS_PER_SHARD", 5)
+    monkeypatch.setattr(pieces_builder, "_MOST_SECONDS_PER_SHARD", 5)
     dataset = build(folders, tmp_path / "several", "three")
     assert len(list(dataset.path.glob("recordings-train.array_record-*"))) > 2
     one, several = stored(tmp_path / "one"), stored(tmp_path / "several")

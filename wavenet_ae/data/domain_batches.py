@@ -5,14 +5,13 @@ training is a pure function of the seed and the step.
 """
 
 import functools
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, SupportsIndex
 
 import grain.python as grain
 import numpy as np
 
-from wavenet_ae.data import input_pipeline, nsynth
+from wavenet_ae.data import crops, input_pipeline, nsynth
 from wavenet_ae.data.input_pipeline import Batch, ProcessShare
 from wavenet_ae.data.note_families import NotesOfFamilies
 from wavenet_ae.data.pitch_shift import shift_a_part
@@ -23,24 +22,14 @@ from wavenet_ae.system.errors import UserError
 _ALONE = ProcessShare()
 
 
-class Sounds(Protocol):
+class Sounds(crops.Sounds, Protocol):
     """Sounds of any length, each of one domain, that can be read in part.
 
     Attributes:
         domains: the domain of each, by name.
-        lengths: of each, in samples, int64 `[sounds]`.
     """
 
     domains: Sequence[str]
-    lengths: np.ndarray
-
-    def name(self, sound: int) -> str:
-        """Returns a sound's name, for messages."""
-        ...
-
-    def read(self, sound: int, start: int, samples: int) -> np.ndarray:
-        """Returns samples of a sound, float32 `[samples]`, full scale -1..1."""
-        ...
 
 
 class DomainSplit(Sequence):
@@ -72,14 +61,7 @@ class DomainSplit(Sequence):
 
     def check_crop(self, crop_samples: int) -> None:
         """Raises a UserError, which names the sound, if one is shorter than a crop."""
-        lengths = self.sounds.lengths[self._all]
-        shortest = int(np.argmin(lengths))
-        if lengths[shortest] < crop_samples:
-            raise UserError(
-                f"{self.sounds.name(int(self._all[shortest]))} has {lengths[shortest]} samples, "
-                f"fewer than the crop of {crop_samples}: use a smaller --config.crop_samples, or "
-                "build the dataset without it."
-            )
+        crops.check(self.sounds, self._all, crop_samples)
 
     def num_windows(self, crop_samples: int) -> int:
         """Returns how many crops without overlap all domains have together."""
@@ -125,9 +107,8 @@ def training_batches(
 ) -> Iterator[Batch]:
     """Yields this process's part of the batches of steps `first_step`, `first_step` + 1, ...
 
-    Crops are drawn evenly over the time of a domain: it is divided into windows of a crop's length,
-    every epoch visits each window once in a new order, and a crop begins anywhere in its window.
-    Longer recordings thus give more crops. Each domain has its own order and its own epochs.
+    Crops are drawn evenly over the time of a domain, as `crops.random_crops` does it. Each domain
+    has its own order and its own epochs.
 
     Args:
         split: from `open_split`.
@@ -153,20 +134,16 @@ def training_batches(
     """
     per_domain = _per_domain(batch_size, len(split.domains))
     split.check_crop(crop_samples)
-    crops = []
-    for domain in range(len(split.domains)):
-        places = _Places(split, domain, crop_samples)
+    groups = []
+    for domain, (places, read) in enumerate(_groups(split, crop_samples)):
         order = np.random.SeedSequence((seed, domain)).generate_state(1)[0]
-        windows = grain.MapDataset.source(range(places.num_windows)).seed(int(order)).shuffle()
-        read = windows.repeat().random_map(_RandomCrop(split, places))
-        if gain_db:
-            read = read.random_map(input_pipeline.RandomGain(gain_db))
-        read = read.random_map(_Detuning(detune_semitones))
+        examples = crops.random_crops(places, read, int(order), gain_db=gain_db)
+        examples = examples.random_map(_Detuning(detune_semitones))
         if decoder_input_noise:
-            read = read.random_map(input_pipeline.InputNoise(decoder_input_noise))
-        crops.append(read)
+            examples = examples.random_map(input_pipeline.InputNoise(decoder_input_noise))
+        groups.append(examples)
     rows = share.rows(batch_size)
-    examples = grain.MapDataset.source(_DomainRows(crops, per_domain, rows, first_step))
+    examples = grain.MapDataset.source(crops.TrainingRows(groups, per_domain, rows, first_step))
     yield from input_pipeline.read_ahead(
         examples.batch(len(rows), drop_remainder=True), num_workers
     )
@@ -183,8 +160,7 @@ def evaluation_batches(
 ) -> Iterator[Batch]:
     """Yields this process's part of one pass over the domains.
 
-    All domains have equally many crops, spread evenly over their time: as many as windows of a
-    crop's length in the shortest one, or as the batches hold.
+    All domains have equally many crops, spread evenly over their time: see `crops.evaluation_rows`.
 
     Args:
         split: from `open_split`.
@@ -203,17 +179,9 @@ def evaluation_batches(
     """
     per_domain = _per_domain(batch_size, len(split.domains))
     split.check_crop(crop_samples)
-    places = [_Places(split, domain, crop_samples) for domain in range(len(split.domains))]
-    each = min(it.num_windows for it in places)
-    if num_batches is not None:
-        each = min(each, num_batches * per_domain)
-    total = -(-each // per_domain)
     rows = share.rows(batch_size)
-    examples = grain.MapDataset.source(range(total * len(rows)))
-    read = functools.partial(_evenly_spread, split, places, each, per_domain, rows)
-    return input_pipeline.read_ahead(
-        examples.map(read).batch(len(rows), drop_remainder=True), num_workers
-    )
+    examples = crops.evaluation_rows(_groups(split, crop_samples), per_domain, rows, num_batches)
+    return input_pipeline.read_ahead(examples.batch(len(rows), drop_remainder=True), num_workers)
 
 
 def _per_domain(batch_size: int, num_domains: int) -> int:
@@ -225,46 +193,19 @@ def _per_domain(batch_size: int, num_domains: int) -> int:
     return batch_size // num_domains
 
 
-class _Places:
-    """All places where a crop of a domain may begin, in one line.
-
-    Attributes:
-        domain: the domain's position.
-        crop_samples: of a crop.
-        num_windows: crops without overlap in the domain's time.
-    """
-
-    def __init__(self, split: DomainSplit, domain: int, crop_samples: int):
-        self.domain, self.crop_samples = domain, crop_samples
-        self._members = split.members[domain]
-        lengths = split.sounds.lengths[self._members]
-        self._ends = np.cumsum(lengths - crop_samples + 1)
-        self.num_windows = int((lengths // crop_samples).sum())
-
-    def at(self, share: float) -> tuple[int, int]:
-        """Returns a sound's position and a crop's first sample, at a share of the way, below 1."""
-        place = int(share * self._ends[-1])
-        member = int(np.searchsorted(self._ends, place, side="right"))
-        before = self._ends[member - 1] if member else 0
-        return int(self._members[member]), int(place - before)
+def _groups(split: DomainSplit, crop_samples: int) -> list[tuple[crops.Places, crops.Read]]:
+    """Returns what `crops` takes of each domain."""
+    return [
+        (
+            crops.Places(split.sounds, members, crop_samples),
+            functools.partial(_read, split.sounds, domain, crop_samples),
+        )
+        for domain, members in enumerate(split.members)
+    ]
 
 
-def _read(split: DomainSplit, places: _Places, share: float) -> dict[str, Any]:
-    sound, start = places.at(share)
-    audio = split.sounds.read(sound, start, places.crop_samples)
-    return {"audio": audio, "domain": np.int32(places.domain)}
-
-
-class _RandomCrop(grain.RandomMapTransform):
-    """From the number of a window to a crop that begins in it."""
-
-    def __init__(self, split: DomainSplit, places: _Places):
-        self._split = split
-        self._places = places
-
-    def random_map(self, element: int, rng: np.random.Generator) -> dict[str, Any]:
-        share = (element + rng.random()) / self._places.num_windows
-        return _read(self._split, self._places, share)
+def _read(sounds: Sounds, domain: int, crop_samples: int, sound: int, start: int) -> dict[str, Any]:
+    return {"audio": sounds.read(sound, start, crop_samples), "domain": np.int32(domain)}
 
 
 class _Detuning(grain.RandomMapTransform):
@@ -276,43 +217,3 @@ class _Detuning(grain.RandomMapTransform):
         if self._most_semitones:
             audio = shift_a_part(audio, rng, self._most_semitones)
         return {**element, "augmented": audio}
-
-
-def _evenly_spread(
-    split: DomainSplit,
-    places: Sequence[_Places],
-    each: int,
-    per_domain: int,
-    rows: range,
-    index: int,
-) -> dict[str, Any]:
-    """Returns a crop of evaluation, by its number among those of this process."""
-    batch, row = divmod(index, len(rows))
-    domain, in_domain = divmod(rows[row], per_domain)
-    number = batch * per_domain + in_domain
-    example = _read(split, places[domain], (min(number, each - 1) + 0.5) / each)
-    return {**example, "mask": np.bool_(number < each)}
-
-
-class _DomainRows:
-    """The examples that one process needs, in the global order."""
-
-    def __init__(
-        self,
-        crops: Sequence[grain.MapDataset],
-        per_domain: int,
-        rows: range,
-        first_step: int,
-    ):
-        self._crops = crops
-        self._per_domain = per_domain
-        self._rows = rows
-        self._first_step = first_step
-
-    def __len__(self) -> int:
-        return sys.maxsize
-
-    def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
-        step, row = divmod(int(index), len(self._rows))
-        domain, in_domain = divmod(self._rows[row], self._per_domain)
-        return self._crops[domain][(self._first_step + step) * self._per_domain + in_domain]

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow_datasets as tfds
 
@@ -19,6 +19,8 @@ from wavenet_ae.prepare.writing import (
 )
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.locks import exclusive_lock
+
+_Size = TypeVar("_Size")
 
 _PREVIOUS = f"{INCOMPLETE}previous"
 
@@ -91,6 +93,30 @@ def metadata(path: Path) -> dict[str, Any]:
         return json.loads((path / "metadata.json").read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
+
+
+def sizes(
+    path: Path, measure: Callable[[dict[str, Any], dict[str, list[int]]], _Size]
+) -> dict[str, _Size]:
+    """Measures the splits of a dataset of long sounds.
+
+    Args:
+        path: of the dataset.
+        measure: gets the dataset's metadata, and the columns of a split's pieces.
+
+    Returns:
+        What it returns, by split.
+
+    Raises:
+        UserError: the metadata is damaged.
+    """
+    found = metadata(path)
+    try:
+        return {split: measure(found, columns) for split, columns in found["pieces"].items()}
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}/metadata.json is damaged: build the dataset again with --overwrite."
+        ) from error
 
 
 def _clean_up_killed_builds(path: Path) -> None:

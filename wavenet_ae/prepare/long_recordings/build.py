@@ -3,13 +3,12 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wavenet_ae.audio import files
 from wavenet_ae.prepare import building
 from wavenet_ae.prepare.long_recordings.collection import read_collection
 from wavenet_ae.prepare.long_recordings.recordings_dataset_builder import Builder
-from wavenet_ae.system.errors import UserError
 
 
 class DomainSize(NamedTuple):
@@ -60,23 +59,14 @@ def build(
         made_from=f"recordings than {' and '.join(map(str, recordings.values()))} hold",
         overwrite=overwrite,
     )
-    return Dataset(path, is_new, _sizes(path))
+    return Dataset(path, is_new, building.sizes(path, _sizes))
 
 
-def _sizes(path: Path) -> dict[str, dict[str, DomainSize]]:
-    found = building.metadata(path)
-    try:
-        return {
-            split: {
-                domain: _domain_size(columns, position)
-                for position, domain in enumerate(found["domains"])
-            }
-            for split, columns in found["pieces"].items()
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}/metadata.json is damaged: build the dataset again with --overwrite."
-        ) from error
+def _sizes(metadata: Mapping[str, Any], columns: Mapping[str, list[int]]) -> dict[str, DomainSize]:
+    return {
+        domain: _domain_size(columns, position)
+        for position, domain in enumerate(metadata["domains"])
+    }
 
 
 def _domain_size(columns: Mapping[str, list[int]], domain: int) -> DomainSize:

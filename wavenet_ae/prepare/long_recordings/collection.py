@@ -21,6 +21,11 @@ class Recording(NamedTuple):
     name: str  # relative to the domain's folder, with "/" and without suffix
     path: Path
 
+    @property
+    def id(self) -> str:
+        """DOMAIN/NAME."""
+        return f"{self.domain}/{self.name}"
+
 
 class Collection(NamedTuple):
     """The recordings of train, valid and test.

@@ -2,15 +2,15 @@
 
 import collections
 import concurrent.futures
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soundfile
 
 from wavenet_ae.audio import files
 from wavenet_ae.prepare import note_files
-from wavenet_ae.prepare.long_recordings.collection import Recording
 from wavenet_ae.system import worker_pool
 from wavenet_ae.system.errors import UserError
 
@@ -18,27 +18,32 @@ from wavenet_ae.system.errors import UserError
 # shorter ones lose more of the places where a crop would lie across a cut.
 MOST_SAMPLES = 8 * files.SAMPLE_RATE_HZ
 
+_Source, _Loaded = TypeVar("_Source"), TypeVar("_Loaded")
+
 _STEPS = 32768  # of 16 bits, from 0 to full scale
 
 
-def read_ahead(recordings: Sequence[Recording]) -> Iterator[tuple[Recording, np.ndarray]]:
-    """Yields the recordings in their order, each with what `load` returns, one a core at a time.
+def read_ahead(
+    sources: Sequence[_Source], load: Callable[[_Source], _Loaded]
+) -> Iterator[tuple[_Source, _Loaded]]:
+    """Yields what is to be read in its order, each with what `load` returns, one a core at a time.
 
     Raises:
-        UserError: a file cannot be read, or is silent.
+        UserError: of `load`.
     """
     ahead = worker_pool.num_cores()
-    pending: collections.deque[tuple[Recording, concurrent.futures.Future]] = collections.deque()
+    pending: collections.deque[tuple[_Source, concurrent.futures.Future[_Loaded]]]
+    pending = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(ahead) as pool:
         try:
-            for recording in recordings:
-                pending.append((recording, pool.submit(load, recording.path)))
+            for source in sources:
+                pending.append((source, pool.submit(load, source)))
                 if len(pending) == ahead:
-                    first, audio = pending.popleft()
-                    yield first, audio.result()
+                    first, loaded = pending.popleft()
+                    yield first, loaded.result()
             while pending:
-                first, audio = pending.popleft()
-                yield first, audio.result()
+                first, loaded = pending.popleft()
+                yield first, loaded.result()
         finally:  # after an error or an interruption, the others need not be read
             pool.shutdown(wait=False, cancel_futures=True)
 

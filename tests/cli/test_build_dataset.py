@@ -1,9 +1,11 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
 import domain_recordings
 import entry_points
+import performance_files
 import pytest
 from entry_points import assert_refused
 
@@ -77,10 +79,29 @@ def test_builds_a_dataset_of_recordings(tmp_path):
     assert process.stdout == f"{path} has already been built from these recordings.\n"
 
 
+def test_builds_a_dataset_of_performances(tmp_path):
+    folder = performance_files.write(tmp_path / "piano")
+    flags = (f"--performances={folder}", f"--data_dir={tmp_path / 'data'}", "--name=five")
+    process = build_dataset(*flags)
+    assert (process.returncode, process.stderr) == (0, "")
+    path = tmp_path / "data" / "performances" / "five" / "1.0.0"
+    train, valid, test, built = process.stdout.splitlines()
+    assert re.fullmatch(r"train: 3 performances \(0\.\d min\), \d+ notes", train)
+    assert valid.startswith("valid: 1 performance (")
+    assert test.startswith("test: 1 performance (")
+    assert built == f"built {path}"
+    process = build_dataset(*flags)
+    assert process.stdout == f"{path} has already been built from these performances.\n"
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         ([], "no input is given: name a folder of notes, or give --recordings="),
+        (["--performances=x", "notes"], "--notes is for notes, not for --performances"),
+        (["--performances=x", "--name=b/c"], "--name=b/c: it has letters"),
+        (["--performances=x"], "--performances=x: there is no such folder"),
+        (["--performances=x", "--recordings=a=x"], "--recordings and --performances make"),
         (["--recordings=flute"], "--recordings=flute: write it as DOMAIN=FOLDER"),
         (["--recordings==x"], "--recordings==x: write it as DOMAIN=FOLDER"),
         (

@@ -1,9 +1,11 @@
-r"""Builds a TFDS dataset from notes in NSynth's json/wav layout, or from long recordings.
+r"""Builds a TFDS dataset from notes, long recordings, or performances with their MIDI files.
 
 Usage: wavenet-ae build-dataset FOLDER... --data_dir=FOLDER
        wavenet-ae build-dataset --recordings=DOMAIN=FOLDER... --data_dir=FOLDER
+       wavenet-ae build-dataset --performances=FOLDER... --data_dir=FOLDER
 
-A folder of notes holds examples.json and audio/*.wav, as a rendered SoundFont does:
+A folder of notes has NSynth's json/wav layout, examples.json and audio/*.wav, as a rendered
+SoundFont has:
 
     wavenet-ae build-dataset notes --data_dir=datasets --split=by_note
 
@@ -23,6 +25,13 @@ Recordings of any length and format, for translation between domains such as ins
 
 Each domain has a folder, with at least three files. Training reads them as `recordings/duo`. Valid
 and test hold a tenth of each domain's files; files of one name in all domains go together.
+
+Performances, for the WaveNet that plays MIDI files:
+
+    wavenet-ae build-dataset --performances=my_piano --name=piano --data_dir=datasets
+
+Each sound file has the MIDI file of its notes beside it, under the same name. Training reads them
+as `performances/piano`. Valid and test hold a tenth of the pieces.
 """
 
 import re
@@ -43,7 +52,14 @@ _RECORDINGS = flags.DEFINE_multi_string(
     None,
     "DOMAIN=FOLDER, instead of notes: long recordings of a domain. Repeat it for each domain.",
 )
-_NAME = flags.DEFINE_string("name", "all", "With --recordings: the dataset's name after the slash.")
+_PERFORMANCES = define_path(
+    "performances",
+    "A folder of sound files, each with the MIDI file of its notes beside it. May be repeated.",
+    multiple=True,
+)
+_NAME = flags.DEFINE_string(
+    "name", "all", "With --recordings or --performances: the dataset's name after the slash."
+)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "TFDS's folder of datasets; the new one goes below it.", required=True
 )
@@ -67,8 +83,12 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Build again, replacing what 
 
 def main() -> None:
     """Builds the dataset and says what is in it."""
+    if _RECORDINGS.value and _PERFORMANCES.value:
+        raise UserError("--recordings and --performances make different datasets: leave one out.")
     if _RECORDINGS.value:
         _build_recordings()
+    elif _PERFORMANCES.value:
+        _build_performances()
     else:
         _build_notes()
 
@@ -77,9 +97,12 @@ def _build_notes() -> None:
     from wavenet_ae.prepare.nsynth_json.build import build
 
     if not _NOTES.value:
-        raise UserError("no input is given: name a folder of notes, or give --recordings=...")
+        raise UserError(
+            "no input is given: name a folder of notes, or give --recordings=... or "
+            "--performances=..."
+        )
     if flags.FLAGS["name"].present:
-        raise UserError("--name is for --recordings: leave it out.")
+        raise UserError("--name is for --recordings and --performances: leave it out.")
     dataset = build(
         _NOTES.value,
         _DATA_DIR.value,
@@ -100,13 +123,7 @@ def _build_notes() -> None:
 def _build_recordings() -> None:
     from wavenet_ae.prepare.long_recordings.build import build
 
-    for name in ("notes", "split", "train_only"):
-        if flags.FLAGS[name].present:
-            raise UserError(f"--{name} is for notes, not for --recordings: leave one of them out.")
-    if not re.fullmatch(r"[\w-]+", _NAME.value):
-        raise UserError(
-            f"--name={_NAME.value}: it has letters, digits, '_' and '-' only: choose another."
-        )
+    _check_flags("recordings")
     dataset = build(
         _read_domains(_RECORDINGS.value), _DATA_DIR.value, _NAME.value, overwrite=_OVERWRITE.value
     )
@@ -120,6 +137,31 @@ def _build_recordings() -> None:
         )
         print(f"{split}: {', '.join(sizes)}")
     print(f"built {dataset.path}")
+
+
+def _build_performances() -> None:
+    from wavenet_ae.prepare.performances.build import build
+
+    _check_flags("performances")
+    dataset = build(_PERFORMANCES.value, _DATA_DIR.value, _NAME.value, overwrite=_OVERWRITE.value)
+    if not dataset.is_new:
+        print(f"{dataset.path} has already been built from these performances.")
+        return
+    for split, size in dataset.splits.items():
+        performances = counting.count(size.performances, "performance")
+        print(f"{split}: {performances} ({size.seconds / 60:.1f} min), {size.notes} notes")
+    print(f"built {dataset.path}")
+
+
+def _check_flags(kind: str) -> None:
+    """Raises a UserError for flags that are not for long sounds, or a name that cannot be one."""
+    for name in ("notes", "split", "train_only"):
+        if flags.FLAGS[name].present:
+            raise UserError(f"--{name} is for notes, not for --{kind}: leave one of them out.")
+    if not re.fullmatch(r"[\w-]+", _NAME.value):
+        raise UserError(
+            f"--name={_NAME.value}: it has letters, digits, '_' and '-' only: choose another."
+        )
 
 
 def _read_domains(words: list[str]) -> dict[str, Path]:

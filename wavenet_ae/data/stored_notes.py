@@ -26,8 +26,13 @@ from wavenet_ae.system import downloads
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import is_url, local_path
 
-RECORDINGS = "recordings"  # what builds datasets of long recordings
+# What builds datasets of long sounds.
+RECORDINGS, PERFORMANCES = "recordings", "performances"
 
+_READ_BY = {
+    RECORDINGS: "that translates between domains",
+    PERFORMANCES: "of the MIDI-conditioned WaveNet",
+}
 _INFO = "dataset_info.json"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _READ_TOGETHER = 64
@@ -42,7 +47,7 @@ class StoredDataset(NamedTuple):
     """Where a dataset is, and its splits as TFDS describes them."""
 
     path: epath.Path
-    builder: str  # the name of what built it: `nsynth`, `nsynth_json` or `recordings`
+    builder: str  # what built it: `nsynth`, `nsynth_json`, RECORDINGS or PERFORMANCES
     splits: tfds_splits.SplitDict
 
     def records(self, split: str) -> grain.ArrayRecordDataSource:
@@ -153,10 +158,10 @@ class Notes:
     """
 
     def __init__(self, dataset: StoredDataset, split: str):
-        if dataset.builder == RECORDINGS:
+        if dataset.builder in _READ_BY:
             raise UserError(
-                f"{dataset.path} holds recordings, not notes: choose a dataset of notes, or a "
-                "configuration that translates between domains."
+                f"{dataset.path} holds {dataset.builder}, not notes: choose a dataset of notes, or "
+                f"a configuration {_READ_BY[dataset.builder]}."
             )
         self._where = f"the split {split!r} of {dataset.path}"
         self._records = dataset.records(split)

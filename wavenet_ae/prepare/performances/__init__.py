@@ -1,0 +1,1 @@
+"""Performances, recordings with the MIDI files of their notes → a TFDS dataset."""

@@ -16,6 +16,7 @@ TOOLS = {
     "import-notes": "turn your own recordings into labelled notes",
     "render-soundfont": "render a SoundFont into labelled notes",
     "render-phrases": "render melodies or MIDI files with a SoundFont, as long recordings",
+    "render-midi": "render MIDI files, or piano pieces by rule, as performances with known notes",
     "render-synthetic": "synthesize labelled notes of instruments drawn at random",
     "build-dataset": "build a dataset to train on from labelled notes or long recordings",
     "prepare-nsynth": "build or convert the official NSynth dataset of TFDS",

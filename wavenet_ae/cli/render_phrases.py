@@ -50,13 +50,13 @@ _OCTAVE = 12
 
 def main() -> None:
     """Renders what the flags ask for and prints one line on the result."""
-    from wavenet_ae.prepare.phrases import render
+    from wavenet_ae.prepare.phrases import playing, render
 
     if _MIDI.value is not None:
         for name in ("num_phrases", "seed", "lowest", "highest"):
             if flags.FLAGS[name].present:
                 raise UserError(f"--{name} is for melodies by rule: leave out --{name} or --midi.")
-        phrases = render.read_phrases(_MIDI.value)
+        phrases = playing.read_midi([_MIDI.value])
     else:
         lowest, highest = _LOWEST.value, _HIGHEST.value
         if not 0 <= lowest <= highest - _OCTAVE < nsynth.NUM_PITCHES - _OCTAVE:

@@ -6,12 +6,8 @@ import soundfile
 from tiny_font import write_tiny_font
 
 from wavenet_ae.audio import midi
-from wavenet_ae.prepare.phrases.render import (
-    compose_phrases,
-    folder_name,
-    read_phrases,
-    render_phrases,
-)
+from wavenet_ae.prepare.phrases.playing import read_midi
+from wavenet_ae.prepare.phrases.render import compose_phrases, folder_name, render_phrases
 from wavenet_ae.prepare.soundfonts.general_midi import INSTRUMENTS
 from wavenet_ae.system.errors import UserError
 
@@ -101,11 +97,11 @@ def test_midi_files_are_phrases(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         midi.save(tmp_path / f"{name}.mid", PHRASES["phrase_0000"], 0)
     (tmp_path / "readme.txt").write_text("not MIDI")
-    found = read_phrases(tmp_path)
+    found = read_midi([tmp_path])
     assert sorted(found) == ["more/two", "one"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty holds no file that ends in \.mid"):
-        read_phrases(tmp_path / "empty")
+        read_midi([tmp_path / "empty"])
 
 
 def test_folders_are_named_as_programs():

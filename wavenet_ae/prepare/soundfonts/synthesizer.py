@@ -137,12 +137,13 @@ class SoundFont:
     costs a tenth of a note's rendering.
     """
 
-    def __init__(self, path: Path, gain: float):
+    def __init__(self, path: Path, gain: float, polyphony: int = SETTINGS["synth.polyphony"]):
         """Opens a font.
 
         Args:
             path: an sf2 or sf3 file.
             gain: FluidSynth's linear gain, 0 to 10.
+            polyphony: voices that sound at once; those beyond cut others off.
 
         Raises:
             UserError: FluidSynth is not installed or cannot read the file, or a sample is damaged.
@@ -160,7 +161,7 @@ class SoundFont:
         _errors.clear()
         _warnings.clear()
         self._settings = self._fluid.new_fluid_settings()
-        for setting, value in SETTINGS.items():
+        for setting, value in {**SETTINGS, "synth.polyphony": polyphony}.items():
             self._fluid.fluid_settings_setint(self._settings, setting.encode(), value)
         for setting, value in (("sample-rate", RENDER_RATE_HZ), ("gain", gain)):
             self._fluid.fluid_settings_setnum(self._settings, f"synth.{setting}".encode(), value)

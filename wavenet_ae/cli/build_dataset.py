@@ -31,7 +31,8 @@ Performances, for the WaveNet that plays MIDI files:
     wavenet-ae build-dataset --performances=my_piano --name=piano --data_dir=datasets
 
 Each sound file has the MIDI file of its notes beside it, under the same name. Training reads them
-as `performances/piano`. Valid and test hold a tenth of the pieces.
+as `performances/piano`. Valid and test hold a tenth of the pieces. A folder with MAESTRO's table
+(maestro-v3.0.0.csv or .json) is read as the table says, with its splits.
 """
 
 import re
@@ -54,7 +55,8 @@ _RECORDINGS = flags.DEFINE_multi_string(
 )
 _PERFORMANCES = define_path(
     "performances",
-    "A folder of sound files, each with the MIDI file of its notes beside it. May be repeated.",
+    "A folder of sound files, each with the MIDI file of its notes beside it, or MAESTRO's. May be"
+    " repeated.",
     multiple=True,
 )
 _NAME = flags.DEFINE_string(

@@ -11,15 +11,9 @@ from typing import NamedTuple
 from wavenet_ae.audio import files, midi
 from wavenet_ae.data import nsynth
 from wavenet_ae.prepare import held_out
+from wavenet_ae.prepare.performances import maestro
+from wavenet_ae.prepare.performances.performance import Performance
 from wavenet_ae.system.errors import UserError
-
-
-class Performance(NamedTuple):
-    """A sound file, and the notes that sound in it."""
-
-    id: str  # FOLDER/NAME, with "/" and without suffix
-    path: Path
-    midi: Path
 
 
 class Collection(NamedTuple):
@@ -38,39 +32,53 @@ class Collection(NamedTuple):
 def read_collection(folders: Sequence[Path]) -> Collection:
     """Finds the performances of folders and splits them by piece.
 
-    A tenth of the pieces goes to valid and to test, at least one each, by hashes of their names.
-    What several folders have under one name, as the same piece played by two instruments, is one
-    piece.
+    MAESTRO's splits stay. Of other folders a tenth of the pieces goes to valid and to test, at
+    least one each, by hashes of their names. What several folders have under one name, as the same
+    piece played by two instruments, is one piece.
 
     Args:
-        folders: each is searched with its sub-folders for sounds and MIDI files.
+        folders: each has MAESTRO's table, or is searched with its sub-folders for sounds and MIDI
+            files.
 
     Raises:
-        UserError: a folder is missing or empty, two have one name, a file has no partner, or there
-            are fewer than three pieces.
+        UserError: a folder is missing or empty, two have one name, a file has no partner, a table
+            is damaged or lacks a split, or there are fewer than three pieces.
     """
+    splits: dict[str, list[Performance]] = {split: [] for split in nsynth.SPLITS}
     pieces: dict[str, list[Performance]] = {}
+    for name, folder in _named(folders).items():
+        if table := maestro.find_table(folder):
+            for split, performance in maestro.read_table(table, name):
+                splits[split].append(performance)
+        else:
+            for piece, sound, notes in _pairs(folder):
+                pieces.setdefault(piece, []).append(Performance(f"{name}/{piece}", sound, notes))
+    where = " and ".join(map(str, folders))
+    if pieces:
+        split_of = held_out.assign(pieces, "pieces", where)
+        for piece, performances in pieces.items():
+            splits[split_of[piece]] += performances
+    for split, found in splits.items():
+        if not found:
+            raise UserError(f"{where} holds nothing for the split {split!r}: get all of MAESTRO.")
+    splits = {split: sorted(performances) for split, performances in splits.items()}
+    return Collection(splits, _fingerprint(splits))
+
+
+def _named(folders: Sequence[Path]) -> dict[str, Path]:
+    """Returns the folders by name."""
     names: dict[str, Path] = {}
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f"--performances={folder}: there is no such folder: name another.")
-        # "." has no name of its own.
-        name = folder.resolve().name
+        name = folder.resolve().name  # "." has none of its own
         if name in names:
             raise UserError(
                 f"{names[name]} and {folder} have one name, by which their performances are told "
                 "apart: rename one of them."
             )
         names[name] = folder
-        for piece, sound, notes in _pairs(folder):
-            pieces.setdefault(piece, []).append(Performance(f"{name}/{piece}", sound, notes))
-    where = " and ".join(map(str, folders))
-    split_of = held_out.assign(pieces, "pieces", where)
-    splits: dict[str, list[Performance]] = {split: [] for split in nsynth.SPLITS}
-    for piece, performances in pieces.items():
-        splits[split_of[piece]] += performances
-    splits = {split: sorted(performances) for split, performances in splits.items()}
-    return Collection(splits, _fingerprint(splits))
+    return names
 
 
 def _pairs(folder: Path) -> Iterable[tuple[str, Path, Path]]:

@@ -9,7 +9,8 @@ from wavenet_ae.audio import files, midi
 from wavenet_ae.data import piano_roll
 from wavenet_ae.prepare.long_recordings import pieces
 from wavenet_ae.prepare.long_recordings.pieces_builder import Piece, PiecesBuilder
-from wavenet_ae.prepare.performances.collection import Collection, Performance
+from wavenet_ae.prepare.performances.collection import Collection
+from wavenet_ae.prepare.performances.performance import Performance
 from wavenet_ae.system.errors import UserError
 
 _DESCRIPTION = """\

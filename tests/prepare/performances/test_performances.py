@@ -52,6 +52,28 @@ def test_all_samples_and_notes_are_there(folder, tmp_path):
     assert sum(size.notes for size in sizes) == sum(len(it[2]) for it in found.values())
 
 
+def test_notes_around_a_part_are_found_in_other_pieces(folder, tmp_path):
+    build([folder], tmp_path / "out", "five")
+    checked = 0
+    for split in ("train", "valid", "test"):
+        sounds = Performances(find("performances/five", str(tmp_path / "out")), split)
+        for i, length in enumerate(sounds.lengths.tolist()):
+            own = piano_roll.notes_of(
+                performance_files.notes(sounds.name(i).removeprefix("piano/"))
+            )
+            num_pieces = -(-length // 128_000)
+            for cut in (length * np.arange(1, num_pieces) / num_pieces).astype(int).tolist():
+                for start, before, after in ((cut + 10, 5_000, 0), (cut - 1_000, 0, 5_000)):
+                    _, notes = sounds.read_with_notes(i, start, 900, before + after)
+                    first, stop = start - before, start + 900 + after
+                    near = own[(own[:, 0] < stop) & (own[:, 1] > first)].tolist()
+                    assert {tuple(it) for it in near} <= {tuple(it) for it in notes.tolist()}
+                    here = (own[:, 0] < cut) & (own[:, 1] > first) & (own[:, 1] <= cut)
+                    there = (own[:, 0] >= cut) & (own[:, 0] < stop)
+                    checked += int(here.sum() if before else there.sum())
+    assert checked > 5  # notes that sound in the other piece alone
+
+
 def test_tfds_reads_what_was_built(folder, tmp_path):
     build([folder], tmp_path / "out", "five")
     for split in ("train", "valid", "test"):

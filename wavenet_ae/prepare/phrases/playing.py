@@ -170,8 +170,10 @@ def _check_folder(part: Part) -> None:
 def _begin(part: Part) -> None:
     with atomic_file.replacing(part.report) as temporary:
         temporary.write_text(json.dumps(part.description, indent=2) + "\n")
-    for torn in part.report.parent.rglob(".*.tmp"):  # of a killed call
-        torn.unlink()
+    folder = part.report.parent
+    for parent in {folder, *((folder / name).parent for name in part.pieces)}:
+        for torn in parent.glob(".*.tmp"):  # of a killed call
+            torn.unlink()
 
 
 def _render(left: Sequence[_Job], total: int, processes: int) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from wavenet_ae.audio import files
 from wavenet_ae.data import nsynth
-from wavenet_ae.evaluation.intervals import bootstrap_interval
+from wavenet_ae.evaluation.intervals import mean_with_interval
 from wavenet_ae.evaluation.scores import Scorer
 from wavenet_ae.training.trained import TrainedModel
 
@@ -66,9 +66,9 @@ def classify(
             for names in zip(*(pair.families for pair in pairs), strict=True)
         )
         return {
-            "pitch": _mean(first["pitch_accuracy"], seed),
-            "first_family": _mean(first["family_accuracy"], seed),
-            "second_family": _mean(second["family_accuracy"], seed),
+            "pitch": mean_with_interval(first["pitch_accuracy"], None, seed),
+            "first_family": mean_with_interval(first["family_accuracy"], None, seed),
+            "second_family": mean_with_interval(second["family_accuracy"], None, seed),
         }
 
     classified = {}
@@ -76,8 +76,3 @@ def classify(
         by_weight = [shares(row, weight) for weight in range(len(pairs[0].pitches))]
         classified[row] = {what: [s[what] for s in by_weight] for what in by_weight[0]}
     return classified
-
-
-def _mean(values: np.ndarray, seed: int) -> dict[str, float]:
-    low, high = bootstrap_interval(values, None, seed)
-    return {"mean": float(values.mean()), "low": low, "high": high}

@@ -47,3 +47,11 @@ def bootstrap_interval(
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return float(interval.low), float(interval.high)
+
+
+def mean_with_interval(
+    values: np.ndarray, clusters: np.ndarray | None, seed: int
+) -> dict[str, float]:
+    """Returns `mean`, and `low` and `high`, the ends of its interval: see `bootstrap_interval`."""
+    low, high = bootstrap_interval(values, clusters, seed)
+    return {"mean": float(values.mean()), "low": low, "high": high}

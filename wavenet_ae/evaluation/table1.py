@@ -20,7 +20,7 @@ from wavenet_ae.data.input_pipeline import ProcessShare
 from wavenet_ae.data.nsynth import Note
 from wavenet_ae.evaluation import table1_document
 from wavenet_ae.evaluation.embedded_split import SplitNotes, encode_split, read_split
-from wavenet_ae.evaluation.intervals import bootstrap_interval
+from wavenet_ae.evaluation.intervals import mean_with_interval
 from wavenet_ae.evaluation.notes import choose_notes
 from wavenet_ae.evaluation.scores import Scorer, log_spectral_distance
 from wavenet_ae.publish.study_files import StudyFiles
@@ -269,8 +269,7 @@ def _summarise(scores: Scores, instruments: np.ndarray, seed: int) -> dict[str, 
         rows[row] = {}
         for name in (*_ACCURACIES, _DISTANCE, _BITS):
             if name in columns:
-                low, high = bootstrap_interval(columns[name], instruments, seed)
-                rows[row][name] = {"mean": float(columns[name].mean()), "low": low, "high": high}
+                rows[row][name] = mean_with_interval(columns[name], instruments, seed)
     return rows
 
 

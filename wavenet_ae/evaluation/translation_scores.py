@@ -8,7 +8,7 @@ import numpy as np
 from wavenet_ae.audio import pitch_tracker
 from wavenet_ae.evaluation import melody
 from wavenet_ae.evaluation.domain_probes import TimbreProbe
-from wavenet_ae.evaluation.intervals import bootstrap_interval
+from wavenet_ae.evaluation.intervals import mean_with_interval
 from wavenet_ae.system import processes
 
 SOURCE, OTHER = "source", "another_excerpt"
@@ -130,12 +130,11 @@ def summarise(scores: Scores, seed: int) -> dict[str, dict[str, float]]:
         seed: of the interval's draws.
     """
     known = {name: values[~np.isnan(values)] for name, values in scores.items()}
-    return {name: _with_interval(values, seed) for name, values in known.items() if len(values) > 1}
-
-
-def _with_interval(values: np.ndarray, seed: int) -> dict[str, float]:
-    low, high = bootstrap_interval(values, None, seed)
-    return {"mean": float(values.mean()), "low": low, "high": high}
+    return {
+        name: mean_with_interval(values, None, seed)
+        for name, values in known.items()
+        if len(values) > 1
+    }
 
 
 def _contours(audio: np.ndarray, what: str) -> list[np.ndarray]:

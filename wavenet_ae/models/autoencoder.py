@@ -8,6 +8,7 @@ from jax.typing import DTypeLike
 from wavenet_ae.audio import mu_law
 from wavenet_ae.models.arithmetic import Arithmetic
 from wavenet_ae.models.decoder import Conditioning, OutputInit, WaveNetDecoder
+from wavenet_ae.models.distributions import MuLawClasses
 from wavenet_ae.models.encoder import TemporalEncoder
 
 
@@ -56,6 +57,11 @@ class WaveNetAutoencoder(nn.Module):
         return Arithmetic.on(self.platform, self.dtype, self.matmul_precision)
 
     @property
+    def distribution(self) -> MuLawClasses:
+        """Of a sample."""
+        return MuLawClasses()
+
+    @property
     def context_samples(self) -> int:
         """How many past samples a prediction depends on: the decoder's receptive field."""
         return self.bind({}).decoder.context_samples
@@ -75,7 +81,7 @@ class WaveNetAutoencoder(nn.Module):
             num_layers=self.decoder_layers,
             dilation_cycle=self.dilation_cycle,
             conditioning_size=self.embedding_size + self.num_pitches,
-            num_classes=self.num_classes,
+            num_outputs=self.num_classes,
             output_init=self.output_init,
             rematerialize=self.rematerialize,
             arithmetic=self.arithmetic,

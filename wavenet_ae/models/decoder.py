@@ -109,9 +109,10 @@ class WaveNetDecoder(nn.Module):
         num_layers: gated layers.
         dilation_cycle: layer i has dilation 2 ** (i mod dilation_cycle).
         conditioning_size: channels of the embedding.
-        num_classes: of the softmax.
+        num_outputs: numbers for a sample: the logits of a softmax, or the parameters of another
+            distribution.
         output_init: `authors`, or `zeros` for the last projection, with which every class starts
-            equally probable and the first loss is ln(num_classes).
+            equally probable and the first loss is ln(num_outputs).
         width: taps of the causal convolutions.
         last_residual: keeps the residual projection after the last layer, which reaches no output
             and gets no gradient, so that weights and their number are those of a graph with it.
@@ -128,7 +129,7 @@ class WaveNetDecoder(nn.Module):
     num_layers: int = 30
     dilation_cycle: int = 10
     conditioning_size: int = 16
-    num_classes: int = 256
+    num_outputs: int = 256
     output_init: OutputInit = "authors"
     width: int = 3
     last_residual: bool = False
@@ -157,7 +158,7 @@ class WaveNetDecoder(nn.Module):
         self.head_conditioning = conv(self.conditioning_size, self.skip_channels)
         self.logits = Conv(
             self.skip_channels,
-            self.num_classes,
+            self.num_outputs,
             kernel_init={
                 "authors": self.kernel_init,
                 "zeros": nn.initializers.zeros_init(),
@@ -188,7 +189,7 @@ class WaveNetDecoder(nn.Module):
             embedding: `[batch, num_frames, conditioning_size]`; time is a multiple of num_frames.
 
         Returns:
-            float32 logits `[batch, time, num_classes]`; those at t depend on samples before t.
+            float32 logits `[batch, time, num_outputs]`; those at t depend on samples before t.
         """
         decoder_inputs = jnp.pad(signal[:, :-1], ((0, 0), (1, 0)))
         logits = self._predict(
@@ -203,7 +204,7 @@ class WaveNetDecoder(nn.Module):
         skip_matrix: jax.Array,
         convolution: Convolution,
     ) -> jax.Array:
-        """Maps inputs `[batch, time]`, one sample late, to logits `[num_classes, batch, time]`."""
+        """Maps inputs `[batch, time]`, one sample late, to logits `[num_outputs, batch, time]`."""
         x = convolution(self.start, decoder_inputs[None]).astype(self.arithmetic.activations)
         projected = [x]
         for layer, of_layer in zip(self.layers, conditioning.layers, strict=True):
@@ -256,7 +257,7 @@ class WaveNetDecoder(nn.Module):
             skip_matrix: from `skip_matrix`; compute it once for many steps.
 
         Returns:
-            The new state and float32 logits `[batch, num_classes]`.
+            The new state and float32 logits `[batch, num_outputs]`.
         """
         old_buffers, buffers = iter(state.buffers), []
 

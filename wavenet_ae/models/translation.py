@@ -13,6 +13,7 @@ from jax.typing import DTypeLike
 from wavenet_ae.audio import mu_law
 from wavenet_ae.models.arithmetic import Arithmetic
 from wavenet_ae.models.decoder import Conditioning, OutputInit, WaveNetDecoder
+from wavenet_ae.models.distributions import MuLawClasses
 from wavenet_ae.models.encoder import TemporalEncoder
 from wavenet_ae.models.layers import Conv, torch_matrix
 
@@ -100,6 +101,11 @@ class TranslationNetwork(nn.Module):
         return Arithmetic.on(self.platform, self.dtype, self.matmul_precision)
 
     @property
+    def distribution(self) -> MuLawClasses:
+        """Of a sample."""
+        return MuLawClasses()
+
+    @property
     def context_samples(self) -> int:
         """How many past samples a prediction depends on: a decoder's receptive field."""
         return self.bind({}).decoder.context_samples
@@ -124,7 +130,7 @@ class TranslationNetwork(nn.Module):
             num_layers=self.decoder_layers,
             dilation_cycle=self.dilation_cycle,
             conditioning_size=self.embedding_size,
-            num_classes=self.num_classes,
+            num_outputs=self.num_classes,
             output_init=self.output_init,
             width=2,
             last_residual=True,

@@ -6,7 +6,6 @@ length streams out in chunks.
 
 import contextlib
 import functools
-import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from wavenet_ae.audio import mu_law
 from wavenet_ae.models.arithmetic import Arithmetic
 from wavenet_ae.models.decoder import Conditioning, DecoderState, WaveNetDecoder
+from wavenet_ae.models.distributions import Distribution
 from wavenet_ae.system.worker_pool import num_cores
 from wavenet_ae.training import sharding
 
@@ -41,11 +40,15 @@ class SampledModel(Protocol):
     Attributes:
         decoder: the submodule.
         hop_length: samples per frame of an embedding.
+        distribution: of a sample, whose parameters the decoder gives.
         arithmetic: the types of the computation.
     """
 
     decoder: WaveNetDecoder
     hop_length: int
+
+    @property
+    def distribution(self) -> Distribution: ...
 
     @property
     def arithmetic(self) -> Arithmetic: ...
@@ -55,8 +58,8 @@ class SampledModel(Protocol):
         """Of Linen."""
         ...
 
-    def to_signal(self, codes: jax.Array) -> jax.Array:
-        """Returns mu-law codes as the decoder reads them, float32."""
+    def to_signal(self, samples: jax.Array) -> jax.Array:
+        """Returns samples as the decoder reads them, float32."""
         ...
 
     def condition(self, embedding: jax.Array, pitch: jax.Array | None) -> Conditioning:
@@ -138,13 +141,16 @@ def state_sharding(state: SamplerState, mesh: Mesh) -> SamplerState:
 def next_logits(
     model: SampledModel, weights: Weights, state: SamplerState, conditioning: Conditioning
 ) -> tuple[DecoderState, jax.Array]:
-    """Returns the decoder's new state and the next sample's logits, float32 `[batch, classes]`.
+    """Returns the decoder's new state, and what it says of the next sample.
 
     Args:
         model: whose decoder it is.
         weights: from `prepare`.
         state: of the sample before.
         conditioning: of the next sample's frame, see `WaveNetDecoder.step`.
+
+    Returns:
+        The state, and the parameters of `model.distribution`, float32 `[batch, num_outputs]`.
     """
     return model.apply(
         {"params": weights.params},
@@ -154,54 +160,6 @@ def next_logits(
         weights.skip_matrix,
         method=lambda m, *args: m.decoder.step(*args),
     )
-
-
-def sample_categorical(logits: jax.Array, uniform: jax.Array, temperature: jax.Array) -> jax.Array:
-    """Draws a class by inverting the cumulative distribution.
-
-    Args:
-        logits: float32 `[batch, classes]`.
-        uniform: float32 `[batch]`, random in [0, 1): one number a sample is all the randomness.
-        temperature: float32 scalar that divides the logits; 0 takes the most probable class.
-
-    Returns:
-        int32 `[batch]`.
-    """
-    is_random = temperature > 0
-    largest = logits.max(axis=-1, keepdims=True)
-    scaled = (logits - largest) / jnp.where(is_random, temperature, 1.0)
-    weights = jnp.where(is_random, jnp.exp(scaled), logits == largest)
-    # First the block of classes, then the class in it: sums over all classes would take longer
-    # than all else that is done with the logits.
-    classes = logits.shape[-1]
-    num_blocks = math.ceil(math.sqrt(classes))
-    width = math.ceil(classes / num_blocks)
-    weights = jnp.pad(weights, ((0, 0), (0, num_blocks * width - classes)))
-    blocks = weights.reshape(-1, num_blocks, width)
-    sums = blocks.sum(axis=-1)
-    target = jnp.where(is_random, uniform, 0.0) * sums.sum(axis=-1)
-    block, before = _first_index_above(sums, target)
-    is_chosen = jnp.arange(num_blocks) == block[:, None]
-    chosen = jnp.where(is_chosen[..., None], blocks, 0.0).sum(axis=1)
-    # Rounding must not make it negative: the first class would be drawn, whatever its weight.
-    place, _ = _first_index_above(chosen, jnp.maximum(target - before, 0.0))
-    return (block * width + place).astype(jnp.int32)
-
-
-def _first_index_above(weights: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Returns the first index where the cumulative sum is above a target.
-
-    Args:
-        weights: `[batch, classes]`.
-        target: `[batch]`.
-
-    Returns:
-        The index, and the sum of the weights before it. If rounding has left the total below the
-        target, the index is the last one that has a weight.
-    """
-    cumulative = jnp.cumsum(weights, axis=-1)
-    is_before = (cumulative <= target[:, None]) & (cumulative < cumulative[:, -1:])
-    return is_before.sum(axis=-1), jnp.where(is_before, weights, 0.0).sum(axis=-1)
 
 
 @functools.partial(jax.jit, static_argnums=0, static_argnames="per_frame", donate_argnums=2)
@@ -224,12 +182,13 @@ def generate_samples(
         embedding: `[batch, num_frames, embedding_size]`, the frames that come next.
         pitch: int32 `[batch]` for a model that is conditioned on it.
         keys: `[batch]`, one a sound.
-        temperature: float32 scalar, see `sample_categorical`.
+        temperature: float32 scalar, see `Distribution.draw`.
         per_frame: samples of each frame, a divisor of the hop: fewer than the hop for one frame,
             which is then given again. By default all.
 
     Returns:
-        The new state and int32 mu-law codes `[batch, num_frames * per_frame]`.
+        The new state and int32 samples `[batch, num_frames * per_frame]`, values of the model's
+        distribution.
     """
     hop = model.hop_length
     per_frame = per_frame or hop
@@ -243,8 +202,8 @@ def generate_samples(
 
     def one_sample(state, uniform, frame):
         decoder, logits = next_logits(model, weights, state, frame)
-        codes = mu_law.from_labels(sample_categorical(logits, uniform, temperature))
-        return SamplerState(decoder, model.to_signal(codes)), codes
+        samples = model.distribution.draw(logits, uniform, temperature)
+        return SamplerState(decoder, model.to_signal(samples)), samples
 
     def one_frame(state, frame):
         # A sound's randomness depends only on its own key and its place in time.
@@ -255,8 +214,8 @@ def generate_samples(
         return jax.lax.scan(functools.partial(one_sample, frame=frame), state, uniform)
 
     frames = jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0)[..., None], conditioning)
-    state, codes = jax.lax.scan(one_frame, state, frames)
-    return state, codes.reshape(-1, codes.shape[-1]).T
+    state, samples = jax.lax.scan(one_frame, state, frames)
+    return state, samples.reshape(-1, samples.shape[-1]).T
 
 
 def generate(
@@ -280,7 +239,7 @@ def generate(
             in time, its probabilities on its own past and embedding; the number of sounds (and
             of cores, which share them) can change them by rounding only, since products with
             another number of columns may sum in another order, and a draw can then fall on the
-            other side of a class's edge.
+            other side of a value's edge.
         pitch: int32 `[batch]` for a model that is conditioned on it.
         temperature: 1 draws from the model's distribution, less is closer to the most probable
             sample, 0 takes it.
@@ -366,6 +325,8 @@ def _generate_batch(
         frames = jax.device_put(frames.astype(np.float32), split)
         # One thread compiles for all.
         with _compilation if start == 0 else contextlib.nullcontext():
-            state, codes = generate_samples(model, params, state, frames, pitch, keys, temperature)
-        audio = np.asarray(mu_law.decode(codes))[:batch]
+            state, samples = generate_samples(
+                model, params, state, frames, pitch, keys, temperature
+            )
+        audio = np.asarray(model.distribution.to_audio(samples))[:batch]
         yield audio[:, : (chunk_frames - missing) * model.hop_length]

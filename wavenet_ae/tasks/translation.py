@@ -17,7 +17,7 @@ from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import NOT_NEGATIVE, TRUTH, Rule, Rules, choice, whole
 from wavenet_ae.tasks.model_rules import ARITHMETIC, DILATION_CYCLE, LAYERS, SIZE, exactly
 from wavenet_ae.tasks.updates import Update
-from wavenet_ae.tasks.wavenet import entropies_of_codes, nats_per_sample
+from wavenet_ae.tasks.wavenet import entropies
 
 Metrics = dict[str, jax.Array]
 
@@ -253,7 +253,7 @@ class TranslationTask:
         def nats(decoder: Any, past: jax.Array, codes: jax.Array, latent: jax.Array) -> jax.Array:
             signal = self.model.to_signal(past)
             logits = self.model.apply({"params": decoder}, signal, latent, method="decode")
-            return nats_per_sample(logits, codes)
+            return self.model.distribution.nats(logits, codes).mean(axis=1)
 
         past = codes = mu_law.encode(batch["audio"])
         if "decoder_input_noise" in batch:
@@ -269,6 +269,6 @@ class TranslationTask:
         }
 
     def trivial_baselines(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
-        """Returns what `entropies_of_codes` does, and the domain accuracy of guessing."""
+        """Returns what `entropies` does, and the domain accuracy of guessing."""
         chance = {"chance_domain_accuracy": 1 / len(self.domains)} if self.has_classifier else {}
-        return entropies_of_codes(batches) | chance
+        return entropies(self.model.distribution, batches) | chance

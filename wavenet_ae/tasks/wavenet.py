@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from wavenet_ae.audio import mu_law
 from wavenet_ae.data import nsynth
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.models.distributions import Distribution
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import TRUTH, Rules, choice, whole
 from wavenet_ae.tasks.model_rules import (
@@ -103,39 +103,29 @@ class WaveNetTask(NoteTask):
             decoder_inputs = mu_law.to_unit_range(mu_law.add(codes, batch["decoder_input_noise"]))
         signal = mu_law.to_unit_range(codes)
         logits = self.model.apply({"params": params}, signal, batch["pitch"], decoder_inputs)
-        loss = nats_per_sample(logits, codes)
+        loss = self.model.distribution.nats(logits, codes).mean(axis=1)
         return {"loss": loss, "bits_per_sample": loss / jnp.log(2.0)}, model_state
 
     def trivial_baselines(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
-        """Returns what `entropies_of_codes` does."""
-        return entropies_of_codes(batches)
+        """Returns what `entropies` does."""
+        return entropies(self.model.distribution, batches)
 
 
-def nats_per_sample(logits: jax.Array, codes: jax.Array) -> jax.Array:
-    """Returns each sound's mean cross-entropy, float32 `[batch]`.
-
-    Args:
-        logits: float32 `[batch, time, classes]`.
-        codes: int32 `[batch, time]`, mu-law.
-    """
-    # In the model classes come first, so this transposes no array.
-    logits = jnp.moveaxis(logits, -1, 0)
-    nats = optax.softmax_cross_entropy_with_integer_labels(logits, mu_law.to_labels(codes), axis=0)
-    return nats.mean(axis=1)
-
-
-def entropies_of_codes(batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+def entropies(
+    distribution: Distribution, batches: Iterable[Mapping[str, np.ndarray]]
+) -> dict[str, float]:
     """Returns bits a sample of two predictors without a model.
 
-    `uniform_bits_per_sample` is for equally probable codes; `histogram_bits_per_sample` is the
-    unigram entropy of the codes in these batches.
+    `uniform_bits_per_sample` is for equally probable values; `histogram_bits_per_sample` is the
+    unigram entropy of the samples in these batches.
     """
-    counts = np.zeros(mu_law.NUM_CLASSES)
+    values = distribution.values
+    counts = np.zeros(len(values))
     for batch in batches:
-        labels = mu_law.to_labels(mu_law.encode(batch["audio"]))
-        counts += np.bincount(np.asarray(labels).ravel(), minlength=mu_law.NUM_CLASSES)
+        places = np.asarray(distribution.quantize(batch["audio"])) - values.start
+        counts += np.bincount(places.ravel(), minlength=len(values))
     shares = counts[counts > 0] / counts.sum()
     return {
-        "uniform_bits_per_sample": float(np.log2(mu_law.NUM_CLASSES)),
+        "uniform_bits_per_sample": float(np.log2(len(values))),
         "histogram_bits_per_sample": float(-np.sum(shares * np.log2(shares))),
     }

@@ -21,7 +21,7 @@ def encode(audio: jax.Array) -> jax.Array:
         int32 codes of the same shape, -128..127. The authors' code gives +1.0 the code 128, for
         which there is no class; here it is 127.
     """
-    magnitude = jnp.log1p(_MU * jnp.abs(audio)) / jnp.log(1.0 + _MU)
+    magnitude = _compressed_magnitude(audio)
     codes = jnp.floor(_HALF * jnp.sign(audio) * magnitude)
     return jnp.clip(codes, -_HALF, _HALF - 1).astype(jnp.int32)
 
@@ -35,9 +35,22 @@ def decode(codes: jax.Array) -> jax.Array:
     Returns:
         float32 audio of the same shape, within -1..1; code 0 gives exactly 0.
     """
-    compressed = (codes.astype(jnp.float32) + 0.5) / _HALF
+    return jnp.where(codes == 0, 0.0, expand((codes.astype(jnp.float32) + 0.5) / _HALF))
+
+
+def compress(audio: jax.Array) -> jax.Array:
+    """Returns audio on the codes' scale without rounding: float32 within -1..1, 1 for 128 codes."""
+    return jnp.sign(audio) * _compressed_magnitude(audio)
+
+
+def expand(compressed: jax.Array) -> jax.Array:
+    """Returns the audio of what `compress` returns."""
     magnitude = jnp.expm1(jnp.abs(compressed) * jnp.log(1.0 + _MU)) / _MU
-    return jnp.where(codes == 0, 0.0, jnp.sign(compressed) * magnitude)
+    return jnp.sign(compressed) * magnitude
+
+
+def _compressed_magnitude(audio: jax.Array) -> jax.Array:
+    return jnp.log1p(_MU * jnp.abs(audio)) / jnp.log(1.0 + _MU)
 
 
 def to_unit_range(codes: jax.Array) -> jax.Array:

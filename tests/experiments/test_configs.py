@@ -20,6 +20,15 @@ def translation_parameters(domains, width, encoder_layers, skips, layers):
     return encoder + domains * decoder + 100 * 65 + 200 * 101 + 101 * domains
 
 
+def midi_parameters(width, skips, layers, context, outputs):
+    """Counts by hand: kernels of 3 taps and biases, 12 layers of context."""
+    stack = context * (88 + 1) + 12 * (2 * context * (3 * context + 1) + context * (context + 1))
+    layer = 2 * width * (3 * width + 1) + 2 * width * (context + 1) + skips * (width + 1)
+    residuals = (layers - 1) * width * (width + 1)
+    head = skips * (skips + 1) + skips * (context + 1) + outputs * (skips + 1)
+    return stack + 4 * width + skips * (width + 1) + layers * layer + residuals + head
+
+
 PARAMETERS = {
     # The authors' graph counts 262,656 more: a projection that reaches no output.
     "wavenet_ae.py": 61_541_392,
@@ -53,6 +62,10 @@ PARAMETERS = {
     "translation.py:small": translation_parameters(4, 64, 30, 64, 40),
     "translation.py:demo": translation_parameters(3, 32, 10, 64, 20),
     "translation.py:pretrained": translation_parameters(3, 32, 10, 64, 20),
+    "midi_wavenet.py": midi_parameters(256, 256, 60, 128, 3 * 10),
+    "midi_wavenet.py:small": midi_parameters(128, 128, 30, 64, 256),
+    "midi_wavenet.py:demo": midi_parameters(32, 64, 20, 32, 256),
+    "midi_wavenet.py:pretrained": midi_parameters(32, 64, 20, 32, 256),
 }
 
 
@@ -133,6 +146,7 @@ def test_the_classifiers_default_is_the_paper():
         ("spectral_ae.py:z100", "small, pretrained, demo, z64"),
         ("classifier.py:large", "small, pretrained or demo"),
         ("translation.py:large", "small, demo or pretrained"),
+        ("midi_wavenet.py:large", "small, demo or pretrained"),
     ],
 )
 def test_unknown_variants_are_refused(name, known):
@@ -171,3 +185,12 @@ def test_translations_default_is_the_released_code():
     for step in (0, 10_000, 190_000):  # half a percent less every thousand
         assert float(rate(step)) == pytest.approx(1e-3 * 0.995 ** (step / 1000))
     assert config["domain_learning_rate"] == 1e-3
+
+
+def test_the_midi_wavenets_default_is_the_papers_form():
+    config = load_config("midi_wavenet.py")
+    assert config["model"]["output"] == "logistics"
+    model = tasks.create(config).model
+    assert (model.decoder_layers, model.dilation_cycle) == (6 * 10, 10)
+    assert (model.context_layers, model.context_dilation_cycle) == (2 * 6, 6)
+    assert config["crop_samples"] > model.context_samples

@@ -12,6 +12,7 @@ CONFIGS = {
     "spectral": "spectral_ae.py:demo",
     "classifier": "classifier.py:demo",
     "translation": "translation.py:demo",
+    "midi": "midi_wavenet.py:demo",
 }
 
 

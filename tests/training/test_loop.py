@@ -539,7 +539,7 @@ def test_what_is_done_to_the_notes_reaches_the_training_alone(config, tmp_path, 
         ),
         (
             {"task": "talk"},
-            r"config.task='talk' must be wavenet, spectral, classifier or translation",
+            r"config.task='talk' must be wavenet, spectral, classifier, translation or midi",
         ),
         ({"crop_samples": 100}, r"config.crop_samples=100 must be a multiple of the hop of 64"),
         ({"accumulation_steps": 3}, r"config.batch_size=4 cannot be split evenly"),

@@ -15,6 +15,7 @@ CONFIGS = {
     "spectral": "spectral_ae.py:demo",
     "classifier": "classifier.py:demo",
     "translation": "translation.py:demo",
+    "midi": "midi_wavenet.py:demo",
 }
 
 
@@ -120,8 +121,24 @@ def test_settings_of_other_tasks():
     with pytest.raises(UserError, match=r"decoder_input_noise=4\.0 must be 0 for models without"):
         check_training(changed(config, "dataset.decoder_input_noise", 4.0))
     config = load_config(CONFIGS["spectral"])
-    with pytest.raises(UserError, match=r"detune_semitones=0\.5 must be 0 for models that do not"):
+    with pytest.raises(UserError, match=r"detune_semitones=0\.5 must be 0 for .* from notes: only"):
         check_training(changed(config, "dataset.detune_semitones", 0.5))
+    config = load_config(CONFIGS["spectral"])
+    with pytest.raises(UserError, match=r"roll=held is for models that learn from performances"):
+        check_training(changed(config, "dataset.roll", "held"))
+
+
+def test_settings_of_performances():
+    config = load_config(CONFIGS["midi"])
+    with pytest.raises(UserError, match=r"degradation=0\.5 must be 0 for .* from performances"):
+        check_training(changed(config, "dataset.degradation", 0.5))
+    config = load_config(CONFIGS["midi"])
+    with pytest.raises(UserError, match=r"dataset\.roll='both' must be held or onsets"):
+        check_training(changed(config, "dataset.roll", "both"))
+    config = load_config(CONFIGS["midi"])
+    del config["dataset"]["roll"]
+    with pytest.raises(UserError, match=r"dataset\.roll is missing: it must be held or onsets"):
+        check_training(config)
 
 
 def test_a_field_of_the_model_that_is_missing_has_its_default():

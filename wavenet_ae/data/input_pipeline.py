@@ -25,6 +25,9 @@ from wavenet_ae.system.errors import MachineError, UserError
 
 Batch = dict[str, np.ndarray]
 
+# Settings of `config.dataset` that `training_batches` takes.
+AUGMENTATIONS = ("gain_db", "degradation", "decoder_input_noise")
+
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
@@ -287,7 +290,7 @@ class InputNoise(grain.RandomMapTransform):
 
 def augmentations(dataset: Mapping[str, Any]) -> dict[str, float]:
     """Returns the augmentations of `training_batches` from a configuration's `dataset`."""
-    return {name: dataset[name] for name in ("gain_db", "degradation", "decoder_input_noise")}
+    return {name: dataset[name] for name in AUGMENTATIONS}
 
 
 class _GlobalRows:

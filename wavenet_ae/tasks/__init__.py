@@ -10,9 +10,10 @@ import numpy as np
 
 from wavenet_ae.system.settings import Rules, check, choice, optional
 from wavenet_ae.tasks.classifier import ClassifierTask
+from wavenet_ae.tasks.midi import MidiTask
 from wavenet_ae.tasks.spectral import SpectralTask
 from wavenet_ae.tasks.translation import TranslationTask
-from wavenet_ae.tasks.updates import Update
+from wavenet_ae.tasks.updates import Reads, Update
 from wavenet_ae.tasks.wavenet import WaveNetTask
 
 Variables = Any  # a pytree of arrays
@@ -28,11 +29,13 @@ class Task(Protocol):
     Attributes:
         model_class: of `model`; its fields are the settings `config.model`.
         rules: of `config.model` and of the task's own settings, by name.
-        metrics: the names of what `loss` returns, `loss` first.
+        reads: what a batch is made of: `notes`; sounds of `domains`, with the task's own `domains`
+            in order; or `performances`, with their piano rolls and the task's own `roll_margin`.
+        metrics: the names of what `loss` returns in training, `loss` first; in evaluation there
+            may be more.
         model: a Linen module with the fields `dtype`, `matmul_precision` and `platform`, and
             `arithmetic`, which follows from them.
         crop_samples: length of the training crops, or None for whole notes.
-        domains: none, or the names of the domains that the rows of a batch are sorted by.
         batch_multiple: the number of rows of which every batch, and every part of one that is
             computed at once, is a multiple.
         may_differ: fields of the model in which the run of `config.init_from` may differ.
@@ -40,10 +43,10 @@ class Task(Protocol):
 
     model_class: ClassVar[type[nn.Module]]
     rules: ClassVar[Rules]
+    reads: ClassVar[Reads]
     metrics: ClassVar[tuple[str, ...]]
     model: nn.Module
     crop_samples: int | None
-    domains: tuple[str, ...]
     batch_multiple: int
     may_differ: tuple[str, ...]
 
@@ -100,7 +103,7 @@ class Task(Protocol):
             key: random key of this training step; None in evaluation.
 
         Returns:
-            `metrics` by name, float32 `[batch]`, and the new model state.
+            Metrics by name, float32 `[batch]`, and the new model state.
         """
         ...
 
@@ -115,6 +118,7 @@ TASKS = {
     "spectral": SpectralTask,
     "classifier": ClassifierTask,
     "translation": TranslationTask,
+    "midi": MidiTask,
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from wavenet_ae.data import nsynth
-from wavenet_ae.tasks.updates import Update
+from wavenet_ae.tasks.updates import Reads, Update
 
 
 class NoteTask:
@@ -13,7 +13,7 @@ class NoteTask:
     A subclass has `loss` and `crop_samples`.
     """
 
-    domains: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[Reads] = "notes"
     batch_multiple: ClassVar[int] = 1
     may_differ: ClassVar[tuple[str, ...]] = ()
 

@@ -16,7 +16,7 @@ from wavenet_ae.models.translation import CLASSIFIER, DECODERS, ENCODER, Transla
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import NOT_NEGATIVE, TRUTH, Rule, Rules, choice, whole
 from wavenet_ae.tasks.model_rules import ARITHMETIC, DILATION_CYCLE, LAYERS, SIZE, exactly
-from wavenet_ae.tasks.updates import Update
+from wavenet_ae.tasks.updates import Reads, Update
 from wavenet_ae.tasks.wavenet import entropies
 
 Metrics = dict[str, jax.Array]
@@ -70,6 +70,7 @@ class TranslationTask:
 
     model_class: ClassVar[type] = TranslationNetwork
     num_pitches: ClassVar[int] = 0
+    reads: ClassVar[Reads] = "domains"
     rules: ClassVar[Rules] = {
         "model": _MODEL_RULES,
         "domains": _DOMAINS,

@@ -1,12 +1,14 @@
-"""What a training step changes: one update of all parameters, or several of some each."""
+"""What a training step reads and changes: one update of all parameters, or several of some."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 
 # Of parameters, model state and batch, with `train` and `key`, as `Task.loss`.
 Loss = Callable[..., tuple[dict[str, jax.Array], Any]]
+# What the batches of a task are made of; `training/batches.py` chooses by it.
+Reads = Literal["notes", "domains", "performances"]
 
 
 class Update(NamedTuple):

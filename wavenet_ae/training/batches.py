@@ -10,16 +10,25 @@ import jax
 from jax.sharding import Mesh
 
 from wavenet_ae import tasks
-from wavenet_ae.data import domain_batches, input_pipeline
-from wavenet_ae.data.domain_batches import DomainSplit
+from wavenet_ae.data import domain_batches, input_pipeline, performance_batches
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 from wavenet_ae.training.interruption import StopRequest
 from wavenet_ae.training.state import TrainState
 from wavenet_ae.training.step import make_eval_step
 
-# Settings of `config.dataset` that change the sounds of domains.
-_OF_DOMAINS = ("gain_db", "detune_semitones", "decoder_input_noise")
+# The modules that make batches, and the settings of `config.dataset` that change the sounds in
+# them, by what a task reads.
+_PIPELINES = {
+    "notes": input_pipeline,
+    "domains": domain_batches,
+    "performances": performance_batches,
+}
+_AUGMENTATIONS = {
+    "notes": input_pipeline.AUGMENTATIONS,
+    "domains": ("gain_db", "detune_semitones", "decoder_input_noise"),
+    "performances": ("gain_db", "decoder_input_noise"),
+}
 # Batches of training data from which the trivial baselines are computed.
 _BASELINE_BATCHES = 64
 
@@ -29,18 +38,19 @@ def _share() -> input_pipeline.ProcessShare:
 
 
 def open_split(config: Mapping[str, Any], task: tasks.Task, split: str) -> Sequence[Any]:
-    """Opens a split of the dataset: its notes, or the sounds of the task's domains, if it has any.
+    """Opens a split of the dataset: its notes, its performances, or sounds of the task's domains.
 
     Raises:
-        UserError: as `input_pipeline.open_split` or `domain_batches.open_split`; or a domain's
-            sound is shorter than a crop.
+        UserError: as `open_split` of the module in `data`; or a sound that crops are cut from is
+            shorter than a crop.
     """
     where = config["dataset"]["name"], config["dataset"]["data_dir"], split
-    if domains := task.domains:
-        found = domain_batches.open_split(*where, domains)
+    if task.reads == "domains":
+        where += (task.domains,)
+    found = _PIPELINES[task.reads].open_split(*where)
+    if task.reads != "notes":
         found.check_crop(task.crop_samples)
-        return found
-    return input_pipeline.open_split(*where)
+    return found
 
 
 def training_batches(
@@ -48,39 +58,35 @@ def training_batches(
 ) -> Iterator[input_pipeline.Batch]:
     """Yields this process's share of the batches from a step on, of what `open_split` returns."""
     dataset = config["dataset"]
-    reading = {
-        "first_step": first_step,
-        "share": _share(),
-        "num_workers": dataset["num_workers"],
-    }
-    if isinstance(sounds, DomainSplit):
-        reading |= {name: dataset[name] for name in _OF_DOMAINS}
-    else:
-        reading |= input_pipeline.augmentations(dataset)
-    return _batches(config, task, sounds, **reading)
-
-
-def _batches(
-    config: Mapping[str, Any], task: tasks.Task, sounds: Sequence[Any], **settings: Any
-) -> Iterator[input_pipeline.Batch]:
-    pipeline = domain_batches if isinstance(sounds, DomainSplit) else input_pipeline
-    return pipeline.training_batches(
+    return _PIPELINES[task.reads].training_batches(
         sounds,
         seed=config["seed"],
-        batch_size=config["batch_size"],
-        crop_samples=task.crop_samples,
-        **settings,
+        first_step=first_step,
+        share=_share(),
+        num_workers=dataset["num_workers"],
+        **_shape(config, task),
+        **{name: dataset[name] for name in _AUGMENTATIONS[task.reads]},
     )
+
+
+def _shape(config: Mapping[str, Any], task: tasks.Task) -> dict[str, Any]:
+    """Returns the settings of what a batch holds, in training and in evaluation."""
+    shape = {"batch_size": config["batch_size"], "crop_samples": task.crop_samples}
+    if task.reads == "performances":
+        shape |= {"margin": task.roll_margin, "roll": config["dataset"]["roll"]}
+    return shape
 
 
 def trivial_baselines(
     config: Mapping[str, Any], task: tasks.Task, sounds: Sequence[Any]
 ) -> dict[str, float]:
     """Returns trivial baselines on training sounds without augmentation: the same everywhere."""
-    batches = _batches(config, task, sounds)
+    batches = _PIPELINES[task.reads].training_batches(
+        sounds, seed=config["seed"], **_shape(config, task)
+    )
     # A small split is read only once.
-    is_split = isinstance(sounds, DomainSplit)
-    examples = sounds.num_windows(task.crop_samples) if is_split else len(sounds)
+    has_windows = task.reads != "notes"
+    examples = sounds.num_windows(task.crop_samples) if has_windows else len(sounds)
     epoch = math.ceil(examples / config["batch_size"])
     with contextlib.closing(batches):
         scores = task.trivial_baselines(itertools.islice(batches, min(epoch, _BASELINE_BATCHES)))
@@ -99,13 +105,11 @@ def make_evaluate(
     The function raises a UserError if the loss is not finite.
     """
     eval_step = make_eval_step(task, mesh)
-    pipeline = domain_batches if isinstance(sounds, DomainSplit) else input_pipeline
 
     def evaluate(state: TrainState) -> dict[str, float] | None:
-        batches = pipeline.evaluation_batches(
+        batches = _PIPELINES[task.reads].evaluation_batches(
             sounds,
-            batch_size=config["batch_size"],
-            crop_samples=task.crop_samples,
+            **_shape(config, task),
             num_batches=config["eval_batches"],
             share=_share(),
             num_workers=config["dataset"]["num_workers"],

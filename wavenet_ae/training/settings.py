@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 
 from wavenet_ae import tasks
-from wavenet_ae.data import nsynth
+from wavenet_ae.data import nsynth, piano_roll
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import (
     BELOW_ONE,
@@ -24,6 +24,7 @@ from wavenet_ae.system.settings import (
     is_url,
     local_path,
     number,
+    optional,
     or_none,
     several,
     whole,
@@ -64,6 +65,7 @@ _RULES: Rules = {
         "decoder_input_noise": number(
             f"between 0 and {_LARGEST_NOISE} mu-law codes", lambda x: 0 <= x <= _LARGEST_NOISE
         ),
+        "roll": optional(choice(*piano_roll.KINDS)),  # what performances are read with
     },
     "optimizer": {
         "name": choice("adam", "muon"),
@@ -92,7 +94,7 @@ def check_training(config: Mapping[str, Any]) -> None:
     check(config, {**tasks.rules_of(config), **_RULES})
     make_optimizer(config["optimizer"])
     noise = config["dataset"]["decoder_input_noise"]
-    if noise and config["task"] not in ("wavenet", "translation"):
+    if noise and config["task"] not in ("wavenet", "translation", "midi"):
         raise UserError(
             f"config.dataset.decoder_input_noise={noise} must be 0 for models without a "
             "WaveNet decoder."
@@ -102,18 +104,32 @@ def check_training(config: Mapping[str, Any]) -> None:
             "config.train=decoder trains decoders for the encoder of another run: name that with "
             "--config.init_from."
         )
-    # Of domains, the clean sounds are the targets; of notes, there is no second sound.
-    unused = "degradation" if "domains" in config else "detune_semitones"
-    if value := config["dataset"][unused]:
-        kind = "translate" if "domains" in config else "do not translate"
-        raise UserError(
-            f"config.dataset.{unused}={value} must be 0 for models that {kind} between domains."
-        )
+    _check_of_readers(config["dataset"], tasks.TASKS[config["task"]].reads)
     skip_above_grad_norm = config["optimizer"]["skip_above_grad_norm"]
     if skip_above_grad_norm is not None and not config["max_skipped_steps"]:
         raise UserError(
             f"config.optimizer.skip_above_grad_norm={skip_above_grad_norm} skips steps: say with "
             "--config.max_skipped_steps=10 how many may be skipped."
+        )
+
+
+def _check_of_readers(dataset: Mapping[str, Any], reads: str) -> None:
+    """Checks the settings of a dataset that not all tasks have, by what theirs reads."""
+    # Of domains, the clean sounds are the targets; only they have a second sound.
+    for name, reader in (("degradation", "notes"), ("detune_semitones", "domains")):
+        if (value := dataset[name]) and reads != reader:
+            raise UserError(
+                f"config.dataset.{name}={value} must be 0 for models that learn from {reads}: only "
+                f"those of {reader} have it."
+            )
+    if "roll" in dataset and reads != "performances":
+        raise UserError(
+            f"config.dataset.roll={dataset['roll']} is for models that learn from performances: "
+            "leave it out."
+        )
+    if "roll" not in dataset and reads == "performances":
+        raise UserError(
+            f"config.dataset.roll is missing: it must be {' or '.join(piano_roll.KINDS)}."
         )
 
 

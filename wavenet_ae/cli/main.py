@@ -9,6 +9,7 @@ TOOLS = {
     "generate": "reconstruct, blend or stretch sounds with a trained model",
     "encode": "turn sounds into embeddings",
     "translate": "play sounds as another domain would, such as another instrument",
+    "perform": "play MIDI files with a WaveNet that is conditioned on notes",
     "report": "write a page to listen to: sounds, and what a model makes of them",
     "interpolate": "write a page of sounds between two notes",
     "instrument": "render a playable instrument: notes at every point between sounds",

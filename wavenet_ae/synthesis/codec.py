@@ -91,6 +91,11 @@ def create(trained: TrainedModel, **settings: float | None) -> Codec:
             f"{trained.name} is a translation network, which wavenet-ae translate takes: name a "
             f"run of {' or '.join(TASKS)}."
         )
+    if task == "midi":
+        raise UserError(
+            f"{trained.name} is conditioned on notes, which wavenet-ae perform takes: name a run "
+            f"of {' or '.join(TASKS)}."
+        )
     if task not in _CODECS:
         raise UserError(
             f"{trained.name} is a {task}, which has no embeddings: "

@@ -11,6 +11,7 @@ import numpy as np
 
 from wavenet_ae.audio import mu_law
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.models.midi_wavenet import MidiWaveNet
 from wavenet_ae.models.translation import TranslationNetwork
 from wavenet_ae.synthesis import sampler
 from wavenet_ae.system.errors import UserError
@@ -23,11 +24,11 @@ _WINDOW_FRAMES = 256
 
 
 @dataclasses.dataclass(frozen=True)
-class WaveNetCodec:
-    """See `Codec`; runs on the devices of this process.
+class WaveNetGenerator:
+    """The part of a `Codec` that makes sound; runs on the devices of this process.
 
     Attributes:
-        trained: the model.
+        trained: a model that `sampler.SampledModel` describes.
         temperature: see `sampler.generate`.
     """
 
@@ -39,7 +40,7 @@ class WaveNetCodec:
             raise UserError(f"temperature={self.temperature} must be a number, 0 or larger.")
 
     @property
-    def model(self) -> WaveNetAutoencoder | TranslationNetwork:
+    def model(self) -> WaveNetAutoencoder | TranslationNetwork | MidiWaveNet:
         return self.trained.task.model
 
     @property
@@ -70,6 +71,24 @@ class WaveNetCodec:
     def _params(self) -> Any:
         return jax.device_put(self.trained.params, sharding.replicated(self._mesh))
 
+    def generate(
+        self, embedding: np.ndarray, keys: jax.Array, pitch: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
+        """Streams sounds, a few frames at a time; see `Codec.generate`."""
+        return sampler.generate(
+            self.model,
+            self._params,
+            embedding,
+            keys,
+            pitch=pitch,
+            temperature=self.temperature,
+            mesh=self._mesh,
+        )
+
+
+class WaveNetCodec(WaveNetGenerator):
+    """See `Codec`: the generator, with the model's encoder of sounds."""
+
     def encode(self, audio: np.ndarray) -> np.ndarray:
         """Encodes float32 `[batch, samples]`; see `Codec.encode`.
 
@@ -95,20 +114,6 @@ class WaveNetCodec:
             frames.append(encoded[:, done - first : end - first])
             done = end
         return np.concatenate(frames, axis=1)
-
-    def generate(
-        self, embedding: np.ndarray, keys: jax.Array, pitch: np.ndarray | None = None
-    ) -> Iterator[np.ndarray]:
-        """Streams sounds, a few frames at a time; see `Codec.generate`."""
-        return sampler.generate(
-            self.model,
-            self._params,
-            embedding,
-            keys,
-            pitch=pitch,
-            temperature=self.temperature,
-            mesh=self._mesh,
-        )
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -51,6 +51,9 @@ Decoders of other domains, for this encoder:
     python experiments/train.py --config=experiments/configs/translation.py \\
         --config.train=decoder --config.init_from=THIS_FOLDER --workdir=NEW_DOMAINS
 """
+_MIDI_USE = """\
+    wavenet-ae perform MIDI_FILES --checkpoint=THIS_FOLDER --output=PERFORMED
+"""
 _CLASSIFIER_USE = """\
     python experiments/evaluate.py --config=experiments/configs/table1.py --workdir=RESULTS \\
         --config.classifier=THIS_FOLDER --config.wavenet=RUN --config.spectral=RUN
@@ -373,6 +376,8 @@ def _model_card(trained: TrainedModel, tensors: Mapping[str, np.ndarray], dtype:
         use, tag = _CLASSIFIER_USE, "audio-classification"
     elif trained.config["task"] == "translation":
         use, paper = _TRANSLATION_USE, "[Mor et al. 2019](https://arxiv.org/abs/1805.07848)"
+    elif trained.config["task"] == "midi":
+        use, paper = _MIDI_USE, "[Hawthorne et al. 2019](https://arxiv.org/abs/1810.12247)"
     config, crop = trained.config, trained.task.crop_samples
     batch_size = trained.setting("batch_size")
     settings = "\n".join(f"| {k} | {v} |" for k, v in sorted(architecture(config).items()))

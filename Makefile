@@ -1,5 +1,5 @@
 # The commands of the README and of docs/: `make demo`, `make instrument`, `make table1`,
-# `make pretrained`, `make translation`, `make libtpu`, `make test` and `make test-all`.
+# `make pretrained`, `make translation`, `make midi`, `make libtpu`, `make test` and `make test-all`.
 
 PYTHON ?= python3
 SOUNDFONT ?= $(firstword $(wildcard \
@@ -40,6 +40,11 @@ TRANSLATION_RENDER_FLAGS ?= --num_phrases=80
 TRANSLATION_TRAIN_FLAGS ?=
 TRANSLATION_EVALUATE_FLAGS ?=
 
+MIDI ?= runs/midi
+MIDI_RENDER_FLAGS ?= --num_pieces=150
+MIDI_TRAIN_FLAGS ?=
+MIDI_EVALUATE_FLAGS ?=
+
 # On a CPU every training step gets its memory from Linux page by page, a third of the demo's time.
 # Large pages (glibc 2.35 or newer; others ignore it) avoid that.
 LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
@@ -47,7 +52,7 @@ LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo instrument table1 pretrained translation libtpu test test-all lint
+.PHONY: setup demo instrument table1 pretrained translation midi libtpu test test-all lint
 .DELETE_ON_ERROR:
 
 setup: .test_tools $(INSTALLED)
@@ -62,6 +67,8 @@ setup: .test_tools $(INSTALLED)
 $(INSTALLED): setup.cfg pyproject.toml tools/make_venv.sh
 	@sh tools/make_venv.sh $(PYTHON) .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	# It asks for an old TensorFlow, and needs none.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps basic-pitch
 	@touch $@
 
 # In a second make, which finds a SoundFont that .system has installed.
@@ -211,6 +218,22 @@ translation: .system
 		--config.translation="$(TRANSLATION)/run" \
 		--config.without_confusion="$(TRANSLATION)/without_confusion" \
 		--workdir="$(TRANSLATION)/results" $(TRANSLATION_EVALUATE_FLAGS)
+
+# Trains a WaveNet to play piano pieces from their notes, and looks for the notes in what it plays.
+midi: .system
+	@$(MAKE) --no-print-directory .midi
+
+.PHONY: .midi
+.midi: .soundfont $(INSTALLED)
+	$(BIN)/wavenet-ae render-midi --soundfont="$(SOUNDFONT)" --seed=1 $(MIDI_RENDER_FLAGS) \
+		--output="$(MIDI)/pieces"
+	$(BIN)/wavenet-ae build-dataset --performances="$(MIDI)/pieces" \
+		--data_dir="$(MIDI)/datasets" --name=piano
+	$(LARGE_PAGES) $(BIN)/python experiments/train.py \
+		--config=experiments/configs/midi_wavenet.py:pretrained \
+		--config.dataset.data_dir="$(MIDI)/datasets" --workdir="$(MIDI)/run" $(MIDI_TRAIN_FLAGS)
+	$(BIN)/python experiments/evaluate.py --config=experiments/configs/performance_scores.py \
+		--config.midi="$(MIDI)/run" --workdir="$(MIDI)/results" $(MIDI_EVALUATE_FLAGS)
 
 # The TPU's compiler, in the version that JAX needs. Kept apart from the other packages:
 # among them, JAX would look for a TPU at every start.

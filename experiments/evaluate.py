@@ -15,6 +15,7 @@ from ml_collections import config_flags
 
 from wavenet_ae.cli.command_line import define_distributed, define_path, read_config, run
 from wavenet_ae.evaluation.linear_probe import run_linear_probe
+from wavenet_ae.evaluation.performance import evaluate_performance
 from wavenet_ae.evaluation.table1 import evaluate_table1
 from wavenet_ae.evaluation.translation import evaluate_translation
 from wavenet_ae.evaluation.watch import watch_table1
@@ -33,6 +34,7 @@ _EXPERIMENTS = {
     "table1": evaluate_table1,
     "linear_probe": run_linear_probe,
     "translation": evaluate_translation,
+    "performance": evaluate_performance,
 }
 
 

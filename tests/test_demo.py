@@ -176,6 +176,15 @@ def test_translations_are_trained_with_and_without_confusion_on_music_of_their_o
     assert f"--config.without_confusion={folder}/without_confusion" in lines[6]
 
 
+def test_midi_is_rendered_learned_and_judged_in_turn(tmp_path):
+    folder = tmp_path / "the keys"
+    lines = calls_of(tmp_path, ".midi", f"MIDI={folder}")
+    tools = [Path(tool).stem for tool, *_ in lines]
+    assert tools == ["render-midi", "build-dataset", "train", "evaluate"]
+    assert f"--performances={folder}/pieces" in lines[1]
+    assert f"--config.midi={folder}/run" in lines[3]
+
+
 @pytest.mark.slow
 def test_translation_at_a_smaller_size(tmp_path):
     make(
@@ -192,3 +201,19 @@ def test_translation_at_a_smaller_size(tmp_path):
     assert results["domains"] == ["piano", "violin", "flute"]
     assert results["rows"]["source"]["source_named"]["mean"] > 0.6
     assert "without_confusion_translated" in results["rows"]
+
+
+@pytest.mark.slow
+def test_midi_at_a_smaller_size(tmp_path):
+    make(
+        ".midi",
+        f"MIDI={tmp_path}",
+        "MIDI_RENDER_FLAGS=--num_pieces=3",
+        "MIDI_TRAIN_FLAGS=--config.num_steps=2 --config.optimizer.boundaries='(1,)' "
+        "--config.optimizer.learning_rates='(4e-3,1e-3)' --config.crop_samples=1024 "
+        "--config.eval_batches=1",
+        "MIDI_EVALUATE_FLAGS=--config.num_excerpts=2 --config.seconds=2 --config.num_crops=8",
+    )
+    results = json.loads((tmp_path / "results" / "performance.json").read_text())
+    assert results["rows"]["original"]["f1"]["mean"] > 0.5
+    assert results["rows"]["performed"]["f1"]["mean"] < 0.5

@@ -6,29 +6,12 @@ import mido
 import numpy as np
 import pytest
 import soundfile
+from midi_config import CONFIG
 
 from wavenet_ae import tasks
 from wavenet_ae.audio import midi
 from wavenet_ae.audio.midi import Note
 from wavenet_ae.training.trained import save_imported
-
-CONFIG = {
-    "task": "midi",
-    "model": {
-        "decoder_channels": 8,
-        "skip_channels": 12,
-        "decoder_layers": 4,
-        "dilation_cycle": 4,
-        "context_channels": 6,
-        "context_layers": 4,
-        "context_dilation_cycle": 2,
-        "output": "logistics",
-    },
-    "crop_samples": 256,
-    "batch_size": 4,
-    "dataset": {"name": "performances/five", "data_dir": "datasets", "roll": "held"},
-    "optimizer": {},
-}
 
 
 @pytest.fixture(scope="module")

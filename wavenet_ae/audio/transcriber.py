@@ -11,7 +11,7 @@ from typing import Any
 from wavenet_ae.audio.midi import Note
 from wavenet_ae.system.errors import UserError
 
-# It declares an old TensorFlow, of which it needs nothing in this form.
+# It asks for an old TensorFlow, of which it needs nothing in this form.
 _INSTALL = "pip install onnxruntime pretty-midi resampy && pip install --no-deps basic-pitch"
 _OTHER_FORMS = ("tensorflow", "coremltools", "tflite_runtime")
 
@@ -36,6 +36,11 @@ def transcribe(path: Path) -> list[Note]:
         Note(float(start), float(end), int(pitch), max(1, min(127, round(127 * float(amplitude)))))
         for start, end, pitch, amplitude, _ in events
     )
+
+
+def check() -> None:
+    """Raises a UserError if basic-pitch is not installed, before the work."""
+    _load()
 
 
 @functools.cache

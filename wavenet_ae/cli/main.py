@@ -10,6 +10,7 @@ TOOLS = {
     "encode": "turn sounds into embeddings",
     "translate": "play sounds as another domain would, such as another instrument",
     "perform": "play MIDI files with a WaveNet that is conditioned on notes",
+    "resynthesize": "find the notes of recordings, and play them with such a WaveNet",
     "report": "write a page to listen to: sounds, and what a model makes of them",
     "interpolate": "write a page of sounds between two notes",
     "instrument": "render a playable instrument: notes at every point between sounds",

@@ -84,7 +84,7 @@ class Player(WaveNetGenerator):
         num_samples = int(played[:, 1].max()) + round(_RINGING_S * files.SAMPLE_RATE_HZ)
         drawn = piano_roll.draw(played, 0, -(-num_samples // self.hop_length), self.roll)
         return EncodedSound(
-            embedding=np.rint(drawn * _LOUDEST).astype(np.uint8),
+            embedding=piano_roll.to_velocities(drawn),
             hop_length=self.hop_length,
             num_samples=num_samples,
             source=path.name,

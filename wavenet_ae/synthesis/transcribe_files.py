@@ -1,0 +1,63 @@
+"""Sound files to MIDI files of their notes, for a model to perform."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from wavenet_ae.audio import files, midi, transcriber
+from wavenet_ae.system import processes
+from wavenet_ae.system.errors import UserError
+from wavenet_ae.system.results import Record, digest
+
+_SUFFIX = ".mid"
+_PIANO = 0  # General MIDI's program
+
+
+def transcribe_files(
+    sources: Sequence[files.Source], output: Path
+) -> tuple[list[files.Source], int]:
+    """Writes one MIDI file per sound; unreadable files are reported, the others are transcribed.
+
+    A sound whose notes are in the folder already is skipped, and no other file is replaced.
+
+    Args:
+        sources: the sound files.
+        output: the folder; sub-folders are kept.
+
+    Returns:
+        The MIDI files, and the number of sounds refused.
+
+    Raises:
+        UserError: the transcriber is not installed, or other files of these names exist.
+    """
+    transcriber.check()
+    record = Record(output, "transcribed", _SUFFIX)
+    made_from = {source.stem: digest(source.path.read_bytes()) for source in sources}
+    record.check(made_from)
+    written, refused = [], 0
+    for source in processes.progress(sources, unit="file", desc="transcribing"):
+        path = output / f"{source.stem}{_SUFFIX}"
+        if not record.holds(source.stem, made_from[source.stem]):
+            with record.writing({source.stem: made_from[source.stem]}):
+                if not _transcribe(source.path, path):
+                    refused += 1
+                    continue
+        written.append(files.Source(path, source.stem))
+    return written, refused
+
+
+def _transcribe(sound: Path, path: Path) -> bool:
+    """Writes a MIDI file; if that fails, reports the sound and returns False."""
+    try:
+        files.load(sound)  # its message names what is wrong
+        notes = transcriber.transcribe(sound)
+        if not notes:
+            raise UserError(f"{sound} holds no notes that the transcriber finds.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        midi.save(path, notes, _PIANO)
+    except UserError as error:
+        tqdm.write(f"refused: {error}", file=sys.stderr)
+        return False
+    return True

@@ -64,10 +64,10 @@ setup: .test_tools $(INSTALLED)
 .test_tools:
 	@sh tools/system_packages.sh bats chromium shellcheck
 
+# basic-pitch asks for an old TensorFlow, and needs none.
 $(INSTALLED): setup.cfg pyproject.toml tools/make_venv.sh
 	@sh tools/make_venv.sh $(PYTHON) .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	# It asks for an old TensorFlow, and needs none.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps basic-pitch
 	@touch $@
 

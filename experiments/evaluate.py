@@ -7,7 +7,8 @@ With --watch it follows the one --config.wavenet or --config.spectral while that
 elsewhere (gs://...), and evaluates each new checkpoint until the run has ended.
 
 The configurations document their settings and results. With --distributed several processes share
-the notes; the first of them writes the results. An error in one ends all.
+the notes of Table 1 and of the probe; the first of them writes the results. An error in one ends
+all.
 """
 
 from absl import flags

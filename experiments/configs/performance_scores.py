@@ -26,7 +26,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.split = "test"
     config.num_excerpts = 16  # evenly spread over the split's time
     config.seconds = 10  # of each
-    config.num_crops = 128  # of training's length, for the loss
+    config.num_crops = 128  # of training's length, for the loss; rounded up to eights
 
     config.temperature = 1.0
     config.seed = 0

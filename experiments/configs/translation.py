@@ -5,7 +5,7 @@ r"""Music translation: Mor et al., A Universal Music Translation Network (ICLR 2
 | (default) | 41,251,562 | the sizes and rates of the released code, six domains | not run yet |
 | `:small` | 5,948,448 | half the width, four families of NSynth, for one GPU | not run yet |
 | `:demo` | 841,627 | three domains, minutes on 2 CPU cores | - |
-| `:pretrained` | 841,627 | three domains, hours on a CPU core | - |
+| `:pretrained` | 841,627 | three domains, an hour or two on a CPU core | - |
 
     python experiments/train.py --config=experiments/configs/translation.py \
         --config.dataset.name=recordings/musicnet --config.dataset.data_dir=DIR --workdir=WORKDIR
@@ -127,7 +127,7 @@ def demo() -> ConfigDict:
 
 
 def pretrained() -> ConfigDict:
-    """Returns the demo's network with a training of hours."""
+    """Returns the demo's network with a training of an hour or two."""
     return common.changed(
         demo(),
         {

@@ -29,7 +29,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.test_split = "test"
     config.crop_samples = 128_000  # of an excerpt: 8 s
     config.num_excerpts = 8  # of each domain, evenly spread over its time
-    config.num_train_windows = 300  # of each domain, 2 s each, for the classifiers
+    config.num_train_windows = 200  # of each domain, 2 s each, for the classifiers
 
     config.temperature = 1.0
     config.seed = 0

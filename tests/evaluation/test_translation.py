@@ -109,6 +109,16 @@ def test_scores_are_those_of_the_sounds_beside_them(config, run, data_dir, tmp_p
     assert json.loads((tmp_path / "translation.json").read_text()) == found
 
 
+def test_translations_of_one_excerpt_are_not_independent():
+    pitch = np.repeat([0.1, 0.5, 0.9, np.nan], 2)
+    excerpts = {"pitch": pitch, "excerpt": np.repeat(np.arange(4), 2)}
+    together = translation_scores.summarise(excerpts, seed=0)
+    alone = translation_scores.summarise({"pitch": pitch}, seed=0)
+    assert {*together} == {"pitch"}
+    assert together["pitch"]["mean"] == pytest.approx(0.5)
+    assert together["pitch"]["high"] > alone["pitch"]["high"]
+
+
 def test_rows_and_tables_of_scores():
     sources = np.array([0, 0, 1, 1])
     to_first = {"pitch": np.array([1.0, 0.8, 0.2, np.nan]), "target_named": np.ones(4)}
@@ -133,6 +143,6 @@ def test_mistakes_are_named(config, run, tmp_path):
     refused(r"there is no --config\.translation", translation=None)
     refused("must be the same", without_confusion=run("other", ["tone", "noise"]))
     refused("holds no sounds of 'horn'", translation=run("horn", ["noise", "horn"]))
-    refused("lower it, or name another split", crop_samples=32_000 * 16)
+    refused("crop_samples, or name another split", crop_samples=32_000 * 16)
     refused("nothing to translate to", translation=run("one", ["noise"], train="decoder"))
     refused("no split 'exam'|'exam'", test_split="exam")

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib
 import io
 import logging
 import sys
@@ -50,6 +51,7 @@ def _load() -> tuple[Any, Any]:
     sys.modules.update(dict.fromkeys(hidden))  # so that it does not import them
     logging.disable(logging.WARNING)  # it warns of every form that is absent
     try:
+        importlib.import_module("onnxruntime")  # without it basic-pitch fails in other ways
         import basic_pitch
         from basic_pitch import inference
 

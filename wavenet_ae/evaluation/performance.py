@@ -146,6 +146,12 @@ def _excerpts(split: PerformanceSplit, player: Player, count: int, seconds: int)
             f"{lengths[shortest] / files.SAMPLE_RATE_HZ:.1f} s: lower it."
         )
     places, excerpts = split.places(samples), []
+    count = min(count, places.num_windows)  # so that they do not overlap
+    if count < 2:
+        raise UserError(
+            f"config.seconds={seconds}: the split has fewer than two excerpts of this length: "
+            "lower it."
+        )
     for number in range(count):
         sound, start = places.at((number + 0.5) / count)
         # The frame after the last one can change it: `piano_roll.draw`.

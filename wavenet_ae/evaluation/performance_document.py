@@ -53,7 +53,8 @@ _READING = (
     "A note is found if a transcribed one has its pitch and begins within 50 ms of it (mir_eval); "
     "its end and loudness do not count. The transcriber is basic-pitch. Beside the performances, "
     "the same for the original, which shows what the transcriber can find, and for the original of "
-    "another excerpt, which shows what agrees by chance."
+    "another excerpt, which shows what agrees by chance. Unlike in training, the network does not "
+    "know the notes before and after."
 )
 _TRUE_PAST = (
     "The loss with teacher forcing, which tells little of whether the notes are heard; and how "

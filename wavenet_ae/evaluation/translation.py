@@ -24,6 +24,7 @@ from wavenet_ae.synthesis import translate_files
 from wavenet_ae.synthesis.encode_files import encode_sound
 from wavenet_ae.synthesis.generate_files import Job, check_names, generate_by_codecs, save_sounds
 from wavenet_ae.synthesis.translate_files import TranslationCodec
+from wavenet_ae.system import processes
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.settings import (
     DATASET_NAME,
@@ -169,8 +170,8 @@ def _sounds(split: domain_batches.DomainSplit, samples: int, count: int) -> Soun
     rows = list(batches)
     if len(rows) < 2:
         raise UserError(
-            f"config.crop_samples={samples}: the shortest domain has fewer than two excerpts of "
-            "this length: lower it, or name another split."
+            f"the shortest domain has fewer than two excerpts of {samples} samples: lower "
+            "--config.crop_samples, or name another split."
         )
     audio, domain = (np.concatenate([row[key] for row in rows]) for key in ("audio", "domain"))
     order = np.argsort(domain, kind="stable")
@@ -189,7 +190,8 @@ def _probe_latents(codec: TranslationCodec, train: Sounds, judge: Judge, seed: i
 def _encode(codec: TranslationCodec, audio: np.ndarray, rows: int = 32) -> np.ndarray:
     """Encodes in parts, the last of which is filled up, so that one program serves all."""
     parts = []
-    for first in range(0, len(audio), rows):
+    batches = range(0, len(audio), rows)
+    for first in processes.progress(batches, unit="batch", desc="encoding"):
         part = audio[first : first + rows]
         filled = part[np.arange(rows) % len(part)]
         parts.append(codec.encode(filled)[: len(part)])

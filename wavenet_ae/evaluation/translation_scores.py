@@ -13,8 +13,10 @@ from wavenet_ae.system import processes
 
 SOURCE, OTHER = "source", "another_excerpt"
 RECONSTRUCTED, TRANSLATED = "reconstructed", "translated"
+_EXCERPT = "excerpt"
 
-# By the name of a column, a number for each sound; NaN where there is none.
+# By the name of a column, a number for each sound; NaN where there is none. The column `excerpt`
+# says of which excerpt a translation is, where there are several of each.
 Scores = Mapping[str, np.ndarray]
 
 
@@ -68,13 +70,14 @@ class Judge:
             target: the domain's position.
 
         Returns:
-            `target_named` and `source_named`, shares of the windows, and the fields of
-            `melody.Kept`.
+            `target_named` and `source_named`, shares of the windows, the fields of `melody.Kept`,
+            and `excerpt`.
         """
         named = self._named(self._cut(audio))
         targets = np.full(len(audio), target)
         contours = _contours(audio, "pitch of translations")
-        return _of_timbre(named, targets, self.test.domains) | _of_melody(self._melodies, contours)
+        scores = _of_timbre(named, targets, self.test.domains)
+        return scores | _of_melody(self._melodies, contours) | {_EXCERPT: np.arange(len(audio))}
 
     def _cut(self, audio: np.ndarray) -> np.ndarray:
         count = audio.shape[1] // self._window_samples
@@ -129,12 +132,13 @@ def summarise(scores: Scores, seed: int) -> dict[str, dict[str, float]]:
         scores: columns with fewer than two numbers are left out.
         seed: of the interval's draws.
     """
-    known = {name: values[~np.isnan(values)] for name, values in scores.items()}
-    return {
-        name: mean_with_interval(values, None, seed)
-        for name, values in known.items()
-        if len(values) > 1
-    }
+    excerpts, summary = scores.get(_EXCERPT), {}
+    for name, values in scores.items():
+        known = ~np.isnan(values)
+        if name != _EXCERPT and known.sum() > 1:
+            clusters = None if excerpts is None else excerpts[known]
+            summary[name] = mean_with_interval(values[known], clusters, seed)
+    return summary
 
 
 def _contours(audio: np.ndarray, what: str) -> list[np.ndarray]:

@@ -34,10 +34,16 @@ def transcribe_files(
     """
     transcriber.check()
     record = Record(output, "transcribed", _SUFFIX)
-    made_from = {source.stem: digest(source.path.read_bytes()) for source in sources}
+    made_from, readable, written, refused = {}, [], [], 0
+    for source in sources:
+        try:
+            made_from[source.stem] = digest(source.path.read_bytes())
+            readable.append(source)
+        except OSError as error:
+            tqdm.write(f"refused: {source.path} cannot be read: {error.strerror}", file=sys.stderr)
+            refused += 1
     record.check(made_from)
-    written, refused = [], 0
-    for source in processes.progress(sources, unit="file", desc="transcribing"):
+    for source in processes.progress(readable, unit="file", desc="transcribing"):
         path = output / f"{source.stem}{_SUFFIX}"
         if not record.holds(source.stem, made_from[source.stem]):
             with record.writing({source.stem: made_from[source.stem]}):

@@ -11,9 +11,6 @@ import numpy as np
 
 from wavenet_ae.audio.midi import Note
 
-# Changes whenever a melody of the same seed differs.
-VERSION = 1
-
 _SECONDS = (20.0, 60.0)
 _BEATS_PER_MINUTE = (66.0, 144.0)
 _COMPASS = 19  # semitones, an octave and a fifth

@@ -12,9 +12,6 @@ import numpy as np
 
 from wavenet_ae.audio.midi import Note, on_one_keyboard
 
-# Changes whenever a piece of the same seed differs.
-VERSION = 1
-
 LOWEST_PITCH, HIGHEST_PITCH = 33, 96
 
 _SECONDS = (30.0, 57.0)

@@ -112,6 +112,7 @@ def test_trivial_baselines_are_of_one_epoch_at_most_and_not_of_all_batches(confi
         return batches.trivial_baselines(config, Counting(), notes)["reference/batches"]
 
     class Counting:
+        reads = "notes"
         crop_samples = 256
 
         def trivial_baselines(self, given):

@@ -66,6 +66,16 @@ ON_TWO_CORES = {
     "checkpoint_every_minutes": 2.0,
     "summarize_every_steps": 0,
 }
+# Of a longer training there: the rates are those of four boundaries.
+LONGER_ON_A_CORE = {
+    "optimizer": {"name": "muon", "b1": 0.95, "learning_rates": (4e-3, 2e-3, 1e-3, 5e-4, 2e-4)},
+    "ema_decay": 0.999,
+    "log_every_steps": 100,
+    "eval_batches": 32,
+    "eval_every_steps": 1_000,
+    "checkpoint_every_steps": 500,
+    "checkpoint_every_minutes": 5.0,
+}
 
 
 def changed(config: ConfigDict, *changes: Mapping[str, Any]) -> ConfigDict:

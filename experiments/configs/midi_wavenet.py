@@ -112,20 +112,12 @@ def pretrained() -> ConfigDict:
     """Returns the demo's model with a training of hours."""
     return common.changed(
         demo(),
+        common.LONGER_ON_A_CORE,
         {
             "num_steps": 20_000,
             "crop_samples": 6_144,
             "optimizer": {
-                "name": "muon",
-                "b1": 0.95,
-                "learning_rates": (4e-3, 2e-3, 1e-3, 5e-4, 2e-4),
                 "boundaries": (10_000, 14_000, 17_000, 19_000),
             },
-            "ema_decay": 0.999,
-            "log_every_steps": 100,
-            "eval_batches": 32,
-            "eval_every_steps": 1_000,
-            "checkpoint_every_steps": 500,
-            "checkpoint_every_minutes": 5.0,
         },
     )

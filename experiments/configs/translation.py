@@ -130,20 +130,12 @@ def pretrained() -> ConfigDict:
     """Returns the demo's network with a training of an hour or two."""
     return common.changed(
         demo(),
+        common.LONGER_ON_A_CORE,
         {
             "num_steps": 5_500,
             "batch_size": 6,
             "optimizer": {
-                "name": "muon",
-                "b1": 0.95,
-                "learning_rates": (4e-3, 2e-3, 1e-3, 5e-4, 2e-4),
                 "boundaries": (3_000, 4_150, 4_900, 5_250),
             },
-            "ema_decay": 0.999,
-            "log_every_steps": 100,
-            "eval_batches": 32,
-            "eval_every_steps": 1_000,
-            "checkpoint_every_steps": 500,
-            "checkpoint_every_minutes": 5.0,
         },
     )

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from wavenet_ae.audio import first_call
 from wavenet_ae.audio.midi import Note
 from wavenet_ae.system.errors import UserError
 
@@ -45,6 +46,7 @@ def check() -> None:
 
 
 @functools.cache
+@first_call.exclusive  # resampy compiles when it is imported
 def _load() -> tuple[Any, Any]:
     """Returns the library's module `inference`, and its network."""
     hidden = [name for name in _OTHER_FORMS if name not in sys.modules]

@@ -145,7 +145,7 @@ def evaluation_rows(
         num_batches: so many at most; None for all.
 
     Returns:
-        Examples with a bool `mask`: False for the copies of the last crop of each group that fill
+        Examples with a bool `mask`: False for the copies of the first crops of each group that fill
         up the last batch.
     """
     each = min(places.num_windows for places, _ in groups)
@@ -164,5 +164,6 @@ def _spread(
     group, in_group = divmod(rows[row], per_group)
     number = batch * per_group + in_group
     places, read = groups[group]
-    example = read(*places.at((min(number, each - 1) + 0.5) / each))
+    # What fills up the last batch differs from its neighbours: tasks may compare rows.
+    example = read(*places.at((number % each + 0.5) / each))
     return {**example, "mask": np.bool_(number < each)}

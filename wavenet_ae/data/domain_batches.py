@@ -175,7 +175,7 @@ def evaluation_batches(
 
     Yields:
         `audio` and `domain` as `training_batches`, with a bool `mask` [batch]: False for the copies
-        of the last crop of each domain that fill up the last batch.
+        of the first crops of each domain that fill up the last batch.
     """
     per_domain = _per_domain(batch_size, len(split.domains))
     split.check_crop(crop_samples)

@@ -155,7 +155,7 @@ def evaluation_batches(
 
     Yields:
         `audio` and `roll` as `training_batches`, with a bool `mask` [batch]: False for the copies
-        of the last crop that fill up the last batch.
+        of the first crops that fill up the last batch.
 
     Raises:
         UserError: as `training_batches`.

@@ -1,5 +1,7 @@
 """Confidence intervals of scores over notes."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy import stats
 
@@ -55,3 +57,9 @@ def mean_with_interval(
     """Returns `mean`, and `low` and `high`, the ends of its interval: see `bootstrap_interval`."""
     low, high = bootstrap_interval(values, clusters, seed)
     return {"mean": float(values.mean()), "low": low, "high": high}
+
+
+def as_text(score: Mapping[str, float], factor: float = 100, digits: int = 1) -> str:
+    """Returns a score of `mean_with_interval` times a factor: `72.5 (66.3 to 79.1)`."""
+    mean, low, high = (f"{factor * score[key]:.{digits}f}" for key in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"

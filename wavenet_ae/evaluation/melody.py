@@ -6,6 +6,8 @@ import librosa
 import mir_eval
 import numpy as np
 
+from wavenet_ae.audio import first_call
+
 
 class Kept(NamedTuple):
     """What is left of a melody.
@@ -51,6 +53,7 @@ def _in_cents(pitches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (~np.isnan(pitches)).astype(float), 100 * np.nan_to_num(pitches)
 
 
+@first_call.exclusive
 def _warped_distance(melody: np.ndarray, other: np.ndarray) -> float:
     costs = np.abs(melody[:, None] - other[None])
     _, path = librosa.sequence.dtw(C=costs)

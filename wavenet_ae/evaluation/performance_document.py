@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from wavenet_ae.evaluation import intervals
 from wavenet_ae.publish import document as doc
 
 ORIGINAL, PERFORMED, OTHER = "original", "performed", "another_excerpt"
@@ -64,10 +65,7 @@ _TRUE_PAST = (
 
 
 def _percent(score: Mapping[str, float] | None) -> str:
-    if score is None:
-        return _NOTHING
-    mean, low, high = (f"{100 * score[key]:.1f}" for key in ("mean", "low", "high"))
-    return f"{mean} ({low} to {high})"
+    return _NOTHING if score is None else intervals.as_text(score)
 
 
 def _note_table(rows: Mapping[str, Any]) -> doc.Table:
@@ -87,8 +85,7 @@ def _loss_table(loss: Mapping[str, Mapping[str, float]]) -> doc.Table:
         "roll_gap_bits": "more bits with the notes of another crop",
     }
     rows = [
-        [title, f"{loss[n]['mean']:.3f} ({loss[n]['low']:.3f} to {loss[n]['high']:.3f})"]
-        for n, title in titles.items()
+        [title, intervals.as_text(loss[name], factor=1, digits=3)] for name, title in titles.items()
     ]
     return doc.Table(["", "mean"], rows)
 

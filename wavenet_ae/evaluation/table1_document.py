@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from wavenet_ae.data.nsynth import Note
+from wavenet_ae.evaluation import intervals
 from wavenet_ae.evaluation.notes import title
 from wavenet_ae.publish import document as doc
 
@@ -79,8 +80,7 @@ def _sentence(results: Results) -> str:
 def with_interval(column: str, score: Mapping[str, float]) -> str:
     """Returns a column's mean and its interval as text."""
     _, factor, digits = COLUMNS[column]
-    mean, low, high = (f"{factor * score[key]:.{digits}f}" for key in ("mean", "low", "high"))
-    return f"{mean} ({low} to {high})"
+    return intervals.as_text(score, factor, digits)
 
 
 def _accuracy_table(results: Results) -> doc.Table:

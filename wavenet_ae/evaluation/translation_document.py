@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from wavenet_ae.evaluation import intervals
 from wavenet_ae.evaluation import translation_scores as scores
 from wavenet_ae.publish import document as doc
 
@@ -86,17 +87,14 @@ _LATENT = (
 )
 
 
-def _with_interval(column: str, score: Mapping[str, float]) -> str:
-    _, factor, digits = _COLUMNS[column]
-    mean, low, high = (f"{factor * score[key]:.{digits}f}" for key in ("mean", "low", "high"))
-    return f"{mean} ({low} to {high})"
-
-
 def _score_table(found: Mapping[str, Any]) -> doc.Table:
     rows = [
         [
             _ROWS[row],
-            *(_with_interval(c, columns[c]) if c in columns else _NOTHING for c in _COLUMNS),
+            *(
+                intervals.as_text(columns[name], factor, digits) if name in columns else _NOTHING
+                for name, (_, factor, digits) in _COLUMNS.items()
+            ),
         ]
         for row, columns in found["rows"].items()
     ]
@@ -105,7 +103,7 @@ def _score_table(found: Mapping[str, Any]) -> doc.Table:
 
 def _latent_table(found: Mapping[str, Any]) -> doc.Table:
     rows = [
-        [f"the network{MODELS[model]}", _with_interval("target_named", score)]
+        [f"the network{MODELS[model]}", intervals.as_text(score)]
         for model, score in found["latent"].items()
     ]
     return doc.Table(

@@ -128,7 +128,18 @@ def test_it_resumes_and_says_what_is_there(font, tmp_path):
     render(font, tmp_path / "out", **pieces)
     before = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
     assert json.loads(before["performances.json"])["gain"] == 0.5
-    (tmp_path / "out" / "piece_0001.mid").unlink()
+    (tmp_path / "out" / "piece_0001.wav").unlink()  # as a killed call leaves it
     assert render(font, tmp_path / "out", **pieces).endswith("3 performances; 1 of them new.")
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == before
     assert render(font, tmp_path / "out", **pieces).endswith("all there already.")
+
+
+def test_a_sound_that_is_not_ours_is_left(font, tmp_path):
+    notes = [Note(0.0, 0.2, 60, 80)]
+    render(font, tmp_path / "out", first=notes)
+    mine = tmp_path / "out" / "song.wav"
+    mine.write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"song\.wav is no sound of this tool"):
+        render(font, tmp_path / "out", song=notes)
+    assert mine.read_bytes() == b"mine"
+    assert not mine.with_suffix(".mid").exists()

@@ -54,7 +54,7 @@ def test_it_resumes_and_more_can_be_added(font, tmp_path):
     folder = out / "acoustic_grand_piano"
     before = contents(folder)
     name = next(iter(PHRASES))
-    (folder / f"{name}.mid").unlink()  # what a call has not finished
+    (folder / f"{name}.wav").unlink()  # what a call has not finished
     (folder / ".0123.tmp").write_bytes(b"torn")
     said = render_phrases(font, out, PHRASES, ["0"], processes=1)
     assert said.endswith("1 of them new.")

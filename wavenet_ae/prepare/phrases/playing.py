@@ -122,13 +122,18 @@ class _Job:
         return self.path.with_name(f"{self.path.name}{suffix}")
 
     def is_done(self) -> bool:
-        """Tells whether an earlier call has rendered it: the notes are written last.
+        """Tells whether an earlier call has rendered it: the notes are written first.
 
         Raises:
             UserError: files of these names are of other notes, or not of this tool.
         """
         sound, notes = self.file(".wav"), self.file(".mid")
         if not notes.exists():
+            if sound.exists():
+                raise UserError(
+                    f"{sound} is no sound of this tool, which has its notes beside it: choose "
+                    "another --output, or move it away."
+                )
             return False
         content = io.BytesIO()
         midi.encode(self.notes, self.program).save(file=content)
@@ -204,6 +209,7 @@ def _render_job(job: _Job) -> bool:
             f"{job.program}: choose another instrument or other notes."
         )
     wanted = min(peak, 1.0) if job.peak is None else job.peak
-    files.save(job.file(".wav"), sound * np.float32(wanted / peak))
+    # In this order: a sound without notes is not ours, even after a killed call.
     midi.save(job.file(".mid"), job.notes, job.program)
+    files.save(job.file(".wav"), sound * np.float32(wanted / peak))
     return job.peak is None and wanted < peak

@@ -8,9 +8,12 @@ import time
 import urllib.request
 from collections.abc import Iterator
 
+# Each connection in its own thread: one of a paused process would otherwise hold up all others.
 _SERVER = """
+import http.server
 import sys
 from gcp_storage_emulator.server import create_server
+http.server.HTTPServer = http.server.ThreadingHTTPServer
 create_server("localhost", int(sys.argv[1]), in_memory=True, default_bucket="bucket").run()
 """
 

@@ -48,20 +48,29 @@ def test_an_upload_that_is_not_allowed_or_fails_is_reported(folder, monkeypatch)
     def refuse():
         raise UserError("another run has it.")
 
-    def upload(check=lambda: None):
+    def write(*names, check):
         with buckets.Uploads(folder, check) as up:
-            (up.folder / "one").write_text("1")
+            for name in names:
+                (up.folder / name).write_text(name)
 
     with pytest.raises(UserError, match="another run has it"):
-        upload(refuse)
+        write("one", check=refuse)
     assert not folder.exists()
+
+    def refuse_after_one():
+        if (folder / "a").exists():
+            refuse()
+
+    with pytest.raises(UserError, match="another run has it"):
+        write("a", "b", check=refuse_after_one)
+    assert [path.name for path in folder.iterdir()] == ["a"]
 
     def no_network(*_):
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr(type(folder), "write_bytes", no_network)
     with pytest.raises(MachineError, match=r"bucket/.* \(no route to host\): check the bucket's"):
-        upload()
+        write("one", check=lambda: None)
 
 
 def test_a_local_folder_is_written_at_once(tmp_path):

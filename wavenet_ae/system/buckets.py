@@ -82,7 +82,8 @@ class Uploads(contextlib.AbstractContextManager):
 
     Args:
         target: a folder, on this machine or in a bucket.
-        check: called before files are uploaded, in the background; raises an error to prevent it.
+        check: called before each file is uploaded and at the end, in the background; raises an
+            error to prevent more.
 
     Raises:
         UserError: when uploading, or at the end of the block: the bucket cannot be written.
@@ -134,4 +135,5 @@ class Uploads(contextlib.AbstractContextManager):
                 mark = status.st_mtime_ns, status.st_size
                 if self._uploaded.get(name) != mark:
                     (self._target / name).write_bytes(file.read_bytes())
+                    self._check()  # the process may have been paused meanwhile
                     self._uploaded[name] = mark

@@ -135,11 +135,12 @@ def test_the_encoder_is_the_released_ones(params, signal):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_every_decoder_is_the_released_ones(params, signal, latent):
+@pytest.mark.parametrize("platform", ["cpu", "tpu"])
+def test_every_decoder_is_the_released_ones(params, signal, latent, platform):
     def logits(decoder, signal, latent):
         return SMALL.apply({"params": decoder}, signal, latent, method="decode")
 
-    found = translation.map_decoders(logits, params["decoders"], signal, latent)
+    found = translation.map_decoders(logits, params["decoders"], signal, latent, platform=platform)
     for row, own in enumerate(found):
         decoder = translation.with_decoder(params, row // 2)["decoder"]
         expected = decode(
@@ -175,12 +176,13 @@ def test_predictions_depend_on_the_past_alone(params, signal, latent):
     np.testing.assert_array_equal(np.flatnonzero(seen), np.arange(20 - reach, 20))
 
 
-def test_a_decoder_learns_from_its_own_rows_alone(params, signal, latent):
+@pytest.mark.parametrize("platform", ["cpu", "tpu"])
+def test_a_decoder_learns_from_its_own_rows_alone(params, signal, latent, platform):
     def output(decoders, weights):
         def logits(decoder, signal, latent):
             return SMALL.apply({"params": decoder}, signal, latent, method="decode")
 
-        found = translation.map_decoders(logits, decoders, signal, latent)
+        found = translation.map_decoders(logits, decoders, signal, latent, platform=platform)
         return jnp.tensordot(weights, found.sum(axis=(1, 2)), 1)
 
     gradient = jax.grad(output)(params["decoders"], jnp.array([0, 0, 1, 1, 0, 0.0]))

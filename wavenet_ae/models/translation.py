@@ -1,6 +1,7 @@
 """The translation network: one encoder of all domains, and a decoder of each."""
 
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from jax.sharding import PartitionSpec
 from jax.typing import DTypeLike
 
 from wavenet_ae.audio import mu_law
-from wavenet_ae.models.arithmetic import Arithmetic
+from wavenet_ae.models.arithmetic import CPU, Arithmetic
 from wavenet_ae.models.decoder import Conditioning, OutputInit, WaveNetDecoder
 from wavenet_ae.models.distributions import MuLawClasses
 from wavenet_ae.models.encoder import TemporalEncoder
@@ -198,7 +199,9 @@ def with_decoder(params: dict[str, Any], domain: int) -> dict[str, Any]:
     }
 
 
-def map_decoders(function: Callable[..., jax.Array], decoders: Any, *rows: jax.Array) -> jax.Array:
+def map_decoders(
+    function: Callable[..., jax.Array], decoders: Any, *rows: jax.Array, platform: str | None
+) -> jax.Array:
     """Applies a function to every decoder and its own rows of a batch.
 
     Args:
@@ -206,6 +209,9 @@ def map_decoders(function: Callable[..., jax.Array], decoders: Any, *rows: jax.A
             array; it returns an array `[rows, ...]`.
         decoders: the stacked parameters.
         *rows: arrays `[batch, ...]`, sorted by domain, with the same number of rows for each.
+        platform: of the devices, as JAX names it. On CPUs the decoders follow each other, which
+            takes a tenth to a quarter less time; elsewhere their products are stacked, which keeps
+            the program as small as that of one.
 
     Returns:
         `[batch, ...]`: the results in the order of the rows.
@@ -216,9 +222,16 @@ def map_decoders(function: Callable[..., jax.Array], decoders: Any, *rows: jax.A
 
     num_domains = jax.tree.leaves(decoders)[0].shape[0]
     split = [_shared_by_devices(x.reshape(num_domains, -1, *x.shape[1:])) for x in rows]
-    # On two cores as fast as one program that has the decoders one after the other, and compiled
-    # in a third of the time; in a loop the decoders take a fifth longer.
-    found = _shared_by_devices(jax.vmap(one)(decoders, *split))
+    if platform == CPU:
+        found = jnp.stack(
+            [
+                one(*jax.tree.map(operator.itemgetter(domain), (decoders, *split)))
+                for domain in range(num_domains)
+            ]
+        )
+    else:
+        found = jax.vmap(one)(decoders, *split)
+    found = _shared_by_devices(found)
     return found.reshape(-1, *found.shape[2:])
 
 

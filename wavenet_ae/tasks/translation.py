@@ -259,7 +259,9 @@ class TranslationTask:
         past = codes = mu_law.encode(batch["audio"])
         if "decoder_input_noise" in batch:
             past = mu_law.add(codes, batch["decoder_input_noise"])
-        loss = translation.map_decoders(nats, params[DECODERS], past, codes, latent)
+        loss = translation.map_decoders(
+            nats, params[DECODERS], past, codes, latent, platform=self.model.platform
+        )
         return {"loss": loss, "bits_per_sample": loss / jnp.log(2.0)}
 
     def _of_domains(self, params: Any, latent: jax.Array, domain: jax.Array) -> Metrics:

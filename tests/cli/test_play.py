@@ -6,10 +6,14 @@ import urllib.error
 import urllib.request
 
 import entry_points
+import jax
+import midi_config
 import pytest
 from instruments import write_instrument
 
+from wavenet_ae import tasks
 from wavenet_ae.instrument import page, server
+from wavenet_ae.training.trained import save_imported
 
 RENDER = ["a.wav", "--render=no.mid", "--output=b.wav"]
 
@@ -80,6 +84,9 @@ def test_a_page_older_than_its_instrument_is_written_again(folder, tmp_path):
         (["a.wav", "--live", "--pad=0,0"], "--pad is only for --render: leave it out"),
         (["a", "--voices=2"], "--voices is only for --live or --render: leave it out"),
         (["no_such.wav", "--live", "--port=0"], "no_such.wav"),
+        ([], "no input is given: name one, or give --input=..."),
+        (["--live"], "no input is given: name one, or give --input=..."),
+        (["--live", "--checkpoint=pretrained"], "plays between sounds: name one, two or four"),
     ],
 )
 def test_flags_that_do_not_fit_are_named(arguments, reason):
@@ -98,3 +105,35 @@ def test_other_sites_are_refused(folder):
     finally:
         running.terminate()
         running.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def of_notes(tmp_path_factory):
+    weights = tasks.create(midi_config.CONFIG).init(jax.random.key(0))
+    folder = tmp_path_factory.mktemp("midi") / "run"
+    return save_imported(folder, midi_config.CONFIG, *weights, step=1).folder
+
+
+def test_a_model_of_notes_is_served_without_sounds(of_notes):
+    running = entry_points.start("play", "--live", f"--checkpoint={of_notes}", "--port=0")
+    try:
+        (url,) = re.findall(r"http://127\.0\.0\.1:\d+/", running.stdout.readline())
+        assert b'"sounds": ["five"]' in fetch(url)
+        running.send_signal(signal.SIGINT)
+    finally:
+        _, errors = running.communicate(timeout=20)
+    assert running.returncode == 0
+    assert errors.splitlines()[-1].startswith("one voice takes 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--live", "a.wav"], "plays the instrument that it was trained on: leave out a.wav"),
+        (["--live", "--voices=3"], "plays all keys as one: leave out --voices"),
+        (["a.wav", "--render=no.mid", "--output=b.wav"], "wavenet-ae perform FILE.mid"),
+    ],
+)
+def test_what_a_model_of_notes_does_not_play(of_notes, arguments, reason):
+    refused = entry_points.run("play", f"--checkpoint={of_notes}", *arguments)
+    entry_points.assert_refused(refused, reason)

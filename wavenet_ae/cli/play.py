@@ -2,16 +2,19 @@
 
 Usage: wavenet-ae play DIR
        wavenet-ae play --live SOUND...
+       wavenet-ae play --live --checkpoint=RUN
        wavenet-ae play --render=FILE.mid SOUND... --output=FILE.wav
 
     wavenet-ae play instrument
     wavenet-ae play --live flute.wav bass.wav organ.wav brass.wav
+    wavenet-ae play --live --checkpoint=runs/piano
     wavenet-ae play --render=song.mid flute.wav bass.wav --output=song.wav
 
 DIR is a folder that wavenet-ae instrument has written. Its page (index.html) is written if it is
 missing or older than the instrument; below 40 MB it holds its sounds and can also be opened without
 a server. With --live the decoder generates while you play: two sounds are the ends of a line, four
-the corners of a pad, and DIR stands for the sounds that it was made from. With --render it plays a
+the corners of a pad, and DIR stands for the sounds that it was made from. A RUN that was trained on
+notes (midi_wavenet.py) plays its own instrument, without sounds. With --render it plays a
 MIDI file (CC1 moves to the right, CC74 up, CC64 is the pedal) into a WAV file at 16 kHz; the same
 again gives the same bytes.
 
@@ -32,8 +35,7 @@ from wavenet_ae.system.errors import UserError
 _INPUT = take_arguments(
     define_path(
         "input", "The folder of a rendered instrument, or sounds to play live.", multiple=True
-    ),
-    required=True,
+    )
 )
 _PORT = flags.DEFINE_integer(
     "port", 8765, "Of the address; 0 for any that is free.", lower_bound=0, upper_bound=65535
@@ -80,6 +82,8 @@ def main() -> None:
         "pitches_in_names": _NAMES.value,
     }
     trained = load_trained(_CHECKPOINT.value)
+    if not _INPUT.value and trained.config["task"] != "midi":
+        raise UserError(f"{trained.name} plays between sounds: name one, two or four.")
     if _LIVE.value:
         start.serve(trained, _INPUT.value, _PORT.value, _announce, **settings)
     else:
@@ -98,6 +102,8 @@ def _check_flags() -> None:
     if bool(_RENDER.value) != bool(_OUTPUT.value):
         raise UserError("--render=FILE.mid and --output=FILE.wav belong together: give both.")
     _refuse_unused()
+    if not _INPUT.value and not (_LIVE.value and flags.FLAGS["checkpoint"].present):
+        raise UserError("no input is given: name one, or give --input=...")
     if _LIVE.value or _RENDER.value:
         return
     if len(_INPUT.value) > 1 or _INPUT.value[0].is_file():

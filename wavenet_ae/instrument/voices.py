@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -55,7 +55,29 @@ class Chunk(NamedTuple):
     voices: list[Activity]
 
 
-class Voices:
+class Player(Protocol):
+    """What plays live.
+
+    Attributes:
+        chunk_samples: of each chunk.
+    """
+
+    chunk_samples: int
+
+    def send(self, event: Event) -> None:
+        """Plays an event in the next chunk; may be called from any thread."""
+        ...
+
+    def next_chunk(self) -> Chunk:
+        """Generates what is heard next."""
+        ...
+
+    def close(self) -> None:
+        """Ends what runs in the background."""
+        ...
+
+
+class Voices(Player):
     """Plays notes between sounds as long as keys are held.
 
     For the same events in the same chunks and the same seed, the audio is the same, bit for bit.
@@ -155,14 +177,21 @@ def seconds_a_chunk(codec: WaveNetCodec, sounds: Sequence[Sound], num_voices: in
     Returns:
         The median of ten chunks, in seconds.
     """
-    voices, times = Voices(codec, sounds, num_voices), []
-    for key in range(num_voices):
-        voices.send(NoteOn((36 + key) % 128, 100))
+    voices = Voices(codec, sounds, num_voices)
+    seconds = time_chunks(voices, [(36 + key) % 128 for key in range(num_voices)])
+    voices.close()
+    return seconds
+
+
+def time_chunks(player: Player, keys: Sequence[int]) -> float:
+    """Returns the median of the seconds that ten chunks take, with these keys pressed."""
+    times = []
+    for key in keys:
+        player.send(NoteOn(key, 100))
     for _ in range(10):
         start = time.perf_counter()
-        voices.next_chunk()
+        player.next_chunk()
         times.append(time.perf_counter() - start)
-    voices.close()
     return float(np.median(times))
 
 

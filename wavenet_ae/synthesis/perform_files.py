@@ -22,7 +22,7 @@ from wavenet_ae.system import processes
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import sharding
 
-_RINGING_S = 2.0  # after the last note has been released
+RINGING_S = 2.0  # after the last note has been released
 _WINDOW_FRAMES = 1024  # 4 s, of which the context stack computes the embedding at once
 _LOUDEST = 127
 
@@ -81,7 +81,7 @@ class Player(WaveNetGenerator):
                 f"from {keys[0]} to {keys[-1]}",
                 file=sys.stderr,
             )
-        num_samples = int(played[:, 1].max()) + round(_RINGING_S * files.SAMPLE_RATE_HZ)
+        num_samples = int(played[:, 1].max()) + round(RINGING_S * files.SAMPLE_RATE_HZ)
         drawn = piano_roll.draw(played, 0, -(-num_samples // self.hop_length), self.roll)
         return EncodedSound(
             embedding=piano_roll.to_velocities(drawn),
@@ -104,9 +104,17 @@ class Player(WaveNetGenerator):
         Yields:
             As `Codec.generate`.
         """
-        return super().generate(_Embedding(self._embed, embedding, self.model), keys)
+        return super().generate(_Embedding(self.embed, embedding, self.model), keys)
 
-    def _embed(self, roll: np.ndarray) -> np.ndarray:
+    def embed(self, roll: np.ndarray) -> np.ndarray:
+        """Computes the embedding of piano rolls.
+
+        Args:
+            roll: uint8 `[batch, frames + 2 * roll_margin, num_keys]`, velocities.
+
+        Returns:
+            float32 `[batch, frames, channels]`.
+        """
         rows = sharding.padded_rows(len(roll), self._mesh)
         on_devices = jax.device_put(roll[rows], sharding.batch_sharded(self._mesh))
         return np.asarray(_embed(self.model, self._params, on_devices))[: len(roll)]

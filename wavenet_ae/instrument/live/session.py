@@ -18,7 +18,7 @@ from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.instrument.live import messages
 from wavenet_ae.instrument.live.messages import Credit, MessageError, Underruns
 from wavenet_ae.instrument.performance import Event, NoteOn, Pad, Panic, Pedal
-from wavenet_ae.instrument.voices import Chunk, Voices
+from wavenet_ae.instrument.voices import Chunk, Player
 
 MOST_WAITING = 1000  # events between two chunks, but for those that let go of keys
 _MOST_CHARACTERS = 4096  # of a message
@@ -32,13 +32,13 @@ class Played(NamedTuple):
     """What a session plays, and for whom.
 
     Attributes:
-        voices: that generate.
+        voices: what generates.
         num_sounds: on the pad.
         num_keys: MIDI keys that the model knows, from 0.
         on_underruns: called once if a page's sound was interrupted several times.
     """
 
-    voices: Voices
+    voices: Player
     num_sounds: int
     num_keys: int
     on_underruns: Callable[[int], None]

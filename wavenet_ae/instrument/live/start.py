@@ -5,13 +5,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from wavenet_ae.audio.files import SAMPLE_RATE_HZ
+from wavenet_ae.data import piano_roll
 from wavenet_ae.instrument import midi_files, rendered, server, voices
 from wavenet_ae.instrument.live import sounds as corner_sounds
 from wavenet_ae.instrument.live import speed
 from wavenet_ae.instrument.live.application import LiveApplication
+from wavenet_ae.instrument.live.roll_player import RollPlayer
 from wavenet_ae.instrument.live.session import Played
 from wavenet_ae.instrument.voices import Voices
 from wavenet_ae.synthesis import codec as codecs
+from wavenet_ae.synthesis import perform_files
 from wavenet_ae.synthesis.wavenet_codec import WaveNetCodec
 from wavenet_ae.system import processes
 from wavenet_ae.system.counting import count
@@ -34,10 +38,11 @@ def serve(
 
     Args:
         trained: the model.
-        inputs: see `sounds.read`.
+        inputs: see `sounds.read`; none for a model that plays notes.
         port: 0 for any that is free.
         announce: called with the address once it can be opened.
-        num_voices: that sound at once; None for as many as the machine keeps up with.
+        num_voices: that sound at once; None for as many as the machine keeps up with, or for a
+            model that plays notes, which has one for all keys.
         temperature: see `sampler.generate`.
         seed: of the notes' randomness.
         pitches_in_names: see `sources.find`.
@@ -46,30 +51,90 @@ def serve(
         UserError: the sounds, the model or the port cannot be used.
     """
     server.check_port(port)
+    if trained.config["task"] == "midi":
+        live = _play_notes(trained, inputs, num_voices, temperature, seed)
+    else:
+        live = _play_sounds(trained, inputs, num_voices, temperature, seed, pitches_in_names)
+    server.serve(live.application(), port, announce)
+
+
+def _play_sounds(
+    trained: TrainedModel,
+    inputs: Sequence[Path],
+    num_voices: int | None,
+    temperature: float | None,
+    seed: int,
+    pitches_in_names: bool,
+) -> LiveApplication:
+    """Plays between sounds, with a voice for each key."""
     codec = _codec(trained, temperature)
     found = corner_sounds.read(inputs, pitches_in_names=pitches_in_names)
     played = corner_sounds.encode(codec, found)
     processes.print_once("compiling the decoder and measuring how fast it is here")
     measured = speed.measure(codec, played, num_voices)
-    offer = _offer(inputs, len(found))
+    return _application(
+        Voices(codec, played, measured.num_voices, seed),
+        [sound.name for sound in played],
+        codec.num_pitches,
+        measured,
+        _offer(inputs, len(found)),
+    )
+
+
+def _play_notes(
+    trained: TrainedModel,
+    inputs: Sequence[Path],
+    num_voices: int | None,
+    temperature: float | None,
+    seed: int,
+) -> LiveApplication:
+    """Plays the instrument that a model of notes has learned, with all keys as one voice."""
+    if inputs:
+        raise UserError(
+            f"{trained.name} plays the instrument that it was trained on: leave out {inputs[0]}."
+        )
+    if num_voices is not None:
+        raise UserError(f"{trained.name} plays all keys as one: leave out --voices.")
+    player = perform_files.Player(trained, 1.0 if temperature is None else temperature)
+    processes.print_once("compiling the decoder and measuring how fast it is here")
+    seconds = voices.time_chunks(RollPlayer(player), [60, 64, 67])
+    new = RollPlayer(player, seed)
+    return _application(
+        new,
+        [trained.config["dataset"]["name"].rsplit("/")[-1]],
+        128,
+        speed.Speed(1, new.chunk_samples / SAMPLE_RATE_HZ / seconds),
+        "End other programs.",
+        most_voices=piano_roll.NUM_KEYS,
+    )
+
+
+def _application(
+    player: voices.Player,
+    names: Sequence[str],
+    num_keys: int,
+    measured: speed.Speed,
+    offer: str,
+    most_voices: int | None = None,
+) -> LiveApplication:
+    """Returns the application, and says how fast it will be."""
     processes.print_once(_describe(measured))
     too_slow = None
     if not measured.is_enough:
         too_slow = f"The decoder is too slow on this machine, so that there will be gaps. {offer}"
         processes.print_once(too_slow)
-    live = LiveApplication(
+    return LiveApplication(
         Played(
-            Voices(codec, played, measured.num_voices, seed),
-            len(played),
-            codec.num_pitches,
+            player,
+            len(names),
+            num_keys,
             lambda count: processes.print_once(f"{count} gaps in what is played. {offer}"),
         ),
-        [sound.name for sound in played],
-        most_voices=measured.num_voices,
+        names,
+        most_voices=most_voices or measured.num_voices,
         too_slow=too_slow,
         offer=offer,
     )
-    server.serve(live.application(), port, announce)
 
 
 def render(
@@ -114,6 +179,11 @@ def render(
 
 
 def _codec(trained: TrainedModel, temperature: float | None) -> WaveNetCodec:
+    if trained.config["task"] == "midi":
+        raise UserError(
+            f"{trained.name} plays MIDI files by itself: wavenet-ae perform FILE.mid "
+            f"--checkpoint={trained.name} --output=FOLDER"
+        )
     codec = codecs.create(trained, temperature=temperature)
     if not isinstance(codec, WaveNetCodec):
         raise UserError(

@@ -1,0 +1,143 @@
+"""A model of notes as an instrument to play."""
+
+import functools
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from midi_config import CONFIG
+
+from wavenet_ae import tasks
+from wavenet_ae.data import piano_roll
+from wavenet_ae.instrument.live.roll_player import Keyboard, RollPlayer
+from wavenet_ae.instrument.performance import NoteOff, NoteOn, Pad, Panic, Pedal, ReleaseAll
+from wavenet_ae.instrument.voices import HEADROOM
+from wavenet_ae.synthesis import sampler
+from wavenet_ae.synthesis.perform_files import Player
+from wavenet_ae.training.trained import TrainedModel
+
+HOP = 64
+CHUNK = 8 * HOP
+
+
+@functools.cache
+def player():
+    config = CONFIG | {"model": CONFIG["model"] | {"output": "mu_law"}}
+    task = tasks.create(config)
+    params = jax.tree.map(lambda x: 2 * x, task.init(jax.random.key(0))[0])
+    return Player(TrainedModel(Path(), "run", config, task, params, {}, 1, "f"))
+
+
+def play(live, num_chunks, events):
+    """Returns the audio; events are lists by chunk."""
+    heard = []
+    for chunk in range(num_chunks):
+        for event in events.get(chunk, []):
+            live.send(event)
+        heard.append(live.next_chunk())
+    return np.stack([chunk.audio for chunk in heard]), heard
+
+
+def test_a_held_chord_is_what_the_whole_roll_gives():
+    audio, heard = play(RollPlayer(player(), seed=3), 6, {2: [NoteOn(60, 100), NoteOn(64, 7, 130)]})
+    assert not audio[:2].any()
+    margin = player().model.roll_margin
+    notes = np.array([[0, 2**30, 60, 100], [130, 2**30, 64, 7]])
+    roll = piano_roll.draw(notes, -margin * HOP, 4 * 8 + 2 * margin, "held")
+    embedding = player().embed(piano_roll.to_velocities(roll)[None])
+    keys = sampler.note_keys(3, np.array([0]))
+    expected = sampler.generate(player().model, player().trained.params, embedding, keys)
+    expected = np.concatenate([*expected], axis=1).reshape(4, CHUNK)
+    np.testing.assert_allclose(audio[2:], HEADROOM * expected, atol=1e-3)
+    assert np.abs(expected).max() > 0.01
+    assert [(v.key, v.has_key) for v in heard[3].voices] == [(60, True), (64, True)]
+    assert heard[3].voices[0].level == pytest.approx(np.sqrt(np.mean(audio[3] ** 2)))
+
+
+def roll_of(events):
+    keyboard = Keyboard()
+    for place, event in events:
+        keyboard.take(event, place)
+    rows = [(n.start, n.end, n.key, n.velocity) for n in keyboard.since(-1)]
+    return piano_roll.draw(np.array(rows, np.int64).reshape(-1, 4), 0, 40, "held") * 127
+
+
+@pytest.mark.parametrize(
+    ("events", "notes"),
+    [
+        ([(64, NoteOn(60, 100)), (640, NoteOff(60))], [(64, 640, 60, 100)]),
+        ([(64, NoteOn(60, 100))], [(64, 10**9, 60, 100)]),
+        # Down at once and up: a frame of sound is left.
+        ([(64, NoteOn(60, 100)), (64, NoteOff(60))], [(64, 65, 60, 100)]),
+        # Struck again while it sounds.
+        (
+            [(64, NoteOn(60, 100)), (640, NoteOn(60, 50)), (1280, NoteOff(60))],
+            [(64, 640, 60, 100), (640, 1280, 60, 50)],
+        ),
+        # The pedal holds what is let go, also what is struck again, until it is lifted.
+        (
+            [
+                (0, Pedal(is_down=True)),
+                (64, NoteOn(60, 100)),
+                (128, NoteOff(60)),
+                (640, NoteOn(60, 50)),
+                (700, NoteOff(60)),
+                (800, NoteOn(62, 30)),
+                (1280, Pedal(is_down=False)),
+                (1920, NoteOff(62)),
+            ],
+            [(64, 640, 60, 100), (640, 1280, 60, 50), (800, 1920, 62, 30)],
+        ),
+        (
+            [(0, Pedal(is_down=True)), (64, NoteOn(60, 100)), (640, ReleaseAll())],
+            [(64, 640, 60, 100)],
+        ),
+        ([(0, NoteOn(20, 100)), (0, NoteOn(109, 100)), (0, NoteOff(50)), (0, Pad([1.0]))], []),
+    ],
+)
+def test_keys_and_pedal_make_the_roll_of_their_notes(events, notes):
+    expected = piano_roll.draw(np.array(notes, np.int64).reshape(-1, 4), 0, 40, "held") * 127
+    np.testing.assert_array_equal(roll_of(events), expected)
+
+
+def test_two_seconds_after_the_last_note_nothing_is_generated(monkeypatch):
+    live = RollPlayer(player())
+    calls, generate = [], sampler.generate_samples
+
+    def counted(*args):
+        calls.append(1)
+        return generate(*args)
+
+    monkeypatch.setattr(sampler, "generate_samples", counted)
+    end = 1 + -(-32_000 // CHUNK)
+    events = {0: [NoteOn(60, 100)], 1: [NoteOff(60)], end + 3: [NoteOn(60, 100)]}
+    audio, heard = play(live, end + 5, events)
+    assert len(calls) == end + 2
+    assert np.all(np.abs(audio[:end]).max(axis=1) > 0)
+    assert not audio[end : end + 3].any()
+    assert [len(chunk.voices) for chunk in heard[:3]] == [1, 0, 0]
+    # It begins from silence again, and is drawn anew.
+    assert audio[end + 3].any()
+    assert (audio[end + 3] != audio[0]).any()
+
+
+def test_panic_is_silence_at_once_and_the_next_note_begins_anew():
+    held = {0: [Pedal(is_down=True), NoteOn(60, 100)], 3: [Panic()], 5: [NoteOn(72, 100)]}
+    audio, heard = play(RollPlayer(player()), 7, held)
+    assert audio[:3].any(axis=1).all()
+    assert not audio[3:5].any()
+    assert audio[5:].any(axis=1).all()
+    assert [v.key for v in heard[6].voices] == [72]
+    # A pedal that was down before is up.
+    audio, heard = play(RollPlayer(player()), 7, held | {6: [NoteOff(72)]})
+    assert not heard[6].voices
+
+
+def test_the_same_again_is_the_same():
+    events = {0: [NoteOn(60, 100, 5)], 2: [NoteOn(67, 100)], 4: [NoteOff(60)], 6: [Pad([1.0])]}
+    first, again, other = (
+        play(RollPlayer(player(), seed=seed), 8, events)[0] for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()

@@ -74,6 +74,18 @@ def test_noise_of_whole_notes(note_settings):
 
 
 @pytest.mark.usefixtures("small_ceilings")
+@pytest.mark.parametrize("name", ["classifier", "midi_wavenet", "translation"])
+def test_noise_for_every_task(name):
+    config = load_config(f"{name}.py:demo")
+    task = tasks.create(config)
+    shapes = programs.batch_shapes(config, task)
+    noise = training.noise(shapes, seed=0)
+    params, model_state = task.init(jax.random.key(0))
+    scores, _ = jax.eval_shape(functools.partial(task.loss, train=True), params, model_state, noise)
+    assert scores.keys() == {*task.metrics}
+    assert all(array.any() for name, array in noise.items() if name != "domain")
+
+
 def test_ratios_are_those_of_the_numbers_beside_them(config):
     result = training.measure(config, seconds=0.05, repetitions=3)
     assert (result["batch_size"], result["samples_per_example"]) == (4, 256)

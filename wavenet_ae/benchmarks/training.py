@@ -1,5 +1,6 @@
 """Speed of a training step, compared with the machine's matrix units."""
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterable, Mapping
@@ -13,10 +14,9 @@ from wavenet_ae import tasks
 from wavenet_ae.benchmarks import ceilings, interleaved, machine, model_flops
 from wavenet_ae.compilation.programs import batch_shapes
 from wavenet_ae.data import nsynth
-from wavenet_ae.data.input_pipeline import augmentations, open_split, training_batches
 from wavenet_ae.publish import document as doc
 from wavenet_ae.system.errors import UserError
-from wavenet_ae.training import sharding
+from wavenet_ae.training import batches, sharding
 from wavenet_ae.training.settings import check_memory, check_training
 from wavenet_ae.training.step import init_state, make_train_step
 
@@ -39,13 +39,13 @@ class TrainingStep:
     """
 
     def __init__(
-        self, config: Mapping[str, Any], batches: Iterable[Mapping[str, np.ndarray]] | None = None
+        self, config: Mapping[str, Any], data: Iterable[Mapping[str, np.ndarray]] | None = None
     ):
         """Compiles the step.
 
         Args:
             config: of a training.
-            batches: to train on in turns; by default noise.
+            data: batches to train on in turns; by default noise.
 
         Raises:
             UserError: a setting is wrong.
@@ -57,9 +57,9 @@ class TrainingStep:
         sharding.check_batch_size(
             config["batch_size"], self.mesh, config["accumulation_steps"], self.task.batch_multiple
         )
-        if batches is None:
-            batches = [noise(batch_shapes(config, self.task), config["seed"])]
-        on_devices = [sharding.to_global(batch, self.mesh) for batch in batches]
+        if data is None:
+            data = [noise(batch_shapes(config, self.task), config["seed"])]
+        on_devices = [sharding.to_global(batch, self.mesh) for batch in data]
         self._batches = itertools.cycle(on_devices)
         self._state = init_state(config, self.task, self.mesh)
         step = make_train_step(config, self.task, self.mesh)
@@ -89,7 +89,7 @@ def noise(shapes: Mapping[str, jax.ShapeDtypeStruct], seed: int) -> dict[str, np
     return {
         name: (
             rng.uniform(-1, 1, array.shape)
-            if name in ("audio", "augmented")
+            if np.issubdtype(array.dtype, np.floating)
             else rng.integers(0, largest[name], array.shape)
         ).astype(array.dtype)
         for name, array in shapes.items()
@@ -102,16 +102,10 @@ def first_batches(config: Mapping[str, Any]) -> list[dict[str, np.ndarray]]:
     Raises:
         UserError: there is no such dataset.
     """
-    batches = training_batches(
-        open_split(config["dataset"]["name"], config["dataset"]["data_dir"], "train"),
-        seed=config["seed"],
-        batch_size=config["batch_size"],
-        crop_samples=tasks.create(config).crop_samples,
-        **augmentations(config["dataset"]),
-    )
-    found = list(itertools.islice(batches, _NUM_BATCHES))
-    batches.close()
-    return found
+    task = tasks.create(config)
+    sounds = batches.open_split(config, task, "train")
+    with contextlib.closing(batches.training_batches(config, task, sounds, 0)) as first:
+        return list(itertools.islice(first, _NUM_BATCHES))
 
 
 def model_of(config: Mapping[str, Any], kind: type[_Model], rule: str, file: str) -> _Model:

@@ -288,11 +288,6 @@ class InputNoise(grain.RandomMapTransform):
         return {**element, "decoder_input_noise": codes}
 
 
-def augmentations(dataset: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the augmentations of `training_batches` from a configuration's `dataset`."""
-    return {name: dataset[name] for name in AUGMENTATIONS}
-
-
 class _GlobalRows:
     """The examples that one process needs, in the global order."""
 

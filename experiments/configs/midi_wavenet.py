@@ -114,7 +114,7 @@ def pretrained() -> ConfigDict:
         demo(),
         common.LONGER_ON_A_CORE,
         {
-            "num_steps": 16_500,  # 80 minutes on two idle cores, of a Zen 4 EPYC
+            "num_steps": 16_500,  # 80 minutes on two idle cores of an EPYC with AVX-512
             "crop_samples": 6_144,
             "optimizer": {
                 "boundaries": (5_500, 12_000, 14_500, 15_900),

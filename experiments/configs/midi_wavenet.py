@@ -5,7 +5,7 @@ r"""The MIDI-conditioned WaveNet: Hawthorne et al., MAESTRO (ICLR 2019, arXiv 18
 | (default) | 36,981,406 | the paper's form; what it does not give is ours | not run yet |
 | `:small` | 4,857,152 | half of the layers and of the width, for one GPU | not run yet |
 | `:demo` | 343,872 | minutes on 2 CPU cores | - |
-| `:pretrained` | 343,872 | hours on a CPU core: mu-law, with noise on the past | - |
+| `:pretrained` | 343,872 | 80 minutes on two: mu-law, with noise on the past | - |
 
     python experiments/train.py --config=experiments/configs/midi_wavenet.py \
         --config.dataset.name=performances/maestro --config.dataset.data_dir=DIR --workdir=WORKDIR
@@ -109,7 +109,7 @@ def demo() -> ConfigDict:
 
 
 def pretrained() -> ConfigDict:
-    """Returns the demo's model with a training of hours."""
+    """Returns the demo's model with a training of 80 minutes."""
     return common.changed(
         demo(),
         common.LONGER_ON_A_CORE,

@@ -84,8 +84,8 @@ def test_windows_give_what_the_whole_roll_gives(monkeypatch, piece, window):
 def test_memory_holds_one_window_at_a_time(monkeypatch, piece):
     monkeypatch.setattr(perform_files, "_WINDOW_FRAMES", 16)
     some, sizes = player(), []
-    embed = some._embed
-    object.__setattr__(some, "_embed", lambda roll: sizes.append(roll.shape) or embed(roll))
+    embed = some.embed
+    object.__setattr__(some, "embed", lambda roll: sizes.append(roll.shape) or embed(roll))
     roll = some.read(piece).embedding[None, :64]
     list(some.generate(roll, sampler.note_keys(0, np.arange(1))))
     assert sizes == [(1, 16 + 2 * some.model.roll_margin, 88)] * 4

@@ -88,7 +88,7 @@ def noise(shapes: Mapping[str, jax.ShapeDtypeStruct], seed: int) -> dict[str, np
     }
     return {
         name: (
-            rng.uniform(-1, 1, array.shape)
+            rng.uniform(0 if name == "roll" else -1, 1, array.shape)
             if np.issubdtype(array.dtype, np.floating)
             else rng.integers(0, largest[name], array.shape)
         ).astype(array.dtype)

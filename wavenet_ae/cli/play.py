@@ -82,8 +82,6 @@ def main() -> None:
         "pitches_in_names": _NAMES.value,
     }
     trained = load_trained(_CHECKPOINT.value)
-    if not _INPUT.value and trained.config["task"] != "midi":
-        raise UserError(f"{trained.name} plays between sounds: name one, two or four.")
     if _LIVE.value:
         start.serve(trained, _INPUT.value, _PORT.value, _announce, **settings)
     else:
@@ -102,7 +100,8 @@ def _check_flags() -> None:
     if bool(_RENDER.value) != bool(_OUTPUT.value):
         raise UserError("--render=FILE.mid and --output=FILE.wav belong together: give both.")
     _refuse_unused()
-    if not _INPUT.value and not (_LIVE.value and flags.FLAGS["checkpoint"].present):
+    uses_model = _LIVE.value or _RENDER.value
+    if not _INPUT.value and not (uses_model and flags.FLAGS["checkpoint"].present):
         raise UserError("no input is given: name one, or give --input=...")
     if _LIVE.value or _RENDER.value:
         return

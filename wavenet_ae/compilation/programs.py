@@ -37,7 +37,7 @@ def lower_train_step(
 
 
 def batch_shapes(config: Mapping[str, Any], task: tasks.Task) -> dict[str, jax.ShapeDtypeStruct]:
-    """Returns the shapes of what `input_pipeline.training_batches` yields in a training.
+    """Returns the shapes of what `batches.training_batches` yields in a training.
 
     Args:
         config: of the training.

@@ -11,6 +11,7 @@ import numpy as np
 from wavenet_ae.audio import files, midi
 
 LOWEST_PITCH, NUM_KEYS = 21, 88  # MIDI pitches 21 to 108: a piano's keys
+KEYS = range(LOWEST_PITCH, LOWEST_PITCH + NUM_KEYS)
 HOP_LENGTH = 64  # samples of a frame: 250 Hz
 KINDS = ("held", "onsets")
 
@@ -31,7 +32,7 @@ def notes_of(notes: Iterable[midi.Note]) -> np.ndarray:
     rows = []
     for note in midi.on_one_keyboard(notes):
         start, end = (round(seconds * files.SAMPLE_RATE_HZ) for seconds in note[:2])
-        if LOWEST_PITCH <= note.pitch < LOWEST_PITCH + NUM_KEYS:
+        if note.pitch in KEYS:
             rows.append((start, max(start + 1, end), note.pitch, note.velocity))
     return np.array(rows, np.int32).reshape(-1, 4)
 

@@ -55,7 +55,7 @@ class Chunk(NamedTuple):
     voices: list[Activity]
 
 
-class Player(Protocol):
+class LiveInstrument(Protocol):
     """What plays live.
 
     Attributes:
@@ -77,7 +77,7 @@ class Player(Protocol):
         ...
 
 
-class Voices(Player):
+class Voices(LiveInstrument):
     """Plays notes between sounds as long as keys are held.
 
     For the same events in the same chunks and the same seed, the audio is the same, bit for bit.
@@ -183,14 +183,14 @@ def seconds_a_chunk(codec: WaveNetCodec, sounds: Sequence[Sound], num_voices: in
     return seconds
 
 
-def time_chunks(player: Player, keys: Sequence[int]) -> float:
+def time_chunks(instrument: LiveInstrument, keys: Sequence[int]) -> float:
     """Returns the median of the seconds that ten chunks take, with these keys pressed."""
     times = []
     for key in keys:
-        player.send(NoteOn(key, 100))
+        instrument.send(NoteOn(key, 100))
     for _ in range(10):
         start = time.perf_counter()
-        player.next_chunk()
+        instrument.next_chunk()
         times.append(time.perf_counter() - start)
     return float(np.median(times))
 

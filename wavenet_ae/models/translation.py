@@ -210,7 +210,7 @@ def map_decoders(
         decoders: the stacked parameters.
         *rows: arrays `[batch, ...]`, sorted by domain, with the same number of rows for each.
         platform: of the devices, as JAX names it. On CPUs the decoders follow each other, which
-            takes a tenth to a quarter less time; elsewhere their products are stacked, which keeps
+            takes up to a quarter less time; elsewhere their products are stacked, which keeps
             the program as small as that of one.
 
     Returns:

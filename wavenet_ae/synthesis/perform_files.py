@@ -69,7 +69,7 @@ class Player(WaveNetGenerator):
             UserError: as `midi.read_notes`; or there are no notes that a piano can play.
         """
         notes = midi.read_notes(path)
-        keys = range(piano_roll.LOWEST_PITCH, piano_roll.LOWEST_PITCH + piano_roll.NUM_KEYS)
+        keys = piano_roll.KEYS
         played = piano_roll.notes_of(notes)
         if not len(played):
             raise UserError(

@@ -53,6 +53,7 @@ Decoders of other domains, for this encoder:
 """
 _MIDI_USE = """\
     wavenet-ae perform MIDI_FILES --checkpoint=THIS_FOLDER --output=PERFORMED
+    wavenet-ae play --live --checkpoint=THIS_FOLDER
 """
 _CLASSIFIER_USE = """\
     python experiments/evaluate.py --config=experiments/configs/table1.py --workdir=RESULTS \\

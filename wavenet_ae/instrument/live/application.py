@@ -46,7 +46,7 @@ class LiveApplication:
         # A page of an earlier server, which may have had other sounds, loads itself again.
         self._live = {
             "server": uuid.uuid4().hex,
-            "hop": played.voices.chunk_samples,
+            "hop": played.instrument.chunk_samples,
             "rate": SAMPLE_RATE_HZ,
             "voices": most_voices,
             "headroom": HEADROOM,
@@ -91,7 +91,7 @@ class LiveApplication:
     async def _threads(self, _: web.Application) -> AsyncIterator[None]:
         yield
         self._worker.shutdown()
-        self._played.voices.close()
+        self._played.instrument.close()
 
 
 def describe(names: Sequence[str]) -> dict[str, Any]:

@@ -10,12 +10,11 @@ import numpy as np
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.data import piano_roll
 from wavenet_ae.instrument.performance import Event, NoteOff, NoteOn, Panic, Pedal, ReleaseAll
-from wavenet_ae.instrument.voices import HEADROOM, Activity, Chunk, Player
+from wavenet_ae.instrument.voices import HEADROOM, Activity, Chunk, LiveInstrument
 from wavenet_ae.synthesis import perform_files, sampler
 
-_CHUNK_FRAMES = 8  # 32 ms: as much as a frame of the WaveNet autoencoder
 _NEVER = 2**62
-_KEYS = range(piano_roll.LOWEST_PITCH, piano_roll.LOWEST_PITCH + piano_roll.NUM_KEYS)
+_FADE = np.linspace(1, 0, 80, dtype=np.float32)  # 5 ms, where sound is cut off
 
 
 @dataclasses.dataclass(eq=False)
@@ -37,7 +36,7 @@ class Keyboard:
     def take(self, event: Event, place: int) -> None:
         """Plays an event at a sample; what a piano has no key for is left out."""
         match event:
-            case NoteOn(key, velocity) if key in _KEYS:
+            case NoteOn(key, velocity) if key in piano_roll.KEYS:
                 self._end(place, [n for n in self._sounding if n.key == key])
                 self._notes.append(_Note(place, key, velocity))
             case NoteOff(key):
@@ -54,9 +53,10 @@ class Keyboard:
         """Returns the notes that sound at a sample or later."""
         return [n for n in self._notes if n.end > place]
 
-    def forget(self, place: int) -> None:
-        """Forgets what has ended before a sample."""
+    def forget(self, place: int) -> list[_Note]:
+        """Forgets the notes that have ended before a sample, and returns the others."""
         self._notes = self.since(place)
+        return self._notes
 
     @property
     def _sounding(self) -> list[_Note]:
@@ -74,7 +74,7 @@ class Keyboard:
             note.has_key, note.end = False, max(note.start + 1, place)
 
 
-class RollPlayer(Player):
+class RollPlayer(LiveInstrument):
     """Plays what is pressed, as `Voices` does, but all keys as one.
 
     The network knows the notes before and after a sample. Of those after it, which nobody knows
@@ -87,7 +87,7 @@ class RollPlayer(Player):
     """
 
     def __init__(self, player: perform_files.Player, seed: int = 0):
-        self.chunk_samples = _CHUNK_FRAMES * player.hop_length
+        self.chunk_samples = sampler.CHUNK_FRAMES * player.hop_length
         self._player, self._seed = player, seed
         self._margin = player.model.roll_margin
         self._params = jax.device_put(player.trained.params)
@@ -95,6 +95,7 @@ class RollPlayer(Player):
         self._keyboard = Keyboard()
         self._place = 0  # the first sample of the next chunk
         self._silent_from = 0
+        self._last_keys: list[int] = []  # that have sounded; they ring on
         self._begin(0)
         self._generate()  # compiles, so that the first key need not wait
         self._begin(0)
@@ -105,44 +106,53 @@ class RollPlayer(Player):
 
     def next_chunk(self) -> Chunk:
         """Generates what is heard next."""
-        while self._events:
-            event = self._events.popleft()
+        audio = np.zeros(self.chunk_samples, np.float32)
+        events = [self._events.popleft() for _ in range(len(self._events))]
+        for event in sorted(events, key=lambda event: event.at):
             if isinstance(event, Panic):
+                if self._rings:
+                    audio[: len(_FADE)] += self._generate()[: len(_FADE)] * _FADE
                 self._keyboard, self._silent_from = Keyboard(), self._place
                 self._begin(self._number + 1)
             else:
                 self._keyboard.take(event, self._place + event.at)
-        notes = self._keyboard.since(self._place)
-        if notes:
-            ends = self._place + self.chunk_samples
-            self._silent_from = ends + round(perform_files.RINGING_S * SAMPLE_RATE_HZ)
-        audio = np.zeros(self.chunk_samples, np.float32)
-        if self._place < self._silent_from:
-            audio = np.clip(HEADROOM * self._generate(), -1, 1)
-            self._is_new = False
-        elif not self._is_new:
-            self._begin(self._number + 1)
-        self._place += self.chunk_samples
+        end = self._place + self.chunk_samples
+        voices = [(n.key, n.has_key) for n in self._keyboard.since(self._place)]
+        if voices:
+            self._last_keys = [key for key, _ in voices]
+            self._silent_from = end + round(perform_files.RINGING_S * SAMPLE_RATE_HZ)
+        if self._rings:
+            voices = voices or [(key, False) for key in self._last_keys]
+            audio += self._generate()
+            if end >= self._silent_from:
+                audio[-len(_FADE) :] *= _FADE
+                self._begin(self._number + 1)
+        self._place = end
         level = float(np.sqrt(np.mean(np.square(audio))))
-        return Chunk(audio, [Activity(i, n.key, n.has_key, level) for i, n in enumerate(notes)])
+        active = [Activity(i, *voice, level) for i, voice in enumerate(voices)]
+        return Chunk(np.clip(HEADROOM * audio, -1, 1), active)
 
     def close(self) -> None:
         """There is nothing to end."""
 
+    @property
+    def _rings(self) -> bool:
+        return self._place < self._silent_from
+
     def _begin(self, number: int) -> None:
         """Begins anew, as after silence, with randomness of its own."""
-        self._number, self._is_new = number, True
+        self._number = number
         self._state = sampler.initial_state(self._player.model, self._params, 1)
         self._keys = sampler.note_keys(self._seed, np.array([number]))
 
     def _generate(self) -> np.ndarray:
         """Returns the next chunk, float32 `[chunk_samples]`."""
-        hop, margin = self._player.hop_length, self._margin
-        first = self._place - margin * hop
-        self._keyboard.forget(first)
-        rows = [(n.start, n.end, n.key, n.velocity) for n in self._keyboard.since(first)]
+        margin = self._margin
+        first = self._place - margin * self._player.hop_length
+        rows = [(n.start, n.end, n.key, n.velocity) for n in self._keyboard.forget(first)]
         notes = np.array(rows, np.int64).reshape(-1, 4)
-        roll = piano_roll.draw(notes, first, margin + _CHUNK_FRAMES + margin, self._player.roll)
+        num_frames = margin + sampler.CHUNK_FRAMES + margin
+        roll = piano_roll.draw(notes, first, num_frames, self._player.roll)
         self._state, samples = sampler.generate_samples(
             self._player.model,
             self._params,

@@ -18,7 +18,7 @@ from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.instrument.live import messages
 from wavenet_ae.instrument.live.messages import Credit, MessageError, Underruns
 from wavenet_ae.instrument.performance import Event, NoteOn, Pad, Panic, Pedal
-from wavenet_ae.instrument.voices import Chunk, Player
+from wavenet_ae.instrument.voices import Chunk, LiveInstrument
 
 MOST_WAITING = 1000  # events between two chunks, but for those that let go of keys
 _MOST_CHARACTERS = 4096  # of a message
@@ -32,13 +32,13 @@ class Played(NamedTuple):
     """What a session plays, and for whom.
 
     Attributes:
-        voices: what generates.
+        instrument: what generates.
         num_sounds: on the pad.
-        num_keys: MIDI keys that the model knows, from 0.
+        num_keys: MIDI keys that can be played, from 0.
         on_underruns: called once if a page's sound was interrupted several times.
     """
 
-    voices: Player
+    instrument: LiveInstrument
     num_sounds: int
     num_keys: int
     on_underruns: Callable[[int], None]
@@ -136,7 +136,7 @@ class Session:
         Events keep their distances, as heard a chunk later, instead of moving to its start.
         """
         elapsed = time.perf_counter() - self._chunk_began
-        return min(int(elapsed * SAMPLE_RATE_HZ), self._played.voices.chunk_samples - 1)
+        return min(int(elapsed * SAMPLE_RATE_HZ), self._played.instrument.chunk_samples - 1)
 
     async def _send(self) -> None:
         shown, since = None, 0
@@ -165,8 +165,8 @@ class Session:
     def _next_chunk(self, events: list[Event]) -> tuple[Chunk, float]:
         start = time.perf_counter()
         for event in events:
-            self._played.voices.send(event)
-        return self._played.voices.next_chunk(), time.perf_counter() - start
+            self._played.instrument.send(event)
+        return self._played.instrument.next_chunk(), time.perf_counter() - start
 
     def _state(self, num_played: int, chunk: Chunk) -> dict[str, object]:
         """Returns what the page shows of the chunk that follows.
@@ -175,7 +175,7 @@ class Session:
         """
         factor = None
         if self._seconds:
-            seconds = self._played.voices.chunk_samples / SAMPLE_RATE_HZ
+            seconds = self._played.instrument.chunk_samples / SAMPLE_RATE_HZ
             factor = round(seconds / float(np.median(self._seconds)), 2)
         return {
             "type": "state",

@@ -28,6 +28,8 @@ def read(inputs: Sequence[Path], *, pitches_in_names: bool = True) -> list[sourc
     Raises:
         UserError: they cannot be read, or are not so many.
     """
+    if not inputs:
+        raise UserError("no sounds are given to play between: name one, two or four.")
     if len(inputs) == 1 and (inputs[0] / rendered.DESCRIPTION).is_file():
         return _read_again(inputs[0])
     found = sources.find(inputs, None, pitches_in_names=pitches_in_names)

@@ -1,4 +1,4 @@
-"""From sounds to a server that plays them, or to a MIDI file played by them."""
+"""Playing live, from sounds or from a model of notes; and MIDI files that sounds play."""
 
 import shlex
 import time
@@ -98,24 +98,23 @@ def _play_notes(
     player = perform_files.Player(trained, 1.0 if temperature is None else temperature)
     processes.print_once("compiling the decoder and measuring how fast it is here")
     seconds = voices.time_chunks(RollPlayer(player), [60, 64, 67])
-    new = RollPlayer(player, seed)
+    instrument = RollPlayer(player, seed)
+    factor = instrument.chunk_samples / SAMPLE_RATE_HZ / seconds
     return _application(
-        new,
+        instrument,
         [trained.config["dataset"]["name"].rsplit("/")[-1]],
-        128,
-        speed.Speed(1, new.chunk_samples / SAMPLE_RATE_HZ / seconds),
-        "End other programs.",
-        most_voices=piano_roll.NUM_KEYS,
+        piano_roll.KEYS.stop,
+        speed.Speed(piano_roll.NUM_KEYS, factor),
+        f"What you play can be saved as MIDI, and played in its own time: {_perform(trained)}",
     )
 
 
 def _application(
-    player: voices.Player,
+    instrument: voices.LiveInstrument,
     names: Sequence[str],
     num_keys: int,
     measured: speed.Speed,
     offer: str,
-    most_voices: int | None = None,
 ) -> LiveApplication:
     """Returns the application, and says how fast it will be."""
     processes.print_once(_describe(measured))
@@ -125,13 +124,13 @@ def _application(
         processes.print_once(too_slow)
     return LiveApplication(
         Played(
-            player,
+            instrument,
             len(names),
             num_keys,
             lambda count: processes.print_once(f"{count} gaps in what is played. {offer}"),
         ),
         names,
-        most_voices=most_voices or measured.num_voices,
+        most_voices=measured.num_voices,
         too_slow=too_slow,
         offer=offer,
     )
@@ -180,10 +179,7 @@ def render(
 
 def _codec(trained: TrainedModel, temperature: float | None) -> WaveNetCodec:
     if trained.config["task"] == "midi":
-        raise UserError(
-            f"{trained.name} plays MIDI files by itself: wavenet-ae perform FILE.mid "
-            f"--checkpoint={trained.name} --output=FOLDER"
-        )
+        raise UserError(f"{trained.name} plays MIDI files without sounds: {_perform(trained)}")
     codec = codecs.create(trained, temperature=temperature)
     if not isinstance(codec, WaveNetCodec):
         raise UserError(
@@ -191,6 +187,11 @@ def _codec(trained: TrainedModel, temperature: float | None) -> WaveNetCodec:
         )
     voices.check_model(codec)
     return codec
+
+
+def _perform(trained: TrainedModel) -> str:
+    checkpoint = shlex.quote(str(trained.name))
+    return f"wavenet-ae perform FILE.mid --checkpoint={checkpoint} --output=FOLDER"
 
 
 def _describe(measured: speed.Speed) -> str:

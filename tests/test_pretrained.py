@@ -58,12 +58,12 @@ SCORES = {
     "spectral": (
         "loss",
         {
-            "bass_electronic_002-040-080": 0.0184,
-            "brass_acoustic_000-060-080": 0.0708,
-            "flute_acoustic_001-067-080": 0.0689,
-            "guitar_acoustic_000-052-080": 0.0395,
-            "organ_electronic_000-055-080": 0.0524,
-            "string_acoustic_000-064-080": 0.0412,
+            "bass_electronic_002-040-080": 0.0176,
+            "brass_acoustic_000-060-080": 0.0550,
+            "flute_acoustic_001-067-080": 0.0299,
+            "guitar_acoustic_000-052-080": 0.0375,
+            "organ_electronic_000-055-080": 0.0496,
+            "string_acoustic_000-064-080": 0.0261,
         },
     ),
     "classifier": (

@@ -119,12 +119,12 @@ def pretrained() -> ConfigDict:
         demo(),
         {
             "model": {"batch_norm_decay": 0.98},
-            "num_steps": 10_400,
+            "num_steps": 18_400,
             "optimizer": {
                 "name": "muon",
                 "b1": 0.95,
                 "learning_rates": (3e-3, 1e-3, 3e-4),
-                "boundaries": (9_900, 10_200),
+                "boundaries": (17_600, 18_100),
             },
             "eval_batches": 32,
             "eval_every_steps": 500,

@@ -1,6 +1,7 @@
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import entry_points
@@ -13,10 +14,13 @@ from html_page import Page, wav
 from sine_notes import build_splits
 
 from wavenet_ae import pretrained
+from wavenet_ae.audio import files
 from wavenet_ae.data.nsynth import QUALITIES, Note
 from wavenet_ae.evaluation import report, report_document
 from wavenet_ae.evaluation.report import write_report
-from wavenet_ae.synthesis import generate_files
+from wavenet_ae.synthesis import codec, generate_files
+from wavenet_ae.synthesis.encode_files import encode_sound
+from wavenet_ae.synthesis.generate_files import Job
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training import loop
 from wavenet_ae.training.trained import export, load_trained
@@ -157,14 +161,14 @@ def test_second_call_generates_nothing_and_gives_the_same_page(output, workdir, 
     before, page = contents(output), (output / "report.html").read_bytes()
     seen = []
 
-    def generate(trained, jobs, folder, **settings):
-        seen.extend(jobs)
-        generate_files.generate_files(trained, jobs, folder, **settings)
+    def generate(groups, folder, **settings):
+        seen.extend(job for _, jobs in groups for job in jobs)
+        generate_files.generate_by_codecs(groups, folder, **settings)
 
     def fail(*_, **__):
         raise AssertionError("generated again")
 
-    monkeypatch.setattr(report, "generate_files", generate)
+    monkeypatch.setattr(report, "generate_by_codecs", generate)
     monkeypatch.setattr(generate_files.sampler, "generate", fail)
     write_report([workdir], output, num_notes=3, seconds=SECONDS)
     assert contents(output) == before
@@ -268,6 +272,38 @@ def test_the_weights_in_the_box_have_a_part_of_their_own(box, workdir, tmp_path)
     assert "This was a short training" in parts[1]
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
+
+
+def test_run_that_started_from_other_weights_shows_what_they_make(
+    box, workdir, splits_dir, tmp_path, capsys
+):
+    config = json.loads((workdir / "config.json").read_text())
+    config |= {"init_from": "pretrained", "num_steps": 1}
+    config["optimizer"] |= {"learning_rates": [0.5], "boundaries": []}
+    tuned, out = tmp_path / "tuned", tmp_path / "out"
+    loop.train_and_evaluate(config, tuned, no_summaries)
+    settings = {"num_notes": 1, "seconds": SECONDS}
+    write_report([tuned], out, **settings)
+    page = read_page(out)
+    assert "The training started from the weights of pretrained" in page.text
+    assert "short training" not in page.text
+    players = [wav(player["src"]) for player in page.all("audio")]
+    note = "flute_acoustic_004-059-127"
+    shown = ("original", "before", "reconstruction")
+    assert players == [(out / "audio" / f"{note}_{kind}.wav").read_bytes() for kind in shown]
+
+    # As the model itself, before the training, plays this note.
+    model = codec.create(load_trained(workdir))
+    sound = encode_sound(
+        model, files.load(out / "audio" / f"{note}_original.wav"), source=note, pitch=59
+    )
+    generate_files.generate_files(model, [Job(f"{note}_before", sound)], tmp_path / "direct")
+    assert players[1] == (tmp_path / "direct" / f"{note}_before.wav").read_bytes() != players[2]
+
+    shutil.rmtree(box)
+    write_report([tuned], out, **settings)
+    assert f"what {tuned} started from is not shown: there is no " in capsys.readouterr().err
+    assert len(read_page(out).all("audio")) == 2
 
 
 def test_wrong_parts_and_sounds_are_refused(box, workdir, tmp_path):

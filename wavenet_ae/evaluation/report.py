@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +32,7 @@ from wavenet_ae.synthesis.generate_files import (
     Job,
     check_names,
     check_pitch,
-    generate_files,
+    generate_by_codecs,
     save_sounds,
 )
 from wavenet_ae.system.errors import UserError
@@ -41,7 +42,8 @@ from wavenet_ae.training.trained import TrainedModel, find, load_trained
 FILES = StudyFiles("report")
 AUDIO_FOLDER = "audio"
 
-_ORIGINAL, _AGAIN, _BLEND = "original", "reconstruction", "blend"  # suffixes of files' names
+# Suffixes of files' names.
+_ORIGINAL, _AGAIN, _BEFORE, _BLEND = "original", "reconstruction", "before", "blend"
 _UNFIT = re.compile(r"[^\w.-]")  # for a part of a file's name that is also a picture's id
 
 
@@ -59,6 +61,24 @@ class _Sounds(NamedTuple):
     notes: dict[str, Note]
     pitches: dict[str, int]
     pair: tuple[str, str] | None
+
+
+class _Shown(NamedTuple):
+    """What a part of the page is about.
+
+    Attributes:
+        model: that reconstructs the sounds.
+        start: the model that its training started from, which reconstructs them, too, or None.
+        run: its training, None for the pretrained model.
+        sounds: to reconstruct.
+        folder: for the WAV files.
+    """
+
+    model: Codec
+    start: Codec | None
+    run: Run | None
+    sounds: _Sounds
+    folder: Path
 
 
 def write_report(
@@ -80,7 +100,8 @@ def write_report(
 
     Args:
         checkpoints: a run (its folder or URL), or `pretrained`, or both: a part of the page each,
-            in this order. A run shows its loss and notes of its dataset, the pretrained model the
+            in this order. A run shows its loss and notes of its dataset, and what the weights that
+            it started from make of them, if it has `init_from`; the pretrained model shows the
             notes that come with the package.
         output: a folder, for `report.html` and the WAV files in `audio`; those of the pretrained
             model are in `audio/pretrained`.
@@ -114,25 +135,40 @@ def write_report(
     found = []
     for folder, is_pretrained in zip(checkpoints, are_pretrained, strict=True):
         trained = load_trained(folder, "wavenet")
-        model = codec.create(trained, temperature=temperature)
+        model, start = codec.create(trained, temperature=temperature), None
         if is_pretrained:
             run = None
             sounds, where = _sounds_of_package(inputs, pitch, num_samples), "audio/pretrained"
         else:
             run = _read_run(folder, trained, data_dir, split)
+            start = _find_start(trained, temperature)
             dataset = _open(trained, data_dir, split)
             sounds, where = _sounds_of_split(dataset, split, num_notes, num_samples), AUDIO_FOLDER
-        check_names(output / where, _names(sounds))
-        found.append((model, run, sounds, output / where))
-    parts = [_make_sounds(model, run, sounds, folder, seed) for model, run, sounds, folder in found]
+        found.append(_Shown(model, start, run, sounds, output / where))
+        check_names(output / where, _names(found[-1]))
+    parts = [_make_sounds(shown, seed) for shown in found]
     settings = {"num_asked": num_notes, "temperature": temperature, "seed": seed}
     return FILES.write(output, report_document.document(parts, **settings))
 
 
-def _names(sounds: _Sounds) -> list[str]:
-    """Returns the names of these sounds' files, without suffix."""
-    names = [f"{stem}_{what}" for stem in sounds.originals for what in (_ORIGINAL, _AGAIN)]
+def _names(shown: _Shown) -> list[str]:
+    """Returns the names of the sounds' files, without suffix."""
+    sounds = shown.sounds
+    kinds = [_ORIGINAL, _AGAIN, *([_BEFORE] if shown.start else [])]
+    names = [f"{stem}_{kind}" for stem in sounds.originals for kind in kinds]
     return [*names, f"{'_'.join(sounds.pair)}_{_BLEND}"] if sounds.pair else names
+
+
+def _find_start(trained: TrainedModel, temperature: float) -> Codec | None:
+    """Returns the model whose weights a training started from, if there is one."""
+    source = trained.config.get("init_from")
+    if source is None:
+        return None
+    try:
+        return codec.create(load_trained(source, "wavenet"), temperature=temperature)
+    except UserError as error:
+        print(f"what {trained.name} started from is not shown: {error}", file=sys.stderr)
+        return None
 
 
 def _open(trained: TrainedModel, data_dir: str | None, split: str) -> Sequence[dict[str, Any]]:
@@ -185,24 +221,27 @@ def _sounds_of_package(inputs: Sequence[Path], pitch: int | None, num_samples: i
     return _Sounds(originals, notes, pitches, (pair[0].name, pair[1].name))
 
 
-def _make_sounds(model: Codec, run: Run | None, sounds: _Sounds, folder: Path, seed: int) -> Part:
+def _make_sounds(part: _Shown, seed: int) -> Part:
     """Writes the originals, generates the other sounds, and returns the part of the page."""
-    encoded = {
-        stem: encode_sound(model, audio, source=stem, pitch=sounds.pitches[stem])
-        for stem, audio in tqdm(sounds.originals.items(), unit="note", desc="encoding")
-    }
+    model, start, run, sounds, folder = part
+    encoded = _encode(model, sounds, "encoding")
     for sound in encoded.values():
         check_pitch(model, sound)
     save_sounds(folder, {f"{stem}_{_ORIGINAL}": audio for stem, audio in sounds.originals.items()})
     jobs = [Job(f"{stem}_{_AGAIN}", sound) for stem, sound in encoded.items()]
     blend = _blend([encoded[stem] for stem in sounds.pair]) if sounds.pair else None
-    generate_files(model, [*jobs, blend] if blend else jobs, folder, seed=seed)
+    groups = [(model, [*jobs, blend] if blend else jobs)]
+    if start:
+        before = _encode(start, sounds, "encoding, with the weights before the training")
+        groups.append((start, [Job(f"{stem}_{_BEFORE}", one) for stem, one in before.items()]))
+    generate_by_codecs(groups, folder, seed=seed)
     shown = {
         stem: ShownSound(
             encoded=sound,
             note=sounds.notes.get(stem),
             original=folder / f"{stem}_{_ORIGINAL}.wav",
             reconstruction=folder / f"{stem}_{_AGAIN}.wav",
+            before=folder / f"{stem}_{_BEFORE}.wav" if start else None,
         )
         for stem, sound in encoded.items()
     }
@@ -210,6 +249,13 @@ def _make_sounds(model: Codec, run: Run | None, sounds: _Sounds, folder: Path, s
     if blend:
         between = Blend(*(shown[stem] for stem in sounds.pair), folder / f"{blend.name}.wav")
     return Part(model.trained, run, list(shown.values()), between)
+
+
+def _encode(model: Codec, sounds: _Sounds, title: str) -> dict[str, EncodedSound]:
+    return {
+        stem: encode_sound(model, audio, source=stem, pitch=sounds.pitches[stem])
+        for stem, audio in tqdm(sounds.originals.items(), unit="note", desc=title)
+    }
 
 
 def _blend(pair: Sequence[EncodedSound]) -> Job:

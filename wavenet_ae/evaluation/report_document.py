@@ -46,12 +46,21 @@ class Run(NamedTuple):
 
 
 class ShownSound(NamedTuple):
-    """A sound and its reconstruction; `note` is None where it has no labels."""
+    """A sound and its reconstruction.
+
+    Attributes:
+        encoded: its embedding.
+        note: its labels, or None.
+        original: the file.
+        reconstruction: the file.
+        before: what the weights made of it that the training started from, or None.
+    """
 
     encoded: EncodedSound
     note: Note | None
     original: Path
     reconstruction: Path
+    before: Path | None = None
 
 
 class Blend(NamedTuple):
@@ -88,7 +97,7 @@ def document(
     )
     if len(parts) > 1:
         introduction += (
-            " Below are two trainings of it, each with notes of its own: compare the sounds "
+            " Below are two trained models of it, each with notes of its own: compare the sounds "
             "within a part."
         )
     sections = [section for part in parts for section in _sections(part, num_asked)]
@@ -137,6 +146,12 @@ def _run_introduction(trained: TrainedModel, run: Run) -> list[doc.Block]:
         f"Below are notes of the split `{run.split}`, {used}, what the model makes of them after "
         f"{trained.step:,} steps, and a sound between two of them."
     )
+    start = trained.config.get("init_from")
+    if start is not None:
+        introduction += (
+            f" The training started from the weights of `{start}`, whose steps are not counted."
+        )
+        return [doc.Paragraph(introduction)]
     num_samples = trained.step * trained.setting("batch_size") * trained.setting("crop_samples")
     percent = 100 * num_samples / _PAPER_SAMPLES
     if percent >= 50:
@@ -181,7 +196,7 @@ def _facts(part: Part) -> doc.Facts:
         ),
         ("Pitch", "given to the decoder" if model.num_pitches else "not given to the decoder"),
         ("Parameters", f"{trained.num_parameters:,}"),
-        ("Training", f"{trained.step:,} steps of {crops}"),
+        ("Training" if part.run else "Training, last part", f"{trained.step:,} steps of {crops}"),
     ]
     if part.run:
         name = trained.config["dataset"]["name"]
@@ -242,15 +257,14 @@ def _card(sound: ShownSound, limit: float, is_conditioned: bool) -> doc.Card:
         limit,
         f"Embedding of {encoded.source}: each channel's value over time.",
     )
-    beside = doc.SideBySide(
-        (
-            doc.Sound(sound.original, "original"),
-            doc.Sound(sound.reconstruction, "reconstruction"),
-            doc.Figure(
-                picture, "embedding", f"{given}{', besides its pitch' if is_conditioned else ''}."
-            ),
-        )
+    sounds = [doc.Sound(sound.original, "original")]
+    if sound.before is not None:
+        sounds.append(doc.Sound(sound.before, "reconstruction before this training"))
+    sounds.append(doc.Sound(sound.reconstruction, "reconstruction"))
+    figure = doc.Figure(
+        picture, "embedding", f"{given}{', besides its pitch' if is_conditioned else ''}."
     )
+    beside = doc.SideBySide((*sounds, figure))
     if note is None:
         return doc.Card(encoded.source, (beside,))
     return doc.Card(title(note), (_labels(note), beside))

@@ -32,6 +32,8 @@ def test_a_name_stands_for_the_model_that_is_wanted(tmp_path, monkeypatch):
             match=f"no model {unknown}: the package holds pretrained/classifier, pretrained/spec",
         ):
             find(Path(unknown))
+    with pytest.raises(UserError, match="--checkpoint=pretrained: the package holds no model of"):
+        find(Path("pretrained"), "midi")
 
 
 def test_a_folder_of_that_name_goes_first(tmp_path, monkeypatch):

@@ -99,12 +99,12 @@ def demo() -> ConfigDict:
                 "decoder_layers": 20,
             },
             "dataset": {"name": "nsynth_json/by_note"},
-            "num_steps": 1_000,
+            "num_steps": 750,
             "batch_size": 4,
-            "crop_samples": 3072,
+            "crop_samples": 4096,  # as long as the receptive field
             "optimizer": {
                 "learning_rates": (4e-3, 1e-3),
-                "boundaries": (800,),
+                "boundaries": (600,),
                 "clip_norm": 1.0,
             },
             "ema_decay": 0.99,

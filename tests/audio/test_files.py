@@ -89,6 +89,7 @@ def test_each_refusal_has_its_own_reason(tmp_path):
     (tmp_path / "text.wav").write_text("not a sound" * 100)
     (tmp_path / "samples.raw").write_bytes(b"1234")
     (tmp_path / "folder.wav").mkdir()
+    (tmp_path / "song.mid").write_bytes(b"MThd\0\0\0\6\0\0\0\1\1\xe0")
     write(tmp_path / "none.wav", np.zeros(0))
     write(tmp_path / "nan.wav", np.array([0, np.nan, 0]), subtype="FLOAT")
     write(tmp_path / "inf.wav", np.array([0, np.inf, 0]), subtype="FLOAT")
@@ -97,6 +98,7 @@ def test_each_refusal_has_its_own_reason(tmp_path):
         "empty.wav": "is an empty file",
         "none.wav": "holds no samples",
         "text.wav": "is not a sound file",
+        "song.mid": "is a MIDI file, not a sound: wavenet-ae perform",
         "samples.raw": "has no header",
         "folder.wav": "is a folder",
         "nan.wav": "NaN or infinite",
@@ -294,7 +296,7 @@ def test_find_refuses_inputs_that_stand_for_nothing(tmp_path):
     touch(tmp_path, "text.txt")
     with pytest.raises(UserError, match=r"missing.wav does not exist"):
         files.find([tmp_path / "missing.wav"])
-    with pytest.raises(UserError, match=r"holds no file that ends in .*\.wav"):
+    with pytest.raises(UserError, match=r"holds no files of these kinds: WAV, FLAC"):
         files.find([tmp_path])
     with pytest.raises(UserError, match="no input"):
         files.find([])

@@ -84,8 +84,11 @@ def test_what_is_saved_is_read_again(tmp_path):
 def test_files_that_cannot_be_used(tmp_path):
     path = tmp_path / "song.mid"
     path.write_bytes(b"no MIDI")
-    with pytest.raises(UserError, match=r"song\.mid is not a MIDI file"):
+    with pytest.raises(UserError, match=r"song\.mid is not a MIDI file that can be read"):
         midi.read_notes(path)
+    (tmp_path / "song.wav").write_bytes(b"RIFF")
+    with pytest.raises(UserError, match=r"song\.wav is not a MIDI file: wavenet-ae resynthesize"):
+        midi.read_notes(tmp_path / "song.wav")
     write(path, on(36, channel=9), off(36, 480, channel=9))
     with pytest.raises(UserError, match=r"song\.mid holds no notes"):
         midi.read_notes(path)

@@ -75,7 +75,8 @@ def test_two_notes_after_each_other_are_refused():
         track(np.concatenate([tone(60), tone(67)]))
 
 
-@pytest.mark.parametrize("audio", [np.zeros(16_000), tone(60, seconds=0.02)])
-def test_what_hardly_sounds_is_refused(audio):
+def test_what_hardly_sounds_is_refused():
+    with pytest.raises(PitchError, match="is silent"):
+        track(np.zeros(16_000))
     with pytest.raises(PitchError, match=r"sounds for 0\.\d\d s, too short"):
-        track(audio)
+        track(tone(60, seconds=0.02))

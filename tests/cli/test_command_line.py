@@ -69,6 +69,7 @@ FLAGS = """
     output = command_line.define_path("output", "Here.")
     flags.DEFINE_float("seconds", 1.0, "Of time.", lower_bound=0)
     flags.DEFINE_multi_float("step_ms", [], "Of time.")
+    flags.DEFINE_integer("pitch", 60, "Of a note.")
 
     def main():
         print("ran", output.value)
@@ -85,7 +86,11 @@ FLAGS = """
         (["--output=gs://bucket/x"], "--output=gs://bucket/x is not on this machine: name a local"),
         (["--output="], "--output is empty: name a path."),
         (["--output"], "Missing value for flag --output; --help lists the flags."),
-        (["--outputs=x"], "Unknown command line flag 'outputs'. Did you mean: output; --help"),
+        (["--pitch=C4"], "--pitch=C4 must be a whole number; --help lists the flags."),
+        (["--seconds=long"], "--seconds=long must be a number; --help lists the flags."),
+        # Not absl's stderrthreshold, whose name is as near.
+        (["--sederr=1"], "there is no flag --sederr; --help lists the flags."),
+        (["--outputs=x"], "there is no flag --outputs: did you mean output?"),
         (["--seconds=-1"], "flag --seconds=-1: -1.0 is not a non-negative number; --help lists"),
     ],
 )
@@ -186,7 +191,7 @@ def get_config(variant=""):
         ("own.py", ["batchsize=2"], "no setting 'batchsize': did you mean batch_size?"),
         ("own.py", ["optimizer.b2=2"], "no setting 'b2'."),
         ("own.py", ["batch_size.x=2"], "the configuration has no setting 'batch_size.x'."),
-        ("own.py", ["batch_size=few"], "flag --config.batch_size=few: invalid literal for int"),
+        ("own.py", ["batch_size=few"], "--config.batch_size=few must be a whole number"),
         ("own.py", ["rates=(1,"], "flag --config.rates=(1,: Error while parsing"),
         ("none.py", [], "the --config cannot be read: [Errno 2] No such file or directory: '"),
         ("none.py", ["batch_size=2"], "the --config cannot be read: [Errno 2] No such file"),

@@ -234,8 +234,8 @@ def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path)
     [
         ("encode", ["--checkpoint={tmp}", "--input={sounds}"], "is not a training run"),
         ("encode", ["--checkpoint={run}", "--input={tmp}/missing"], "missing does not exist"),
-        ("encode", ["--checkpoint={run}", "--input={tmp}"], "holds no file that ends in"),
-        ("generate", ["--checkpoint={run}", "--input={tmp}"], "holds no file that ends in"),
+        ("encode", ["--checkpoint={run}", "--input={tmp}"], "holds no files of these kinds"),
+        ("generate", ["--checkpoint={run}", "--input={tmp}"], "holds no files of these kinds"),
         (
             "generate",
             ["--checkpoint={run}", "--input={sounds}/tone.wav", "--blend=1,2"],

@@ -87,7 +87,9 @@ def test_a_mistake_is_one_line(run, pieces, tmp_path, flags, reason):
 
 def test_models_are_for_their_own_tools(run, tiny_run, pieces, tmp_path):
     result = perform(tiny_run, pieces / "one.midi", f"--output={tmp_path}")
-    entry_points.assert_refused(result, "is a wavenet model: name a midi model.")
+    entry_points.assert_refused(
+        result, "holds a WaveNet autoencoder: name a run of a WaveNet that is conditioned on notes."
+    )
     sound = tmp_path / "sound.wav"
     soundfile.write(sound, np.zeros(100), 16_000)
     result = entry_points.run("encode", sound, f"--checkpoint={run}", f"--output={tmp_path}/out")

@@ -41,10 +41,18 @@ def test_recordings_become_notes_and_sound_again(run, tmp_path):
     refused = sorted(line for line in first.stderr.splitlines() if "refused: " in line)
     assert len(refused) == 2
     assert "silence.wav holds no notes" in refused[0]
+    assert "RuntimeWarning" not in first.stderr
+    notes = midi.read_notes(out / "sub/tone.mid")
+    assert f"tone.wav: {len(notes)} note" in first.stderr
     assert "text.wav is not a sound file" in refused[1]
-    assert 60 in {note.pitch for note in midi.read_notes(out / "sub/tone.mid")}
+    assert 60 in {note.pitch for note in notes}
     assert soundfile.info(out / "sub/tone.wav").frames > 2 * 16_000
     assert not (out / "silence.mid").exists()
+
+    # Nothing but refusals leaves nothing.
+    nothing = resynthesize(run, recordings / "silence.wav", f"--output={tmp_path / 'none'}")
+    assert nothing.returncode == 1
+    assert not (tmp_path / "none").exists()
 
     # A second call writes nothing again; notes that were changed since are not lost.
     times = {path: path.stat().st_mtime_ns for path in out.rglob("tone.*")}

@@ -449,8 +449,16 @@ def test_command_line_takes_all_settings(spectral_run, tmp_path):
     ("folders", "settings", "message"),
     [
         ({}, {}, "there is no model: name a run by --wavenet or by --spectral"),
-        ({"wavenet": "spectral"}, {}, "is a spectral model: name a wavenet model"),
-        ({"spectral": "wavenet"}, {}, "is a wavenet model: name a spectral model"),
+        (
+            {"wavenet": "spectral"},
+            {},
+            "holds a spectral autoencoder: name a run of a WaveNet autoencoder",
+        ),
+        (
+            {"spectral": "wavenet"},
+            {},
+            "holds a WaveNet autoencoder: name a run of a spectral autoencoder",
+        ),
         ({"wavenet": "nowhere"}, {}, "is not a training run"),
         ({"wavenet": "wavenet"}, {"spectral": QUICK}, "--griffin_lim_iterations needs --spectral"),
         ({"spectral": "spectral"}, {"wavenet": {"temperature": 0.0}}, "--temperature needs --wave"),

@@ -416,8 +416,14 @@ def test_models_of_different_data_and_known_instruments_are_told(runs, data_dir,
     [
         ({"models": {}}, "no model is given: give at least one of --config.models.wavenet=RUN, "),
         ({"models": {"wavenet": "missing"}}, "missing is not a training run"),
-        ({"models": {"wavenet": "classifier"}}, "is a classifier model: name a wavenet model"),
-        ({"models": {"spectral": "wavenet"}}, "is a wavenet model: name a spectral model"),
+        (
+            {"models": {"wavenet": "classifier"}},
+            "holds a classifier: name a run of a WaveNet autoencoder",
+        ),
+        (
+            {"models": {"spectral": "wavenet"}},
+            "holds a WaveNet autoencoder: name a run of a spectral autoencoder",
+        ),
         (
             {"models": {"wavenet": "wavenet_pitch"}},
             "with pitch conditioning: give it as --config.models.wavenet_pitch",

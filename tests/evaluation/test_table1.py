@@ -273,8 +273,8 @@ def test_distance_of_spectra():
     [
         ({"classifier": None}, "there is no --config.classifier"),
         ({"wavenet": None, "spectral": None}, "there is nothing to evaluate"),
-        ({"wavenet": "spectral"}, "spectral is a spectral model: name a wavenet model"),
-        ({"classifier": "wavenet"}, "is a wavenet model: name a classifier model"),
+        ({"wavenet": "spectral"}, "spectral holds a spectral autoencoder: name a run of a WaveNet"),
+        ({"classifier": "wavenet"}, "holds a WaveNet autoencoder: name a run of a classifier"),
         ({"split": "holdout"}, "has no split 'holdout'"),
         ({"split": "test"}, "split 'test' of .* gives 1 notes, and a score needs at least 2"),
         ({"dataset": {"name": "mnist2", "data_dir": None}}, "there is no dataset 'mnist2'"),

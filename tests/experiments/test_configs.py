@@ -1,4 +1,6 @@
+import re
 import runpy
+from pathlib import Path
 
 import jax
 import pytest
@@ -9,6 +11,8 @@ from ml_collections import config_flags
 from wavenet_ae import tasks
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.training.state import learning_rate_schedule
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def translation_parameters(domains, width, encoder_layers, skips, layers):
@@ -194,3 +198,18 @@ def test_the_midi_wavenets_default_is_the_papers_form():
     assert (model.decoder_layers, model.dilation_cycle) == (6 * 10, 10)
     assert (model.context_layers, model.context_dilation_cycle) == (2 * 6, 6)
     assert config["crop_samples"] > model.context_samples
+
+
+def test_the_documentation_tells_sizes_and_steps():
+    rows = re.findall(
+        r"^\| `(\S+\.py\S*)` \| ([\d,]+) \| .*? \| ([\d,]+) x (\d+)(?: x (\d+))?",
+        (DOCS / "training.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) == 14
+    for name, parameters, *numbers in rows:
+        config = load_config(name)
+        settings = ["num_steps", "batch_size", "crop_samples"]
+        told = [int(number.replace(",", "")) for number in numbers if number]
+        assert told == [config[s] for s in settings if config.get(s)], name
+        assert int(parameters.replace(",", "")) == PARAMETERS[name]

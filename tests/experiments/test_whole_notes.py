@@ -151,7 +151,7 @@ def test_what_the_baseline_cannot_do_is_one_sentence(note_runs, sounds, tmp_path
     [
         ("encode", "is a classifier, which has no embeddings"),
         ("generate", "is a classifier, which has no embeddings"),
-        ("report", "is a classifier model: name a wavenet model"),
+        ("report", "holds a classifier: name a run of a WaveNet autoencoder"),
     ],
 )
 def test_a_classifier_has_no_sounds(note_runs, sounds, tmp_path, name, reason):

@@ -151,7 +151,7 @@ def test_mistakes_are_named(folders, tmp_path):
             read_collection({**folders, **change})
 
     (tmp_path / "empty").mkdir()
-    refused({"empty": tmp_path / "empty"}, "empty holds no file that ends in")
+    refused({"empty": tmp_path / "empty"}, "empty holds no files of these kinds")
     refused({"none": tmp_path / "none"}, "--recordings=none=.*there is no such folder")
     refused({"a,b": folders["tone"]}, "--recordings=a,b=.*choose another name")
     refused({"again": folders["tone"]}, "x.flac belongs to both 'tone' and 'again'")

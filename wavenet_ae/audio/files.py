@@ -113,6 +113,10 @@ def _decode(path: Path, content: bytes) -> tuple[np.ndarray, int]:
             "(`ffmpeg -i DAMAGED NEW.wav`)."
         ) from error
     except soundfile.SoundFileError as error:
+        if content.startswith(b"MThd"):
+            raise AudioFileError(
+                f"{path} is a MIDI file, not a sound: wavenet-ae perform plays those."
+            ) from error
         reason = getattr(error, "error_string", str(error)).rstrip(".")
         raise AudioFileError(
             f"{path} is not a sound file that can be read ({reason}): convert it to WAV or FLAC."
@@ -282,7 +286,8 @@ def _sources_in(
         shown = ", ".join(kinds[:6])
         tqdm.write(f"{given}: skipped {others} other file(s) ({shown})", file=sys.stderr)
     if not sources:
-        raise UserError(f"{given} holds no file that ends in {', '.join(suffixes)}.")
+        kinds = "WAV, FLAC, AIFF, OGG, MP3" if ".wav" in suffixes else ", ".join(suffixes)
+        raise UserError(f"{given} holds no files of these kinds: {kinds}. Name another folder.")
     return sources
 
 

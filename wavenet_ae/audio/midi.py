@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import mido
 
+from wavenet_ae.audio import files
 from wavenet_ae.system import atomic_file
 from wavenet_ae.system.errors import UserError
 
@@ -53,6 +54,10 @@ def read_messages(path: Path) -> list[mido.Message]:
 
 
 def _damaged(path: Path) -> UserError:
+    if path.suffix.lower() in files.SUFFIXES:
+        return UserError(
+            f"{path} is not a MIDI file: wavenet-ae resynthesize plays the notes of sounds."
+        )
     return UserError(
         f"{path} is not a MIDI file that can be read, or is damaged: export it again, as a "
         "standard MIDI file of type 0 or 1."

@@ -58,6 +58,8 @@ def track(audio: np.ndarray) -> Pitch:
     audio = soxr.resample(audio, SAMPLE_RATE_HZ, _RATE_HZ, quality="HQ")
     hz, is_voiced, probability = _pyin(audio)
     sounding = _is_sounding(audio)
+    if not sounding.any():
+        raise PitchError("is silent")
     if sounding.sum() < _FEWEST_FRAMES:
         seconds = sounding.sum() * _HOP_SAMPLES / _RATE_HZ
         raise PitchError(f"sounds for {seconds:.2f} s, too short for its pitch to be tracked")

@@ -6,6 +6,7 @@ import importlib
 import io
 import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ def transcribe(path: Path) -> list[Note]:
         UserError: basic-pitch is not installed.
     """
     inference, model = _load()
-    with contextlib.redirect_stdout(io.StringIO()):  # it reports every file
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        # It reports every file, and divides by the loudness of silent ones.
+        warnings.simplefilter("ignore", RuntimeWarning)
         _, _, events = inference.predict(path, model)
     return sorted(
         Note(float(start), float(end), int(pitch), max(1, min(127, round(127 * float(amplitude)))))

@@ -187,11 +187,32 @@ def _parse_flags(argv: list[str]) -> list[str]:
         sys.exit(_print_error(f"error: {_explain_flag_error(error)}", 1))
 
 
+# What absl says of a flag, and what a user understands.
+_SAID_BETTER = (
+    (r"^flag --(\w+)=None: .*", r"--\1 is missing"),
+    (r"^flag --([\w.]+=.*): invalid literal for int\(\).*", r"--\1 must be a whole number"),
+    (r"^flag --([\w.]+=.*): could not convert string to float.*", r"--\1 must be a number"),
+    (r"^Unknown command line flag '(.*?)'", r"there is no flag --\1"),
+)
+
+
 def _explain_flag_error(error: Exception) -> str:
     """Says why the command line cannot be read."""
-    if isinstance(error, flags.Error) and "Error whilst parsing config file" not in str(error):
-        return f"{' '.join(str(error).split()).rstrip(' ?.')}; --help lists the flags."
-    return _explain_config_error(error)
+    if not isinstance(error, flags.Error) or "Error whilst parsing config file" in str(error):
+        return _explain_config_error(error)
+    said = " ".join(str(error).split()).rstrip(" ?.")
+    for pattern, better in _SAID_BETTER:
+        said = re.sub(pattern, better, said)
+    said, hint, near = said.partition(". Did you mean: ")
+    if hint:
+        own = [name for name in near.split(", ") if not _is_of_library(name)]
+        said += f": did you mean {' or '.join(own)}?" if own else ""
+        return said if own else f"{said}; --help lists the flags."
+    return f"{said}; --help lists the flags."
+
+
+def _is_of_library(name: str) -> bool:
+    return (flags.FLAGS.find_module_defining_flag(name) or "").startswith("absl")
 
 
 def _explain_config_error(error: BaseException) -> str:

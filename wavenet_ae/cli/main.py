@@ -20,7 +20,7 @@ TOOLS = {
     "render-phrases": "render melodies or MIDI files with a SoundFont, as long recordings",
     "render-midi": "render MIDI files, or piano pieces by rule, as performances with known notes",
     "render-synthetic": "synthesize labelled notes of instruments drawn at random",
-    "build-dataset": "build a dataset to train on from labelled notes or long recordings",
+    "build-dataset": "build a dataset to train on from notes, long recordings or performances",
     "prepare-nsynth": "build or convert the official NSynth dataset of TFDS",
     "dataset-stats": "count and check what a dataset holds",
     "import-magenta": "convert a TensorFlow checkpoint of the paper's authors",
@@ -68,7 +68,7 @@ def _overview() -> str:
     width = max(map(len, TOOLS))
     return "\n".join(
         [
-            "The NSynth WaveNet autoencoder: encode, blend and play notes; prepare datasets.",
+            "WaveNet autoencoders: encode, blend, translate and play sounds; prepare datasets.",
             "",
             *(f"  wavenet-ae {name:{width}}  {does}" for name, does in TOOLS.items()),
             "",

@@ -137,7 +137,7 @@ def text(report: dict[str, Any], output: Path) -> str:
             )
     if report["without_pitch"]:
         lines.append(f"of sounds without a pitch: {count(report['without_pitch'], 'note')}")
-    lines.append(f"that loop while the key is held: {report['loops']:.0%}")
+    lines.append(f"{report['loops']:.0%} loop while the key is held")
     if missed := report["out_of_tune"]:
         shown = ", ".join(_spell(note) for note in missed[:_SHOWN])
         more = f" and {len(missed) - _SHOWN} more" if len(missed) > _SHOWN else ""
@@ -146,5 +146,8 @@ def text(report: dict[str, Any], output: Path) -> str:
 
 
 def _spell(note: dict[str, Any]) -> str:
-    weights = " + ".join(f"{weight:.2g} {sound}" for sound, weight in note["weights"].items())
+    parts = note["weights"].items()
+    weights = " + ".join(
+        f"{weight:.2g} {sound}" if weight < 1 else sound for sound, weight in parts
+    )
     return f"{librosa.midi_to_note(note['pitch'], unicode=False)} of {weights}"

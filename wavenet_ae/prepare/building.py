@@ -64,7 +64,12 @@ def build_once(
         UserError: a dataset of something else exists, another process is building it, or the disk
             is full.
     """
-    with reporting_failures_to_write(path), quietly(), exclusive_lock(path.parent):
+    with (
+        reporting_failures_to_write(path),
+        quietly(),
+        exclusive_lock(path.parent),
+        _leaving_no_empty_folders(path),
+    ):
         _clean_up_killed_builds(path)
         if path.exists() and not overwrite:
             if metadata(path).get("fingerprint") != fingerprint:
@@ -125,6 +130,18 @@ def _clean_up_killed_builds(path: Path) -> None:
     if previous.exists() and not path.exists():
         previous.rename(path)
     delete_incomplete(path.parent)
+
+
+@contextlib.contextmanager
+def _leaving_no_empty_folders(path: Path) -> Iterator[None]:
+    """Deletes the dataset's folders again if the block raises and has left nothing there."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # they hold something
+            path.parent.rmdir()
+            path.parent.parent.rmdir()
+        raise
 
 
 @contextlib.contextmanager

@@ -26,6 +26,11 @@ def find(folder: Path, task: str | None = None) -> Path:
     known = sorted(config.parent.name for config in _FOLDER.glob("*/config.json"))
     if name not in known or others:
         choice = ", ".join(f"{NAME}/{model}" for model in known)
+        if folder == Path(NAME):
+            raise UserError(
+                f"--checkpoint={NAME}: the package holds no model of this kind, only {choice}: "
+                "train one, and name its run."
+            )
         raise UserError(
             f"there is no model {Path(NAME, name, *others)}: the package holds {choice}."
         )

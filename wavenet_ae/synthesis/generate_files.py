@@ -18,6 +18,7 @@ from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.synthesis.encode_files import encode_file, report_other_pitch
 from wavenet_ae.system import processes
+from wavenet_ae.system.counting import count
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.results import Record, digest
 
@@ -236,7 +237,9 @@ def generate_by_codecs(
                 with record.writing({job.name: wanted[job.name] for job in batch}, replace=True):
                     _generate_batch(codec, batch, num_rows, output, seed, bar)
     rate = total / (time.monotonic() - started)
-    processes.say(f"{len(wanted)} sounds in {output}, {rate:,.0f} samples/s with the compilation")
+    processes.say(
+        f"{count(len(wanted), 'sound')} in {output}, {rate:,.0f} samples/s with the compilation"
+    )
 
 
 def _generate_batch(

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from wavenet_ae.audio import files, midi, transcriber
 from wavenet_ae.system import processes
+from wavenet_ae.system.counting import count
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.results import Record, digest
 
@@ -46,24 +47,26 @@ def transcribe_files(
     for source in processes.progress(readable, unit="file", desc="transcribing"):
         path = output / f"{source.stem}{_SUFFIX}"
         if not record.holds(source.stem, made_from[source.stem]):
+            try:
+                notes = _transcribe(source.path)
+            except UserError as error:
+                tqdm.write(f"refused: {error}", file=sys.stderr)
+                refused += 1
+                continue
+            tqdm.write(f"{source.path.name}: {count(len(notes), 'note')}", file=sys.stderr)
             with record.writing({source.stem: made_from[source.stem]}):
-                if not _transcribe(source.path, path):
-                    refused += 1
-                    continue
+                path.parent.mkdir(parents=True, exist_ok=True)
+                midi.save(path, notes, _PIANO)
         written.append(files.Source(path, source.stem))
     return written, refused
 
 
-def _transcribe(sound: Path, path: Path) -> bool:
-    """Writes a MIDI file; if that fails, reports the sound and returns False."""
-    try:
-        files.load(sound)  # its message names what is wrong
-        notes = transcriber.transcribe(sound)
-        if not notes:
-            raise UserError(f"{sound} holds no notes that the transcriber finds.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        midi.save(path, notes, _PIANO)
-    except UserError as error:
-        tqdm.write(f"refused: {error}", file=sys.stderr)
-        return False
-    return True
+def _transcribe(sound: Path) -> list[midi.Note]:
+    """Returns the notes of a sound file, at least one."""
+    files.load(sound)  # its message names what is wrong
+    notes = transcriber.transcribe(sound)
+    if not notes:
+        raise UserError(
+            f"{sound} holds no notes that the transcriber finds: name a recording that has some."
+        )
+    return notes

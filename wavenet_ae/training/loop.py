@@ -94,7 +94,9 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
             _finish_step(run, state, progress)
         if stop.agreed:
             _save(run, state, progress)
-    if stop.agreed:  # and the background save has finished
+    if not stop.agreed:
+        processes.print_once(f"{workdir} is trained: {config['num_steps']} steps")
+    else:  # and the background save has finished
         raise Stopped(
             f"{stop.reason()}: {workdir} is saved at step {progress.step}; the same command "
             "resumes there"

@@ -39,6 +39,14 @@ _KINDS = {
     ("dataset", "data_dir"): str,
     ("optimizer",): dict,
 }
+# What a user is told, by task.
+_MODELS = {
+    "wavenet": "a WaveNet autoencoder",
+    "spectral": "a spectral autoencoder",
+    "classifier": "a classifier",
+    "translation": "a translation network",
+    "midi": "a WaveNet that is conditioned on notes",
+}
 _CODEC_USE = """\
     wavenet-ae encode SOUNDS --checkpoint=THIS_FOLDER --output=EMBEDDINGS
     wavenet-ae generate SOUNDS --checkpoint=THIS_FOLDER --output=RECONSTRUCTED
@@ -196,7 +204,8 @@ def load_trained(source: str | Path, task: str | None = None) -> TrainedModel:
     with _damage_forgotten(source, folder):
         config = read_config(folder)
     if task not in (None, config["task"]):
-        raise UserError(f"{folder} is a {config['task']} model: name a {task} model.")
+        theirs, wanted = (_MODELS.get(name, f"a {name} model") for name in (config["task"], task))
+        raise UserError(f"{folder} holds {theirs}: name a run of {wanted}.")
     with _damage_forgotten(source, folder):
         model_task, params, model_state = create_task(folder, config)
         if (folder / WEIGHTS_FILE).exists():

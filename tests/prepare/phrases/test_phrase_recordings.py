@@ -100,7 +100,7 @@ def test_midi_files_are_phrases(tmp_path):
     found = read_midi([tmp_path])
     assert sorted(found) == ["more/two", "one"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"empty holds no file that ends in \.mid"):
+    with pytest.raises(UserError, match=r"empty holds no files of these kinds: \.mid"):
         read_midi([tmp_path / "empty"])
 
 

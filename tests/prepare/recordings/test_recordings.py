@@ -442,7 +442,7 @@ def test_nothing_is_written_for_a_mistake(folder, output, tmp_path):
     for settings, reason in (
         ({"folder": tmp_path / "none"}, "none does not exist: see --input"),
         ({"folder": bad}, "is a file, not a folder: see --input"),
-        ({"folder": tmp_path / "empty"}, "holds no file that ends in .aif"),
+        ({"folder": tmp_path / "empty"}, "holds no files of these kinds"),
         ({"output": folder}, "--output is the folder of the recordings"),
         ({"table": tmp_path / "none.csv"}, "none.csv does not exist: see --labels"),
         ({"table": tmp_path}, "is a folder, not a file: see --labels"),

@@ -173,7 +173,7 @@ def render(
     took = time.monotonic() - started
     return (
         f"{output}: {made.seconds:.1f} s, {count(made.notes, 'note')}, "
-        f"in {took:.1f} s ({made.seconds / took:.1f} times as fast as real time)"
+        f"in {took:.1f} s ({made.seconds / took:.2g} times as fast as real time)"
     )
 
 

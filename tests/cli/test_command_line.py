@@ -91,7 +91,7 @@ FLAGS = """
         # Not absl's stderrthreshold, whose name is as near.
         (["--sederr=1"], "there is no flag --sederr; --help lists the flags."),
         (["--outputs=x"], "there is no flag --outputs: did you mean output?"),
-        (["--seconds=-1"], "flag --seconds=-1: -1.0 is not a non-negative number; --help lists"),
+        (["--seconds=-1"], "--seconds=-1 is not a non-negative number; --help lists"),
     ],
 )
 def test_flags_that_cannot_be(arguments, reason):

@@ -239,7 +239,7 @@ def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path)
         (
             "generate",
             ["--checkpoint={run}", "--input={sounds}/tone.wav", "--blend=1,2"],
-            "2 weights for 1 inputs",
+            "2 weights for 1 input",
         ),
         (
             "generate",
@@ -270,7 +270,7 @@ def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path)
         (
             "generate",
             ["--checkpoint={run}", "--input={sounds}/tone.wav", "--stretch=0"],
-            "--stretch=0.0 must be a number from 0.01 to 100",
+            "--stretch=0 is not a number in the range [0.01, 100.0]",
         ),
         (
             "generate",

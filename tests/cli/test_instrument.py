@@ -60,8 +60,8 @@ def test_an_instrument_of_sounds_and_again(tiny_run, sounds, tmp_path):
         (["--corners=a,b,c"], "names 3 sound(s): name four, of a square, or two, of a line."),
         (["--pitches=20:40:5"], "'20:40:5' is not within 21 to 108."),
         (["--pitches=high"], "'high' is neither a number nor a range"),
-        (["--resolution=1"], "flag --resolution=1"),
-        (["--attempts=0"], "flag --attempts=0"),
+        (["--resolution=1"], "--resolution=1 is not a"),
+        (["--attempts=0"], "--attempts=0 is not a"),
         (["--checkpoint=nothing"], "nothing is not a training run"),
     ],
 )

@@ -74,7 +74,7 @@ def test_pieces_are_performed_and_again(run, pieces, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (["--temperature=-1"], "flag --temperature=-1"),
+        (["--temperature=-1"], "--temperature=-1 is not a non-negative number"),
         (["no_such.mid"], "no_such.mid does not exist."),
     ],
 )

@@ -132,6 +132,7 @@ def test_a_model_of_notes_is_served_without_sounds(of_notes):
     [
         (["--live", "a.wav"], "plays the instrument that it was trained on: leave out a.wav"),
         (["--live", "--voices=3"], "plays all keys as one: leave out --voices"),
+        (["--live", "--nonames"], "plays without sound files: leave out --nonames"),
         (["a.wav", "--render=no.mid", "--output=b.wav"], "wavenet-ae perform FILE.mid"),
         (["--render=no.mid", "--output=b.wav"], "wavenet-ae perform FILE.mid"),
     ],

@@ -68,7 +68,7 @@ def test_sounds_to_all_domains_and_again(run, sounds, tmp_path):
         (["--to=harp"], "has the domains sine, saw: name some of these, or all."),
         (["--to="], "has the domains sine, saw"),
         ([], "--to is missing"),
-        (["--to=saw", "--temperature=-1"], "flag --temperature=-1"),
+        (["--to=saw", "--temperature=-1"], "--temperature=-1 is not a non-negative number"),
         (["--to=saw", "no_such.wav"], "no_such.wav does not exist."),
     ],
 )

@@ -133,7 +133,7 @@ def test_blend_weighs_and_cuts_to_the_shortest():
     mixed = embeddings.blend([first, second], [0.25, 0.75])
     np.testing.assert_allclose(mixed.embedding, [[3, 0, 1], [2, 5, 2]])
     assert (mixed.num_samples, mixed.source, mixed.pitch) == (13, "a.wav + b.wav", -1)
-    with pytest.raises(UserError, match="1 weights for 2 inputs"):
+    with pytest.raises(UserError, match="1 weight for 2 inputs"):
         embeddings.blend([first, second], [1.0])
     with pytest.raises(UserError, match="not a finite number"):
         embeddings.blend([first, second], [1.0, float("nan")])

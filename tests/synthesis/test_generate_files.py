@@ -122,10 +122,10 @@ def test_batches_have_the_same_rows_for_every_share_and_after_an_interruption(tm
 @pytest.mark.parametrize(
     ("pitches", "weights", "expected"),
     [
-        ((60, 60), ["0.5", "0.5"], 60),
-        ((60, 48), ["0.5", "0.5"], 60),
-        ((60, 48), ["0.4", "0.6"], 48),
-        ((60, 48, 72), ["0.3", "0.3", "0.4"], 72),
+        ((60, 60), [0.5, 0.5], 60),
+        ((60, 48), [0.5, 0.5], 60),
+        ((60, 48), [0.4, 0.6], 48),
+        ((60, 48, 72), [0.3, 0.3, 0.4], 72),
     ],
 )
 def test_a_blend_has_the_pitch_of_its_largest_part(pitches, weights, expected, capsys):

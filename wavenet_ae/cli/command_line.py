@@ -192,6 +192,7 @@ _SAID_BETTER = (
     (r"^flag --(\w+)=None: .*", r"--\1 is missing"),
     (r"^flag --([\w.]+=.*): invalid literal for int\(\).*", r"--\1 must be a whole number"),
     (r"^flag --([\w.]+=.*): could not convert string to float.*", r"--\1 must be a number"),
+    (r"^flag --([\w.]+=.*): \S+ is not ", r"--\1 is not "),
     (r"^Unknown command line flag '(.*?)'", r"there is no flag --\1"),
 )
 
@@ -203,12 +204,11 @@ def _explain_flag_error(error: Exception) -> str:
     said = " ".join(str(error).split()).rstrip(" ?.")
     for pattern, better in _SAID_BETTER:
         said = re.sub(pattern, better, said)
-    said, hint, near = said.partition(". Did you mean: ")
-    if hint:
-        own = [name for name in near.split(", ") if not _is_of_library(name)]
-        said += f": did you mean {' or '.join(own)}?" if own else ""
-        return said if own else f"{said}; --help lists the flags."
-    return f"{said}; --help lists the flags."
+    said, _, near = said.partition(". Did you mean: ")
+    own = [name for name in near.split(", ") if name and not _is_of_library(name)]
+    return (
+        f"{said}: did you mean {' or '.join(own)}?" if own else f"{said}; --help lists the flags."
+    )
 
 
 def _is_of_library(name: str) -> bool:

@@ -44,7 +44,13 @@ _INTERPOLATION = flags.DEFINE_enum(
     ["linear", "spherical"],
     "For --blend: a weighted sum, or, for two inputs, along the arc between their vectors.",
 )
-_STRETCH = flags.DEFINE_float("stretch", 1.0, "Factor of the length, at the same pitch.")
+_STRETCH = flags.DEFINE_float(
+    "stretch",
+    1.0,
+    "Factor of the length, at the same pitch.",
+    lower_bound=0.01,
+    upper_bound=100.0,
+)
 _PITCH = flags.DEFINE_integer(
     "pitch",
     None,
@@ -100,6 +106,8 @@ def main() -> int:
         known = {source.path.resolve(): source for source in sources}
         named = [files.find([path], suffixes, leave_out=output) for path in _INPUT.value]
         sources = [known[source.path.resolve()] for each in named for source in each]
+        weights = _weights(_BLEND.value)
+        embeddings.check_weights(weights, len(sources), _INTERPOLATION.value)
     else:
         generation.check_names(output, [source.stem for source in processes.own_share(sources)])
     if blending and jax.process_index() > 0:
@@ -121,7 +129,7 @@ def main() -> int:
     if blending:
         if refused:
             raise UserError("nothing was blended, since an input was refused.")
-        jobs = [generation.blend_jobs(model, jobs, _BLEND.value, _INTERPOLATION.value)]
+        jobs = [generation.blend_jobs(model, jobs, weights, _INTERPOLATION.value)]
     jobs = [job._replace(sound=embeddings.stretch(job.sound, _STRETCH.value)) for job in jobs]
     generation.generate_files(
         model,
@@ -133,3 +141,10 @@ def main() -> int:
         replace=False,
     )
     return int(refused > 0)
+
+
+def _weights(given: list[str]) -> list[float]:
+    try:
+        return [float(weight) for weight in given]
+    except ValueError as error:
+        raise UserError(f"--blend={','.join(given)} must be numbers, as 0.5,0.5.") from error

@@ -10,6 +10,7 @@ import numpy as np
 from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.system import atomic_file
+from wavenet_ae.system.counting import count
 from wavenet_ae.system.errors import UserError
 
 SUFFIX = ".npz"
@@ -148,6 +149,29 @@ def _whole_number(path: Path, fields: Mapping[str, np.ndarray], name: str, defau
     return int(value)
 
 
+def check_weights(weights: Sequence[float], num_sounds: int, kind: str = "linear") -> None:
+    """Checks what `blend` takes, before the sounds are there.
+
+    Raises:
+        UserError: the numbers of sounds and weights differ, a weight is not finite, or they do
+            not suit this kind.
+    """
+    if kind == "spherical":
+        shares = all(0 <= weight <= 1 for weight in weights) and abs(sum(weights) - 1) <= 1e-6
+        if not (num_sounds == len(weights) == 2 and shares):
+            raise UserError(
+                "--interpolation=spherical takes two inputs and two weights from 0 to 1 with the "
+                "sum 1, as --blend=0.25,0.75."
+            )
+    if num_sounds != len(weights):
+        raise UserError(
+            f"--blend has {count(len(weights), 'weight')} for {count(num_sounds, 'input')}: give "
+            "one for each."
+        )
+    if not np.isfinite(np.float32(weights)).all():
+        raise UserError("--blend has a weight that is not a finite number.")
+
+
 def blend(
     sounds: Sequence[EncodedSound], weights: Sequence[float], kind: str = "linear"
 ) -> EncodedSound:
@@ -159,21 +183,11 @@ def blend(
         kind: see `interpolate`; `spherical` is for two sounds and weights with the sum 1.
 
     Raises:
-        UserError: the numbers of sounds and weights differ, a weight is not finite, or they do
-            not suit this kind.
+        UserError: see `check_weights`.
     """
+    check_weights(weights, len(sounds), kind)
     if kind == "spherical":
-        shares = all(0 <= weight <= 1 for weight in weights) and abs(sum(weights) - 1) <= 1e-6
-        if not (len(sounds) == len(weights) == 2 and shares):
-            raise UserError(
-                "--interpolation=spherical takes two inputs and two weights from 0 to 1 with the "
-                "sum 1, as --blend=0.25,0.75."
-            )
         return interpolate(*sounds, weights[1], kind)
-    if len(sounds) != len(weights):
-        raise UserError(f"--blend has {len(weights)} weights for {len(sounds)} inputs.")
-    if not np.isfinite(np.float32(weights)).all():
-        raise UserError("--blend has a weight that is not a finite number.")
     frames = min(len(sound.embedding) for sound in sounds)
     pairs = zip(sounds, weights, strict=True)
     pitches = {sound.pitch for sound in sounds}

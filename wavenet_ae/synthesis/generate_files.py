@@ -86,7 +86,7 @@ def check_pitch(codec: Codec, sound: EncodedSound) -> None:
 
 
 def blend_jobs(
-    codec: Codec, jobs: Sequence[Job], weights: Sequence[str], interpolation: str
+    codec: Codec, jobs: Sequence[Job], weights: Sequence[float], interpolation: str
 ) -> Job:
     """Returns one sound to generate from several, by a weighted mean of their embeddings.
 
@@ -99,15 +99,11 @@ def blend_jobs(
         interpolation: "linear" or "spherical".
 
     Raises:
-        UserError: a weight is not a number, or the sounds cannot be blended so.
+        UserError: see `embeddings.check_weights`.
     """
-    try:
-        numbers = [float(weight) for weight in weights]
-    except ValueError as error:
-        raise UserError(f"--blend={','.join(weights)} must be numbers, as 0.5,0.5.") from error
-    sound = embeddings.blend([job.sound for job in jobs], numbers, interpolation)
+    sound = embeddings.blend([job.sound for job in jobs], weights, interpolation)
     if codec.num_pitches and sound.pitch < 0:
-        heaviest = jobs[int(np.argmax(numbers))].sound
+        heaviest = jobs[int(np.argmax(weights))].sound
         sound = sound._replace(pitch=heaviest.pitch)
         tqdm.write(
             f"the blend has the pitch of {heaviest.source}, MIDI {heaviest.pitch}: --pitch gives "
@@ -115,7 +111,7 @@ def blend_jobs(
             file=sys.stderr,
         )
     ending = "" if interpolation == "linear" else f"_{interpolation}"
-    pairs = zip(jobs, numbers, strict=True)
+    pairs = zip(jobs, weights, strict=True)
     # Short enough for a file's name, whatever the inputs are called.
     name = "_".join(f"{Path(job.name).name[:40]}_{w:g}" for job, w in pairs)[:200]
     return Job(name + ending, sound)

@@ -51,10 +51,8 @@ def serve(
         UserError: the sounds, the model or the port cannot be used.
     """
     server.check_port(port)
-    if trained.config["task"] == "midi":
-        live = _play_notes(trained, inputs, num_voices, temperature, seed)
-    else:
-        live = _play_sounds(trained, inputs, num_voices, temperature, seed, pitches_in_names)
+    play = _play_notes if trained.config["task"] == "midi" else _play_sounds
+    live = play(trained, inputs, num_voices, temperature, seed, pitches_in_names)
     server.serve(live.application(), port, announce)
 
 
@@ -87,6 +85,7 @@ def _play_notes(
     num_voices: int | None,
     temperature: float | None,
     seed: int,
+    pitches_in_names: bool,
 ) -> LiveApplication:
     """Plays the instrument that a model of notes has learned, with all keys as one voice."""
     if inputs:
@@ -95,6 +94,8 @@ def _play_notes(
         )
     if num_voices is not None:
         raise UserError(f"{trained.name} plays all keys as one: leave out --voices.")
+    if not pitches_in_names:
+        raise UserError(f"{trained.name} plays without sound files: leave out --nonames.")
     player = perform_files.Player(trained, 1.0 if temperature is None else temperature)
     processes.print_once("compiling the decoder and measuring how fast it is here")
     seconds = voices.time_chunks(RollPlayer(player), [60, 64, 67])

@@ -229,16 +229,19 @@ def _score_loss(
     trained: TrainedModel = player.trained
     task = trained.task
     loss = jax.jit(functools.partial(task.loss, train=False))
+    num_batches = -(-min(num_crops, split.num_windows(task.crop_samples)) // _BATCH)
     batches = performance_batches.evaluation_batches(
         split,
         batch_size=_BATCH,
         crop_samples=task.crop_samples,
         margin=task.roll_margin,
         roll=player.roll,
-        num_batches=-(-num_crops // _BATCH),
+        num_batches=num_batches,
     )
     columns: dict[str, list[np.ndarray]] = {}
-    for batch in processes.progress(batches, unit="batch", desc="scoring the loss"):
+    for batch in processes.progress(
+        batches, total=num_batches, unit="batch", desc="scoring the loss"
+    ):
         is_crop = batch.pop("mask")
         metrics, _ = loss(trained.params, trained.model_state, batch)
         for name, values in metrics.items():

@@ -32,7 +32,9 @@ def test_a_name_stands_for_the_model_that_is_wanted(tmp_path, monkeypatch):
             match=f"no model {unknown}: the package holds pretrained/classifier, pretrained/spec",
         ):
             find(Path(unknown))
-    with pytest.raises(UserError, match="--checkpoint=pretrained: the package holds no model of"):
+    with pytest.raises(
+        UserError, match=r"pretrained stands for no model of this kind, .*: train one"
+    ):
         find(Path("pretrained"), "midi")
 
 

@@ -80,6 +80,17 @@ def test_files_that_were_not_written_after_all_leave_no_line(tmp_path):
         write(tmp_path, {"a": "1"})
 
 
+def test_where_nothing_was_written_nothing_is_left(tmp_path):
+    for folder in (tmp_path / "new", tmp_path):
+        with Record(folder, "made", ".txt").writing({"a": "1"}):
+            pass  # refused
+        assert list(tmp_path.iterdir()) == []  # and the folder that was there stays
+    (tmp_path / "other").touch()
+    with Record(tmp_path / "new", "made", ".txt").writing({"a": "1"}):
+        (tmp_path / "new" / "another's").touch()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["another's"]
+
+
 def test_processes_of_one_folder_keep_each_others_files(tmp_path, process):
     process(0)
     first = Record(tmp_path, "made", ".txt")

@@ -28,7 +28,7 @@ def find(folder: Path, task: str | None = None) -> Path:
         choice = ", ".join(f"{NAME}/{model}" for model in known)
         if folder == Path(NAME):
             raise UserError(
-                f"--checkpoint={NAME}: the package holds no model of this kind, only {choice}: "
+                f"{NAME} stands for no model of this kind, since the package holds only {choice}: "
                 "train one, and name its run."
             )
         raise UserError(

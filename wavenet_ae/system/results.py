@@ -93,12 +93,13 @@ class Record:
 
     @contextlib.contextmanager
     def writing(self, made_from: Mapping[str, str], *, replace: bool = False) -> Iterator[None]:
-        """Records the files that the block writes; see `check`.
+        """Records the files that the block writes, of which it may leave out some; see `check`.
 
         Raises:
             UserError: see `check`; or the record cannot be written.
         """
         self.check(made_from, replace=replace)
+        is_new = not self._folder.exists()
         self._own |= made_from
         self._write()
         yield
@@ -108,6 +109,11 @@ class Record:
             if not content:  # the block refused to write it
                 del self._own[name]
         self._write()
+        if not self._own:  # nothing was written: nothing is left
+            self._path.unlink()
+            with contextlib.suppress(OSError):
+                if is_new:
+                    self._folder.rmdir()
 
     def delete_others(self, kept: Iterable[str]) -> None:
         """Deletes the files that this package wrote, unchanged since, but for some."""

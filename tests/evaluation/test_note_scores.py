@@ -1,7 +1,7 @@
 import pytest
 
 from wavenet_ae.audio.midi import Note
-from wavenet_ae.evaluation.note_scores import compare, excerpt, within
+from wavenet_ae.evaluation.note_scores import Wrong, compare, excerpt, within, wrong
 
 PIECE = [Note(0.0, 1.0, 60, 80), Note(1.0, 1.5, 64, 80), Note(1.0, 2.0, 67, 80)]
 
@@ -24,6 +24,22 @@ def test_one_note_is_not_found_twice():
 def test_nothing_to_find_and_nothing_found():
     assert compare([], PIECE) is None
     assert compare(PIECE, []) == (0, 0, 0)
+
+
+def test_wrong_notes_by_what_sounds_when_they_begin():
+    found = [
+        *PIECE,
+        Note(1.3, 1.4, 64, 80),  # again
+        Note(0.8, 0.9, 64, 80),  # nothing of it sounds yet
+        Note(0.5, 0.9, 72, 80),  # an octave above 60
+        Note(0.5, 0.9, 41, 80),  # a twelfth below it
+        Note(0.5, 0.9, 79, 80),  # a twelfth above it
+        Note(2.5, 2.9, 67, 80),  # in silence
+        Note(1.2, 1.4, 65, 80),
+    ]
+    assert wrong(PIECE, found) == Wrong(repeated=1 / 10, overtone=3 / 10, other=3 / 10)
+    assert wrong(PIECE, PIECE) == (0, 0, 0)
+    assert wrong(PIECE, []) is None
 
 
 def test_parts_of_a_piece():

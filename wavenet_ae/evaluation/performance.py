@@ -6,7 +6,7 @@ al. 2019, arXiv 1810.12247, judge by ear).
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -200,26 +200,29 @@ def _transcribe(folder: Path, excerpts: Sequence[Excerpt]) -> list[list[Note]]:
 def _score(
     excerpts: Sequence[Excerpt], heard: Sequence[Sequence[Note]], seed: int
 ) -> dict[str, Any]:
-    """Returns precision, recall and F1 over all pitches, and the F1 of each register."""
+    """Returns precision, recall, F1 and wrong notes over all pitches, and each register's F1."""
+    pairs = [
+        (excerpt.notes, notes)
+        for excerpt, notes in zip(excerpts, heard, strict=True)
+        if excerpt.notes
+    ]
 
-    def of(choose: Callable[[Sequence[Note]], Sequence[Note]]) -> dict[str, dict[str, float]]:
-        found = [
-            score
-            for excerpt, notes in zip(excerpts, heard, strict=True)
-            if (score := note_scores.compare(choose(excerpt.notes), choose(notes)))
-        ]
-        columns = dict(zip(note_scores.Found._fields, np.array(found).T, strict=False))
-        return {
-            name: mean_with_interval(values, None, seed)
-            for name, values in columns.items()
-            if len(values) > 1
-        }
+    def means(scores: Iterable[Any]) -> dict[str, dict[str, float]]:
+        found = [score for score in scores if score]
+        if len(found) < 2:
+            return {}
+        columns = zip(found[0]._fields, np.array(found).T, strict=True)
+        return {name: mean_with_interval(values, None, seed) for name, values in columns}
 
-    registers = {
-        name: of(functools.partial(note_scores.within, lowest=lowest, highest=highest)).get("f1")
-        for name, (lowest, highest) in REGISTERS.items()
+    registers = {}
+    for name, limits in REGISTERS.items():
+        parts = [[note_scores.within(notes, *limits) for notes in pair] for pair in pairs]
+        registers[name] = means(note_scores.compare(*part) for part in parts).get("f1")
+    return {
+        **means(note_scores.compare(*pair) for pair in pairs),
+        "wrong": means(note_scores.wrong(*pair) for pair in pairs),
+        "registers": registers,
     }
-    return of(lambda notes: notes) | {"registers": registers}
 
 
 def _score_loss(

@@ -40,6 +40,7 @@ def document(found: Mapping[str, Any], shown: Sequence[ShownExcerpt]) -> doc.Doc
         (
             doc.Section("Notes", (_note_table(found["rows"]), doc.Paragraph(_READING))),
             doc.Section("By register", (_register_table(found["rows"]),)),
+            doc.Section("Wrong notes", (_wrong_table(found["rows"]), doc.Paragraph(_WRONG))),
             doc.Section(
                 "With the true past", (_loss_table(found["loss"]), doc.Paragraph(_TRUE_PAST))
             ),
@@ -56,6 +57,9 @@ _READING = (
     "the same for the original, which shows what the transcriber can find, and for the original of "
     "another excerpt, which shows what agrees by chance. Unlike in training, the network does not "
     "know the notes before and after."
+)
+_WRONG = (
+    "What the found notes are that are not in the piece; with the precision they add up to all."
 )
 _TRUE_PAST = (
     "The loss with teacher forcing, which tells little of whether the notes are heard; and how "
@@ -77,6 +81,18 @@ def _register_table(rows: Mapping[str, Any]) -> doc.Table:
     names = [*next(iter(rows.values()))["registers"]]
     cells = [[_ROWS[row], *(_percent(s["registers"][n]) for n in names)] for row, s in rows.items()]
     return doc.Table(["notes, F1, %", *names], cells)
+
+
+def _wrong_table(rows: Mapping[str, Any]) -> doc.Table:
+    titles = {
+        "repeated": "a sounding note again, or at another time",
+        "overtone": "an overtone of one",
+        "other": "any other",
+    }
+    cells = [
+        [_ROWS[row], *(_percent(s["wrong"].get(t)) for t in titles)] for row, s in rows.items()
+    ]
+    return doc.Table(["of the notes found, %", *titles.values()], cells)
 
 
 def _loss_table(loss: Mapping[str, Mapping[str, float]]) -> doc.Table:

@@ -306,7 +306,7 @@ def test_find_lists_every_format_of_sound_and_counts_the_rest(tmp_path, capsys):
     sounds = ("a.opus", "b.AIFC", "c.w64", "d.caf", "e.wave", "f.oga", "g.m4a", "h.wv", "i.wma")
     touch(tmp_path, *sounds, "sub/notes.txt", "README", ".hidden.txt")
     assert sorted(stems(files.find([tmp_path]), tmp_path)) == sorted(sounds)
-    assert capsys.readouterr().err == f"{tmp_path}: skipped 2 other file(s) (.txt, README)\n"
+    assert capsys.readouterr().err == f"{tmp_path}: skipped 2 other files (.txt, README)\n"
     files.find([tmp_path], quiet=True)
     files.find([tmp_path / "a.opus"])
     assert capsys.readouterr().err == ""

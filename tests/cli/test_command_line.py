@@ -70,6 +70,8 @@ FLAGS = """
     flags.DEFINE_float("seconds", 1.0, "Of time.", lower_bound=0)
     flags.DEFINE_multi_float("step_ms", [], "Of time.")
     flags.DEFINE_integer("pitch", 60, "Of a note.")
+    flags.DEFINE_enum("kind", "sine", ["saw", "sine"], "Of a note.")
+    flags.DEFINE_bool("loud", False, "Of a note.")
 
     def main():
         print("ran", output.value)
@@ -87,6 +89,9 @@ FLAGS = """
         (["--output="], "--output is empty: name a path."),
         (["--output"], "Missing value for flag --output; --help lists the flags."),
         (["--pitch=C4"], "--pitch=C4 must be a whole number; --help lists the flags."),
+        (["--pitch=None"], "--pitch=None must be a whole number; --help lists the flags."),
+        (["--kind=square"], "--kind=square must be one of saw|sine; --help lists the flags."),
+        (["--loud=maybe"], "--loud=maybe must be true or false; --help lists the flags."),
         (["--seconds=long"], "--seconds=long must be a number; --help lists the flags."),
         # Not absl's stderrthreshold, whose name is as near.
         (["--sederr=1"], "there is no flag --sederr; --help lists the flags."),
@@ -192,10 +197,10 @@ def get_config(variant=""):
         ("own.py", ["optimizer.b2=2"], "no setting 'b2'."),
         ("own.py", ["batch_size.x=2"], "the configuration has no setting 'batch_size.x'."),
         ("own.py", ["batch_size=few"], "--config.batch_size=few must be a whole number"),
-        ("own.py", ["rates=(1,"], "flag --config.rates=(1,: Error while parsing"),
-        ("none.py", [], "the --config cannot be read: [Errno 2] No such file or directory: '"),
-        ("none.py", ["batch_size=2"], "the --config cannot be read: [Errno 2] No such file"),
-        ("", ["batch_size=2"], "the --config cannot be read: [Errno 21] Is a directory: '"),
+        ("own.py", ["rates=(1,"], "--config.rates=(1,: Error while parsing"),
+        ("none.py", [], "the --config cannot be read: No such file or directory: '"),
+        ("none.py", ["batch_size=2"], "the --config cannot be read: No such file or directory: '"),
+        ("", ["batch_size=2"], "the --config cannot be read: Is a directory: '"),
         ("syntax.py", [], "syntax.py, line 1): SyntaxError: "),
         ("empty.py", [], "the --config has no get_config: name a file of configurations"),
         ("empty.py", ["batch_size=2"], "the --config has no get_config: name a file of"),

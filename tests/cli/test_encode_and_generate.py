@@ -239,7 +239,7 @@ def test_temperature_zero_is_the_same_for_every_seed(tiny_run, sounds, tmp_path)
         (
             "generate",
             ["--checkpoint={run}", "--input={sounds}/tone.wav", "--blend=1,2"],
-            "2 weights for 1 input",
+            "2 weights for 1 input: give one for each",
         ),
         (
             "generate",

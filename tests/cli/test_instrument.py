@@ -57,7 +57,7 @@ def test_an_instrument_of_sounds_and_again(tiny_run, sounds, tmp_path):
     ("flags", "reason"),
     [
         (["--corners=a,x"], "--corners=a,x: 'x' is none of the sounds: there are a, b, c."),
-        (["--corners=a,b,c"], "names 3 sound(s): name four, of a square, or two, of a line."),
+        (["--corners=a,b,c"], "names 3 sounds: name four, of a square, or two, of a line."),
         (["--pitches=20:40:5"], "'20:40:5' is not within 21 to 108."),
         (["--pitches=high"], "'high' is neither a number nor a range"),
         (["--resolution=1"], "--resolution=1 is not a"),

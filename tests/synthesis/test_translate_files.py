@@ -106,7 +106,9 @@ def test_an_unknown_domain_is_refused_with_those_there_are(trained, asked):
 
 
 def test_a_translation_network_is_no_codec_of_embeddings(trained):
-    with pytest.raises(UserError, match="which wavenet-ae translate takes: name a run of wavenet"):
+    with pytest.raises(
+        UserError, match="which wavenet-ae translate takes: name a run of a WaveNet"
+    ):
         codec.create(trained)
 
 

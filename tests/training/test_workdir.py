@@ -68,6 +68,20 @@ def test_the_configuration_of_another_program_is_named(tiny_config, tmp_path):
         workdirs.check_config_compatible(config, tmp_path)
 
 
+def test_a_resumed_run_keeps_what_it_started_from(tiny_config, tmp_path):
+    config = json.loads(tiny_config) | {"init_from": "pretrained"}
+
+    def saved(source, *, is_resumed):
+        workdirs.save_config(config | {"init_from": source}, tmp_path, is_resumed=is_resumed)
+        return json.loads((tmp_path / "config.json").read_text())
+
+    assert saved("pretrained", is_resumed=False) == config
+    assert saved("another", is_resumed=True) == config
+    assert saved("another", is_resumed=False)["init_from"] == "another"
+    (tmp_path / "config.json").unlink()
+    assert saved("another", is_resumed=True)["init_from"] == "another"
+
+
 def test_settings_by_their_full_names():
     config = {"a": 1, "b": {"c": 2, "d": {"e": None}}}
     assert workdirs.flatten(config) == {"a": 1, "b.c": 2, "b.d.e": None}

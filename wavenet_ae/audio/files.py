@@ -22,6 +22,7 @@ from tqdm import tqdm
 from wavenet_ae.audio import containers
 from wavenet_ae.audio.damage import DamageError
 from wavenet_ae.system import atomic_file
+from wavenet_ae.system.counting import count
 from wavenet_ae.system.errors import UserError
 
 SAMPLE_RATE_HZ = 16_000
@@ -284,10 +285,14 @@ def _sources_in(
     if sources and others and not quiet:
         kinds = sorted({path.suffix.lower() or path.name for path in found}.difference(suffixes))
         shown = ", ".join(kinds[:6])
-        tqdm.write(f"{given}: skipped {others} other file(s) ({shown})", file=sys.stderr)
+        tqdm.write(f"{given}: skipped {count(others, 'other file')} ({shown})", file=sys.stderr)
     if not sources:
-        kinds = "WAV, FLAC, AIFF, OGG, MP3" if ".wav" in suffixes else ", ".join(suffixes)
-        raise UserError(f"{given} holds no files of these kinds: {kinds}. Name another folder.")
+        kinds = [suffix for suffix in suffixes if suffix not in SUFFIXES]
+        if len(kinds) < len(suffixes):
+            kinds.insert(0, "WAV, FLAC, AIFF, OGG, MP3")
+        raise UserError(
+            f"{given} holds no files of these kinds: {', '.join(kinds)}. Name another folder."
+        )
     return sources
 
 

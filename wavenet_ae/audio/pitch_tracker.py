@@ -53,7 +53,7 @@ def track(audio: np.ndarray) -> Pitch:
         a MIDI number from LOWEST to HIGHEST.
 
     Raises:
-        PitchError: the sound is too short, has a pitch too rarely, or its pitch wanders.
+        PitchError: the sound is silent, too short, has a pitch too rarely, or its pitch wanders.
     """
     audio = soxr.resample(audio, SAMPLE_RATE_HZ, _RATE_HZ, quality="HQ")
     hz, is_voiced, probability = _pyin(audio)

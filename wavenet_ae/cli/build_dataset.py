@@ -116,9 +116,10 @@ def _build_notes() -> None:
         print(f"{dataset.path} has already been built from these notes.")
         return
     for split, size in dataset.splits.items():
-        print(f"{split}: {size.notes} notes, instruments: {size.instruments}")
-    for path, count in dataset.unnamed_sounds.items():
-        print(f"passed over, as examples.json does not list them: {count} sounds of {path}")
+        print(f"{split}: {counting.count(size.notes, 'note')}, instruments: {size.instruments}")
+    for path, number in dataset.unnamed_sounds.items():
+        found = counting.count(number, "sound")
+        print(f"passed over, not listed in examples.json: {found} of {path}")
     print(f"built {dataset.path}")
 
 

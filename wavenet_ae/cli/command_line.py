@@ -189,11 +189,14 @@ def _parse_flags(argv: list[str]) -> list[str]:
 
 # What absl says of a flag, and what a user understands.
 _SAID_BETTER = (
-    (r"^flag --(\w+)=None: .*", r"--\1 is missing"),
+    (r"^flag --(\w+)=None: Flag --\w+ must have a value other than None$", r"--\1 is missing"),
     (r"^flag --([\w.]+=.*): invalid literal for int\(\).*", r"--\1 must be a whole number"),
     (r"^flag --([\w.]+=.*): could not convert string to float.*", r"--\1 must be a number"),
+    (r"^flag --([\w.]+=.*): \('Non-boolean argument.*", r"--\1 must be true or false"),
     (r"^flag --([\w.]+=.*): \S+ is not ", r"--\1 is not "),
+    (r"^flag --([\w.]+=.*): value should be one of <(.*)>", r"--\1 must be one of \2"),
     (r"^Unknown command line flag '(.*?)'", r"there is no flag --\1"),
+    (r"^flag --", "--"),
 )
 
 
@@ -225,7 +228,7 @@ def _explain_config_error(error: BaseException) -> str:
     *_, last = str(chain[-1]).splitlines() or [""]
     last = last.strip().rstrip(".")
     if isinstance(chain[-1], OSError):
-        return f"the --config cannot be read: {last}."
+        return f"the --config cannot be read: {re.sub(r'^.Errno [0-9]+. ', '', last)}."
     if isinstance(chain[-1], AttributeError) and "get_config" in last:
         return "the --config has no get_config: name a file of configurations, FILE.py[:variant]."
     frames = [frame for link in chain for frame in traceback.extract_tb(link.__traceback__)]

@@ -42,7 +42,7 @@ def main() -> None:
     sizes = {name: size for name, size in sizes.items() if size is not None}
     imported = import_checkpoint(_CHECKPOINT.value, weights=_WEIGHTS.value, **sizes)
     if sizes and imported.task != "wavenet":
-        raise UserError(f"--{next(iter(sizes))} is for WaveNets, this is a {imported.task} model.")
+        raise UserError(f"--{next(iter(sizes))} is for WaveNets, which this is not: leave it out.")
     config = {
         "task": imported.task,
         "model": {"num_pitches": 0, "dtype": "float32"} | imported.model,

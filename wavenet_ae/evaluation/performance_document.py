@@ -31,7 +31,7 @@ def document(found: Mapping[str, Any], shown: Sequence[ShownExcerpt]) -> doc.Doc
     introduction = (
         f"{data['num_excerpts']} excerpts of {data['seconds']} s with {data['num_notes']:,} notes, "
         f"from the split `{data['split']}` of `{data['name']}`. The network plays them from the "
-        "notes alone, on a past of its own; a transcriber looks for the notes in it and in the "
+        "notes alone, on its own past samples; a transcriber looks for the notes in it and in the "
         "original sound. In parentheses 95 % intervals, from resampled excerpts."
     )
     return doc.Document(
@@ -59,7 +59,7 @@ _READING = (
     "know the notes before and after."
 )
 _WRONG = (
-    "What the found notes are that are not in the piece; with the precision they add up to all."
+    "What the found notes are that are not in the piece, of the excerpts in which any are found."
 )
 _TRUE_PAST = (
     "The loss with teacher forcing, which tells little of whether the notes are heard; and how "

@@ -248,7 +248,8 @@ def _make_sounds(part: _Shown, seed: int) -> Part:
     between = None
     if blend:
         between = Blend(*(shown[stem] for stem in sounds.pair), folder / f"{blend.name}.wav")
-    return Part(model.trained, run, list(shown.values()), between)
+    before = start.trained if start else None
+    return Part(model.trained, run, list(shown.values()), between, before)
 
 
 def _encode(model: Codec, sounds: _Sounds, title: str) -> dict[str, EncodedSound]:

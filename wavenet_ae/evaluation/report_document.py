@@ -53,7 +53,7 @@ class ShownSound(NamedTuple):
         note: its labels, or None.
         original: the file.
         reconstruction: the file.
-        before: what the weights made of it that the training started from, or None.
+        before: the file of what the weights make of it that the training started from, or None.
     """
 
     encoded: EncodedSound
@@ -72,12 +72,21 @@ class Blend(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The part of the page on a model; `run` is None for the pretrained one."""
+    """The part of the page on a model.
+
+    Attributes:
+        trained: the model.
+        run: its training, None for the pretrained one.
+        sounds: that it reconstructs.
+        blend: of two of them.
+        start: what the training's `init_from` names, whose reconstructions are shown, or None.
+    """
 
     trained: TrainedModel
     run: Run | None
     sounds: Sequence[ShownSound]
     blend: Blend | None
+    start: TrainedModel | None = None
 
 
 def document(
@@ -122,7 +131,7 @@ def _sections(part: Part, num_asked: int) -> list[doc.Section]:
             "The pretrained model", (_pretrained_introduction(), facts), is_part=True
         )
         return [first, _sounds(part, num_asked), _between(part)]
-    beginning = [*_run_introduction(part.trained, part.run), facts]
+    beginning = [*_run_introduction(part.trained, part.run, part.start), facts]
     first = doc.Section("The training of this run", beginning, is_part=True)
     return [first, _loss(part.run), _sounds(part, num_asked), _between(part)]
 
@@ -136,7 +145,9 @@ def _pretrained_introduction() -> doc.Paragraph:
     )
 
 
-def _run_introduction(trained: TrainedModel, run: Run) -> list[doc.Block]:
+def _run_introduction(
+    trained: TrainedModel, run: Run, start: TrainedModel | None
+) -> list[doc.Block]:
     used = (
         "which the training used"
         if run.split == "train"
@@ -146,11 +157,12 @@ def _run_introduction(trained: TrainedModel, run: Run) -> list[doc.Block]:
         f"Below are notes of the split `{run.split}`, {used}, what the model makes of them after "
         f"{trained.step:,} steps, and a sound between two of them."
     )
-    start = trained.config.get("init_from")
-    if start is not None:
+    if (source := trained.config.get("init_from")) is not None:
         introduction += (
-            f" The training started from the weights of `{start}`, whose steps are not counted."
+            f" The training started from the weights of `{source}`, whose steps are not counted."
         )
+        if start is not None:
+            introduction += f" Theirs, as they are today (step {start.step:,}), are heard first."
         return [doc.Paragraph(introduction)]
     num_samples = trained.step * trained.setting("batch_size") * trained.setting("crop_samples")
     percent = 100 * num_samples / _PAPER_SAMPLES

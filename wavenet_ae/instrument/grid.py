@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wavenet_ae.instrument.rendered import Square
+from wavenet_ae.system.counting import count
 from wavenet_ae.system.errors import UserError
 
 
@@ -110,8 +111,8 @@ def choose_corners(
     for text, some in zip(texts, named, strict=True):
         if not pairs and len(some) not in (2, 4):
             raise UserError(
-                f"--corners={text} names {len(some)} sound(s): name four, of a square, or two, of "
-                "a line."
+                f"--corners={text} names {count(len(some), 'sound')}: name four, of a square, or "
+                "two, of a line."
             )
     if named and not pairs:
         return named
@@ -145,11 +146,11 @@ def _divide(parts: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...] |
     """Divides parts into names, as many parts a name as make one; else the first unknown one."""
     if not parts:
         return ()
-    for count in range(len(parts), 0, -1):
-        wanted = ",".join(parts[:count]).strip()
+    for taken in range(len(parts), 0, -1):
+        wanted = ",".join(parts[:taken]).strip()
         matches = _matches(wanted, known)
         if wanted and len(matches) == 1:
-            rest = _divide(parts[count:], known)
+            rest = _divide(parts[taken:], known)
             return rest if isinstance(rest, str) else (known[matches[0]], *rest)
     return parts[0].strip()
 

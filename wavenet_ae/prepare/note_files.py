@@ -18,6 +18,7 @@ from wavenet_ae.audio.damage import DamageError
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.nsynth import Note
 from wavenet_ae.system import atomic_file
+from wavenet_ae.system.counting import count
 from wavenet_ae.system.errors import UserError
 
 EXAMPLES = "examples.json"
@@ -68,7 +69,7 @@ def _parse(name: str, entry: Any, where: str) -> Note:
     if not nsynth.is_text(name):
         raise UserError(f"{where} has the note {name!r}, which cannot be a file's name: rename it.")
     if isinstance(entry, tuple):
-        repeated = next(field for field, count in Counter(f for f, _ in entry).items() if count > 1)
+        repeated = next(field for field, times in Counter(f for f, _ in entry).items() if times > 1)
         raise UserError(f"{where}: note {name} has {repeated} twice; remove one of them.")
     if not isinstance(entry, dict):
         raise UserError(f"{where}: note {name} has no labels; write them or remove the note.")
@@ -132,7 +133,7 @@ def read_audio(wav: Path | BinaryIO, where: str) -> np.ndarray:
         raise UserError(f"{where} cannot be read ({reason}): get or write it again.") from error
     if found != (nsynth.SAMPLE_RATE_HZ, 1, nsynth.NOTE_SAMPLES, "PCM_16"):
         raise UserError(
-            f"{where} has {found[0]} Hz, {found[1]} channel(s), {found[2]} samples of format"
+            f"{where} has {found[0]} Hz, {count(found[1], 'channel')}, {found[2]} samples of format"
             f" {found[3]}, but NSynth's notes have {nsynth.SAMPLE_RATE_HZ} Hz, 1 channel,"
             f" {nsynth.NOTE_SAMPLES} samples of format PCM_16: convert it or remove the note."
         )

@@ -15,10 +15,10 @@ def find(folder: Path, task: str | None = None) -> Path:
     Args:
         folder: `pretrained` for the model of the task, `pretrained/wavenet` for a certain one;
             anything else, or an existing folder of that name, is returned unchanged.
-        task: `wavenet` (also where it is None), `spectral` or `classifier`.
+        task: a task's name, for `pretrained`; None for the WaveNet.
 
     Raises:
-        UserError: there is no pretrained model of that name.
+        UserError: there is no pretrained model of that name, or for that task.
     """
     if folder.parts[:1] != (NAME,) or Path(NAME).exists():
         return folder

@@ -72,6 +72,7 @@ class Codec(Protocol):
 
 _CODECS = {"wavenet": WaveNetCodec, "spectral": SpectralCodec}
 TASKS = tuple(_CODECS)
+_WANTED = "a run of a WaveNet autoencoder or a spectral autoencoder"
 
 
 def create(trained: TrainedModel, **settings: float | None) -> Codec:
@@ -88,19 +89,16 @@ def create(trained: TrainedModel, **settings: float | None) -> Codec:
     task = trained.config["task"]
     if task == "translation":
         raise UserError(
-            f"{trained.name} is a translation network, which wavenet-ae translate takes: name a "
-            f"run of {' or '.join(TASKS)}."
+            f"{trained.name} is a translation network, which wavenet-ae translate takes: name "
+            f"{_WANTED}."
         )
     if task == "midi":
         raise UserError(
-            f"{trained.name} is conditioned on notes, which wavenet-ae perform takes: name a run "
-            f"of {' or '.join(TASKS)}."
+            f"{trained.name} is conditioned on notes, which wavenet-ae perform takes: name "
+            f"{_WANTED}."
         )
     if task not in _CODECS:
-        raise UserError(
-            f"{trained.name} is a {task}, which has no embeddings: "
-            f"name a run of {' or '.join(TASKS)}."
-        )
+        raise UserError(f"{trained.name} is a {task}, which has no embeddings: name {_WANTED}.")
     given = {name: value for name, value in settings.items() if value is not None}
     for name in given:
         if name not in _CODECS[task].__dataclass_fields__:

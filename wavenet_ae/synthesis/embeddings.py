@@ -259,7 +259,7 @@ def stretch(sound: EncodedSound, factor: float) -> EncodedSound:
         UserError: the factor is not from 0.01 to 100.
     """
     if not 0.01 <= factor <= 100:
-        raise UserError(f"--stretch={factor} must be a number from 0.01 to 100.")
+        raise UserError(f"a sound is stretched by a factor from 0.01 to 100, not {factor}.")
     if factor == 1:
         return sound
     num_samples = max(1, round(sound.num_samples * factor))

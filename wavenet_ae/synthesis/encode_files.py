@@ -16,6 +16,7 @@ from wavenet_ae.synthesis import embeddings
 from wavenet_ae.synthesis.codec import Codec
 from wavenet_ae.synthesis.embeddings import EncodedSound
 from wavenet_ae.system import processes
+from wavenet_ae.system.counting import count
 from wavenet_ae.system.errors import UserError
 from wavenet_ae.system.results import Record, digest
 
@@ -140,7 +141,8 @@ def encode_files(codec: Codec, sources: Iterable[files.Source], output: Path) ->
                 for source in group:
                     refused += not _encode(codec, source, output)
                     bar.update()
-    processes.say(f"{len(todo) - refused} embeddings in {output}")
+    if written := len(todo) - refused:
+        processes.say(f"{count(written, 'embedding')} in {output}")
     return refused
 
 

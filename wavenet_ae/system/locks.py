@@ -36,6 +36,8 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
     try:
         try:
             lock(descriptor)
+            if not os.path.samestat(os.fstat(descriptor), os.stat(folder)):
+                raise BlockingIOError  # another process has deleted it, and a third made it anew
         except BlockingIOError:
             raise UserError(
                 f"another process is writing to {folder}: wait until it has ended."

@@ -110,9 +110,9 @@ class Record:
                 del self._own[name]
         self._write()
         if not self._own:  # nothing was written: nothing is left
-            self._path.unlink()
-            with contextlib.suppress(OSError):
-                if is_new:
+            self._path.unlink(missing_ok=True)
+            if is_new and jax.process_count() == 1:  # others may be about to write there
+                with contextlib.suppress(OSError):
                     self._folder.rmdir()
 
     def delete_others(self, kept: Iterable[str]) -> None:

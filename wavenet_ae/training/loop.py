@@ -12,6 +12,7 @@ import jax
 from wavenet_ae import tasks
 from wavenet_ae.system import buckets, processes
 from wavenet_ae.system.buckets import Uploads
+from wavenet_ae.system.counting import count
 from wavenet_ae.system.errors import Stopped
 from wavenet_ae.training import setup, sharding
 from wavenet_ae.training import workdir as workdirs
@@ -68,7 +69,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
             )
             return
         checkpoints = enter(Checkpoints(workdir, mesh, config["checkpoint_every_minutes"]))
-        workdirs.save_config(config, workdir)
+        workdirs.save_config(config, workdir, is_resumed=progress.step > 0)
         evaluate = make_evaluate(config, task, mesh, notes["valid"], stop)
         baselines = trivial_baselines(config, task, notes["train"])
         batches = enter(
@@ -94,13 +95,12 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, summarize: Summ
             _finish_step(run, state, progress)
         if stop.agreed:
             _save(run, state, progress)
-    if not stop.agreed:
-        processes.print_once(f"{workdir} is trained: {config['num_steps']} steps")
-    else:  # and the background save has finished
+    if stop.agreed:  # and the background save has finished
         raise Stopped(
             f"{stop.reason()}: {workdir} is saved at step {progress.step}; the same command "
             "resumes there"
         )
+    processes.print_once(f"{workdir} is trained: {count(progress.step, 'step')}")
 
 
 def _compile(step: Callable[..., Any], state: TrainState, batch: Batch) -> Callable[..., Any]:

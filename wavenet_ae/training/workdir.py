@@ -198,8 +198,10 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def save_config(config: Mapping[str, Any], workdir: Path) -> None:
-    """Writes the resolved configuration."""
+def save_config(config: Mapping[str, Any], workdir: Path, *, is_resumed: bool) -> None:
+    """Writes the resolved configuration; a resumed run keeps the weights that it started from."""
     if jax.process_index() == 0:
+        if is_resumed and (workdir / trained.CONFIG_FILE).exists():
+            config = {**config, "init_from": trained.read_config(workdir).get("init_from")}
         with atomic_file.replacing(workdir / trained.CONFIG_FILE) as temporary:
             temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

@@ -128,7 +128,7 @@ def _application(
             instrument,
             len(names),
             num_keys,
-            lambda count: processes.print_once(f"{count} gaps in what is played. {offer}"),
+            lambda gaps: processes.print_once(f"{count(gaps, 'gap')} in what is played. {offer}"),
         ),
         names,
         most_voices=measured.num_voices,
@@ -172,9 +172,10 @@ def render(
         pad=pad,
     )
     took = time.monotonic() - started
+    factor = made.seconds / took
     return (
         f"{output}: {made.seconds:.1f} s, {count(made.notes, 'note')}, "
-        f"in {took:.1f} s ({made.seconds / took:.2g} times as fast as real time)"
+        f"in {took:.1f} s ({factor:.{1 if factor >= 1 else 2}f} times as fast as real time)"
     )
 
 

@@ -32,8 +32,8 @@ def test_builds_once_notices_changes_and_overwrites(folder, tmp_path):
     instruments = json.loads((path / "metadata.json").read_text())["instruments"]
     assert process.stdout.splitlines() == [
         f"train: 4 notes, instruments: {instruments['train']}",
-        "valid: 1 notes, instruments: 1",
-        "test: 1 notes, instruments: 1",
+        "valid: 1 note, instruments: 1",
+        "test: 1 note, instruments: 1",
         f"built {path}",
     ]
 

@@ -27,7 +27,7 @@ def test_renders_files_and_a_dataset_is_built_of_them(font, tmp_path):
     assert again.stdout.endswith("all there already.\n")
     flags = (f"--performances={tmp_path / 'out'}", f"--data_dir={tmp_path / 'data'}")
     result = entry_points.run("build-dataset", *flags)
-    assert result.stdout.startswith("train: 1 performance (0.0 min), 1 notes\n"), result.stderr
+    assert result.stdout.startswith("train: 1 performance (0.0 min), 1 note\n"), result.stderr
 
 
 def test_pieces_by_rule(font, tmp_path):

@@ -152,7 +152,8 @@ def _build_performances() -> None:
         return
     for split, size in dataset.splits.items():
         performances = counting.count(size.performances, "performance")
-        print(f"{split}: {performances} ({size.seconds / 60:.1f} min), {size.notes} notes")
+        notes = counting.count(size.notes, "note")
+        print(f"{split}: {performances} ({size.seconds / 60:.1f} min), {notes}")
     print(f"built {dataset.path}")
 
 

@@ -466,7 +466,7 @@ def test_mistakes_get_one_sentence(config, runs, tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("config", "settings", "reason"),
     [
-        ("linear_probe.py", {"models.wavenet": "classifier"}, "is a classifier model"),
+        ("linear_probe.py", {"models.wavenet": "classifier"}, "holds a classifier"),
         ("missing.py", {}, "the --config cannot be read"),
         ("classifier.py:demo", {}, "the --config is not an evaluation"),
     ],

@@ -423,7 +423,7 @@ def bad_sounds():
     sound = np.zeros(64_000, np.int16)
     return {
         "44100 Hz": (sound, 44_100, "PCM_16"),
-        r"2 channel\(s\)": (np.stack([sound, sound], 1), 16_000, "PCM_16"),
+        "2 channels": (np.stack([sound, sound], 1), 16_000, "PCM_16"),
         "63999 samples": (sound[1:], 16_000, "PCM_16"),
         "64001 samples": (np.append(sound, 0).astype(np.int16), 16_000, "PCM_16"),
         "format PCM_24": (sound, 16_000, "PCM_24"),

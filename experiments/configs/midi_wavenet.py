@@ -5,7 +5,7 @@ r"""The MIDI-conditioned WaveNet: Hawthorne et al., MAESTRO (ICLR 2019, arXiv 18
 | (default) | 36,981,406 | the paper's form; what it does not give is ours | not run yet |
 | `:small` | 4,857,152 | half of the layers and of the width, for one GPU | not run yet |
 | `:demo` | 343,872 | minutes on 2 CPU cores | - |
-| `:pretrained` | 343,872 | 80 minutes on 2 CPU cores, with noise on the past | note F1 44 % (78) |
+| `:pretrained` | 343,872 | 80 to 95 minutes on 2 CPU cores | F1 of notes 44 %, original 78 |
 
     python experiments/train.py --config=experiments/configs/midi_wavenet.py \
         --config.dataset.name=performances/maestro --config.dataset.data_dir=DIR --workdir=WORKDIR

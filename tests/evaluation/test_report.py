@@ -286,7 +286,10 @@ def test_run_that_started_from_other_weights_shows_what_they_make(
     write_report([tuned], out, **settings)
     page = read_page(out)
     assert "The training started from the weights of pretrained" in page.text
-    assert "Theirs, as they are today (step 2), are heard first" in page.text
+    assert (
+        "as these weights reconstruct it: those that the name stands for today, of step 2."
+        in page.text
+    )
     assert "short training" not in page.text
     players = [wav(player["src"]) for player in page.all("audio")]
     note = "flute_acoustic_004-059-127"

@@ -33,7 +33,7 @@ class Wrong(NamedTuple):
 
     Attributes:
         repeated: a note that sounds there, found again or at another time.
-        overtone: of a note that sounds there, or its undertone.
+        overtone: an overtone of a note that sounds there, or an undertone.
         other: any other.
     """
 

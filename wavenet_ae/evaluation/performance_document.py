@@ -59,7 +59,8 @@ _READING = (
     "know the notes before and after."
 )
 _WRONG = (
-    "What the found notes are that are not in the piece, of the excerpts in which any are found."
+    "What kinds of notes are found that are not in the piece: means over the excerpts in which any "
+    "note is found."
 )
 _TRUE_PAST = (
     "The loss with teacher forcing, which tells little of whether the notes are heard; and how "
@@ -86,7 +87,7 @@ def _register_table(rows: Mapping[str, Any]) -> doc.Table:
 def _wrong_table(rows: Mapping[str, Any]) -> doc.Table:
     titles = {
         "repeated": "a sounding note again, or at another time",
-        "overtone": "an overtone of one",
+        "overtone": "an over- or undertone of one",
         "other": "any other",
     }
     cells = [

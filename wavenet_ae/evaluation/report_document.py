@@ -106,8 +106,8 @@ def document(
     )
     if len(parts) > 1:
         introduction += (
-            " Below are two trained models of it, each with notes of its own: compare the sounds "
-            "within a part."
+            " Below are two trained models, each with notes of its own: compare the sounds within "
+            "a part."
         )
     sections = [section for part in parts for section in _sections(part, num_asked)]
     footer = (
@@ -162,7 +162,10 @@ def _run_introduction(
             f" The training started from the weights of `{source}`, whose steps are not counted."
         )
         if start is not None:
-            introduction += f" Theirs, as they are today (step {start.step:,}), are heard first."
+            introduction += (
+                " Each note is also heard as these weights reconstruct it: those that the name "
+                f"stands for today, of step {start.step:,}."
+            )
         return [doc.Paragraph(introduction)]
     num_samples = trained.step * trained.setting("batch_size") * trained.setting("crop_samples")
     percent = 100 * num_samples / _PAPER_SAMPLES

@@ -169,10 +169,11 @@ pretrained: .system
 	train wavenet_ae.py:pretrained_noisy wavenet_4096 \
 		--config.init_from="$(PRETRAINED)/wavenet_2048" --config.crop_samples=4096 \
 		--config.num_steps=4200 '--config.optimizer.boundaries=(2600,3300,3800)'; \
-	train wavenet_ae.py:pretrained_noisy wavenet \
+	train wavenet_ae.py:pretrained_noisy wavenet_8192 \
 		--config.init_from="$(PRETRAINED)/wavenet_4096" --config.crop_samples=8192 \
 		--config.num_steps=2600 '--config.optimizer.boundaries=(1300,1900,2300)' \
-		--config.ema_decay=0.998
+		--config.ema_decay=0.998; \
+	train wavenet_ae.py:pretrained_lags wavenet --config.init_from="$(PRETRAINED)/wavenet_8192"
 	@set -e; for model in classifier spectral wavenet; do \
 		$(BIN)/wavenet-ae export --checkpoint="$(PRETRAINED)/$$model" \
 			--output="$(PRETRAINED)/weights/$$model" --dtype=bfloat16; done

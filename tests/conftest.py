@@ -123,6 +123,7 @@ def tiny_config(data_dir):
                 "degradation": 0.0,
                 "detune_semitones": 0.0,
                 "decoder_input_noise": 0.0,
+                "decoder_input_shaped_noise": 0.0,
             },
             "num_steps": 4,
             "batch_size": 4,

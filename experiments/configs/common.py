@@ -27,6 +27,8 @@ def training(task: str) -> ConfigDict:
     config.dataset.detune_semitones = 0.0
     # Noise in the decoder's inputs while training: its largest standard deviation, in mu-law codes.
     config.dataset.decoder_input_noise = 0.0
+    # And noise with the sound's own spectrum: its largest amplitude, as a share of the sound's.
+    config.dataset.decoder_input_shaped_noise = 0.0
 
     config.accumulation_steps = 1  # parts into which a batch is split
     config.optimizer = ConfigDict()

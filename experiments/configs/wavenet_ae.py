@@ -5,9 +5,10 @@ r"""The WaveNet autoencoder of Engel et al. 2017.
 | (default) | 61,541,392 | the paper: section 3 and Table 1's WaveNet | its Table 1: 79.6 % pitch |
 | `:small` | 4,626,960 | a quarter of the width, for one GPU | not run yet |
 | `:demo` | 274,608 | from nothing, minutes on 2 CPU cores | about 3.8 bits a sample |
-| `:fine_tune` | 446,640 | from the pretrained weights: `make demo` | docs/training.md |
+| `:fine_tune` | 446,960 | from the pretrained weights: `make demo` | docs/training.md |
 | `:pretrained` | 446,640 | an hour on 2 CPU cores: `make pretrained` begins with it | - |
-| `:pretrained_noisy` | 446,640 | its later stages, in longer crops each | the model card |
+| `:pretrained_noisy` | 446,640 | its later stages, in longer crops each | - |
+| `:pretrained_lags` | 446,960 | its last stage | the model card |
 
     python experiments/train.py --config=experiments/configs/wavenet_ae.py \
         --config.dataset.name=nsynth_json/published --config.dataset.data_dir=DIR --workdir=WORKDIR
@@ -31,6 +32,7 @@ def get_config(variant: str = "") -> ConfigDict:
             "small": small,
             "pretrained": pretrained,
             "pretrained_noisy": pretrained_noisy,
+            "pretrained_lags": pretrained_lags,
             "demo": demo,
             "fine_tune": fine_tune,
         },
@@ -50,6 +52,7 @@ def paper() -> ConfigDict:
     config.model.embedding_size = 16
     config.model.hop_length = 512
     config.model.num_pitches = 0  # 128: the decoder is conditioned on pitch
+    config.model.pitch_lags = 0  # 3: it also reads its past one to three periods of the pitch ago
     # Starts at 8 bits a sample; with the authors' the loss hardly moves at first (docs/results.md).
     config.model.output_init = "zeros"
     # A step compiled for 8 v5e chips takes 8 of the 15.75 GiB of each (experiments/compile_tpu.py);
@@ -144,7 +147,7 @@ def pretrained() -> ConfigDict:
 
 
 def pretrained_noisy() -> ConfigDict:
-    """Returns the later long trainings, each of which starts from the one before."""
+    """Returns the next long trainings, each of which starts from the one before."""
     return common.changed(
         pretrained(),
         {
@@ -159,15 +162,33 @@ def pretrained_noisy() -> ConfigDict:
     )
 
 
-def fine_tune() -> ConfigDict:
-    """Returns a short training from the pretrained weights, on one's own notes."""
+def pretrained_lags() -> ConfigDict:
+    """Returns the last long training: the decoder learns to repeat what its pitch repeats."""
     return common.changed(
         pretrained_noisy(),
         {
+            "model": {"pitch_lags": 3},
+            "dataset": {"decoder_input_shaped_noise": 0.3},
+            "num_steps": 6_000,
+            "crop_samples": 8192,
+            "optimizer": {"boundaries": (3_500, 4_700, 5_500)},
+            "ema_decay": 0.998,
+            "eval_batches": 24,
+            "eval_every_steps": 500,
+            "checkpoint_every_steps": 500,
+        },
+    )
+
+
+def fine_tune() -> ConfigDict:
+    """Returns a short training from the pretrained weights, on one's own notes."""
+    return common.changed(
+        pretrained_lags(),
+        {
             "init_from": "pretrained",
             "dataset": {"name": "nsynth_json/by_note", "gain_db": 0.0},
-            # As long as the receptive field.
-            "crop_samples": 4096,
+            "batch_size": 3,
+            "crop_samples": 6144,  # the receptive field is 5,842
             "num_steps": 400,
             "optimizer": {"learning_rates": (1e-3, 5e-4, 2e-4), "boundaries": (200, 320)},
             "ema_decay": 0.99,

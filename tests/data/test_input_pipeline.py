@@ -106,6 +106,17 @@ def test_noise_is_drawn_for_every_crop_and_leaves_the_audio(notes):
     assert_same(noisy[5:8], take(3, notes, decoder_input_noise=4.0, first_step=5))
 
 
+def test_shaped_noise_is_added_to_the_other(notes):
+    settings = {"decoder_input_noise": 0.1, "decoder_input_shaped_noise": 0.5}
+    plain, noisy = take(8, notes, decoder_input_noise=0.1), take(8, notes, **settings)
+    np.testing.assert_array_equal(plain[5]["audio"], noisy[5]["audio"])
+    loud = np.concatenate([b["audio"].std(axis=1) > 0.01 for b in plain])
+    white, both = (np.concatenate([b["decoder_input_noise"] for b in bs]) for bs in (plain, noisy))
+    # Of shares from 0 to 0.5.
+    assert np.median(both[loud].std(axis=1) - white[loud].std(axis=1)) > 2
+    assert_same(noisy[5:8], take(3, notes, **settings, first_step=5))
+
+
 def test_every_epoch_holds_every_note_in_another_order(notes):
     epochs = [tuple(zip(b["pitch"], b["family"], strict=True)) for b in take(8, notes)]
     assert all(len(set(epoch)) == 4 for epoch in epochs)

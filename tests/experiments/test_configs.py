@@ -39,9 +39,11 @@ PARAMETERS = {
     "wavenet_ae.py:small": 4_626_960,
     "wavenet_ae.py:demo": 274_608,
     # Each of 20 layers and the head has a projection of the pitch to 64 channels.
-    "wavenet_ae.py:fine_tune": 274_608 + 21 * 128 * 64,
     "wavenet_ae.py:pretrained": 274_608 + 21 * 128 * 64,
     "wavenet_ae.py:pretrained_noisy": 274_608 + 21 * 128 * 64,
+    # Three lags, read with three taps by the 32 channels of the first layer.
+    "wavenet_ae.py:pretrained_lags": 274_608 + 21 * 128 * 64 + 32 * (3 * 3 + 1),
+    "wavenet_ae.py:fine_tune": 274_608 + 21 * 128 * 64 + 32 * (3 * 3 + 1),
     "spectral_ae.py": 36_761_665,
     "spectral_ae.py:pretrained": 519_433,
     "spectral_ae.py:small": 2_348_065,
@@ -144,7 +146,10 @@ def test_the_classifiers_default_is_the_paper():
 @pytest.mark.parametrize(
     ("name", "known"),
     [
-        ("wavenet_ae.py:large", "small, pretrained, pretrained_noisy, demo or fine_tune"),
+        (
+            "wavenet_ae.py:large",
+            "small, pretrained, pretrained_noisy, pretrained_lags, demo or fine_tune",
+        ),
         ("spectral_ae.py:large", "small, pretrained, demo, z64, z128, z256, z512, z1024 or z1984"),
         ("spectral_ae.py:demo,large", "small, pretrained, demo, z64"),
         ("spectral_ae.py:z100", "small, pretrained, demo, z64"),
@@ -206,7 +211,7 @@ def test_the_documentation_tells_sizes_and_steps():
         (DOCS / "training.md").read_text(),
         re.MULTILINE,
     )
-    assert len(rows) == 14
+    assert len(rows) == 15
     for name, parameters, *numbers in rows:
         config = load_config(name)
         settings = ["num_steps", "batch_size", "crop_samples"]

@@ -127,6 +127,44 @@ def test_decoder_is_causal_and_sees_its_whole_receptive_field():
     assert np.all(sensitivity[: at - reach] == 0)
 
 
+def test_lags_lengthen_the_receptive_field():
+    decoder = WaveNetDecoder(
+        channels=6,
+        skip_channels=5,
+        num_layers=4,
+        dilation_cycle=3,
+        conditioning_size=3,
+        pitch_lags=1,
+        kernel_init=jax.nn.initializers.normal(0.3),
+    )
+    signal = jax.random.uniform(jax.random.key(0), (1, 1_024), minval=0.1)
+    embedding = jax.random.normal(jax.random.key(1), (1, 4, 3))
+    at = 1_000
+
+    def sensitivity(pitch):
+        pitch = jnp.array([pitch])
+        params = decoder.init(jax.random.key(2), signal, embedding, pitch)
+        kernel = params["params"]["lagged"]["kernel"]
+        params["params"]["lagged"]["kernel"] = jnp.ones_like(kernel)
+
+        def output(signal):
+            return decoder.apply(params, signal, embedding, pitch)[0, at].sum()
+
+        return np.abs(np.asarray(jax.grad(output)(signal)))[0]
+
+    lowest, high = sensitivity(21), sensitivity(60)
+    reach = decoder.context_samples
+    assert np.all(lowest[at:] == 0)
+    assert lowest[at - reach] > 0
+    assert np.all(lowest[: at - reach] == 0)
+    # A period of middle C is 61 samples, not 582.
+    assert np.all(high[at:] == 0)
+    assert high[at - reach + 521 :].any()
+    assert np.all(high[: at - reach + 518] == 0)
+    # Between what the layers reach and the lag nothing is read.
+    assert np.all(lowest[at - 500 : at - 100] == 0)
+
+
 def test_each_frame_conditions_its_own_samples_alone_or_later_ones():
     signal = jax.random.normal(jax.random.key(0), (1, 64))
     embedding = jax.random.normal(jax.random.key(1), (1, 4, 3))

@@ -43,12 +43,10 @@ def generated(params, embedding, numbers, model=MODEL, **settings):
     return np.concatenate(list(sampler.generate(model, params, embedding, keys, **settings)), 1)
 
 
-def stepwise_probabilities(model, params, signal, embedding):
+def stepwise_probabilities(model, params, signal, embedding, pitch=None):
     """Feeds the sampler's step with a known signal [batch, time]."""
     batch, time = signal.shape
-    conditioning = model.apply(
-        {"params": params}, embedding, method=lambda m, e: m.decoder.condition(e)
-    )
+    conditioning = model.apply({"params": params}, embedding, pitch, method="condition")
 
     weights = sampler.prepare(model, params)
 
@@ -86,6 +84,35 @@ def test_steps_agree_with_the_teacher_forced_pass(params, embedding):
         {"params": params}, signal, embedding, method=lambda m, s, e: m.decoder(s, e)
     )
     np.testing.assert_allclose(ours, jax.nn.softmax(logits), atol=1e-6)
+
+
+def test_steps_of_a_decoder_with_lags_agree_with_the_teacher_forced_pass(embedding):
+    model = MODEL.clone(num_pitches=128, pitch_lags=2)
+    signal = jax.random.uniform(jax.random.key(1), (5, 1_536), minval=-1.0)
+    embedding = jnp.asarray(np.tile(embedding, (1, 8, 1)))
+    pitch = jnp.array([21, 40, 64, 90, 108])
+    params = model.init(jax.random.key(0), signal[:, :32], pitch)["params"]
+    shape = params["decoder"]["lagged"]["kernel"].shape
+    kernel = jax.random.normal(jax.random.key(2), shape)
+    params["decoder"]["lagged"]["kernel"] = kernel
+    ours = stepwise_probabilities(model, params, signal, embedding, pitch)
+
+    def whole(m, signal, embedding):
+        return m.decoder(signal, m.with_pitch(embedding, pitch), pitch)
+
+    logits = model.apply({"params": params}, signal, embedding, method=whole)
+    np.testing.assert_allclose(ours, jax.nn.softmax(logits), atol=1e-5)
+    # Chunks, each from the state that the one before left, generate the same sound.
+    keys = sampler.note_keys(3, np.arange(2))
+    settings = {"pitch": np.array([30, 70]), "temperature": 0.0}
+    several, one = (
+        np.concatenate(
+            list(sampler.generate(model, params, embedding[:2], keys, chunk_frames=n, **settings)),
+            1,
+        )
+        for n in (5, 48)
+    )
+    np.testing.assert_allclose(several, one, atol=1e-6)
 
 
 def test_what_is_generated_is_what_the_teacher_forced_pass_finds_most_probable(params, embedding):

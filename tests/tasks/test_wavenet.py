@@ -1,10 +1,12 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
 
 from wavenet_ae.audio import mu_law
 from wavenet_ae.models.autoencoder import WaveNetAutoencoder
+from wavenet_ae.system.errors import UserError
 from wavenet_ae.tasks.wavenet import WaveNetTask
 
 
@@ -46,6 +48,44 @@ def test_noise_reaches_the_decoders_past_alone():
     # No sample follows the last one, and neither the encoder nor the targets get the noise.
     assert loss(**noise_at(127)) == loss()
     assert loss(**noise_at(60)) != loss()
+
+
+def test_lags_begin_without_a_say_and_learn():
+    model = WaveNetAutoencoder(4, 2, 4, 4, 3, 3, embedding_size=2, hop_length=64, num_pitches=128)
+    plain = WaveNetTask(model, crop_samples=256)
+    task = WaveNetTask(model.clone(pitch_lags=2), crop_samples=256)
+    theirs, _ = plain.init(jax.random.key(0))
+    new, _ = task.init(jax.random.key(1))
+    assert task.may_differ == ("pitch_lags",)
+    params = task.start_params(new, theirs)
+    assert jax.tree.structure(params) == jax.tree.structure(new)
+    audio = np.random.default_rng(0).normal(0, 0.1, (2, 256)).astype(np.float32)
+    batch = {"audio": audio, "pitch": np.array([90, 100], np.int32)}
+
+    def loss(task, params):
+        return task.loss(params, {}, batch, train=True)[0]["loss"].mean()
+
+    np.testing.assert_allclose(loss(task, params), loss(plain, theirs), rtol=1e-6)
+    gradient = jax.grad(loss, argnums=1)(task, params)["decoder"]["lagged"]["kernel"]
+    assert np.all(np.abs(gradient).max(axis=0) > 0)
+    other = batch | {"pitch": np.array([91, 101], np.int32)}
+    params["decoder"]["lagged"]["kernel"] = jnp.ones_like(gradient)
+    with_other = task.loss(params, {}, other, train=True)[0]["loss"].mean()
+    assert not np.isclose(with_other, loss(task, params), rtol=1e-4)
+
+
+def test_another_number_of_lags_is_refused():
+    model = WaveNetAutoencoder(
+        4, 2, 4, 4, 3, 3, embedding_size=2, hop_length=64, num_pitches=128, pitch_lags=2
+    )
+    theirs, _ = WaveNetTask(model, crop_samples=256).init(jax.random.key(0))
+    for lags in (0, 3):
+        task = WaveNetTask(model.clone(pitch_lags=lags), crop_samples=256)
+        new, _ = task.init(jax.random.key(0))
+        with pytest.raises(UserError, match=f"lags than config.model.pitch_lags={lags}: choose"):
+            task.start_params(new, theirs)
+    with pytest.raises(UserError, match=r"pitch_lags=2 needs config.model.num_pitches=128"):
+        WaveNetTask(model.clone(num_pitches=0), crop_samples=256)
 
 
 def test_codes_stay_codes():

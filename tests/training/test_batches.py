@@ -23,6 +23,7 @@ def config(tiny_config, tmp_path_factory):
         "gain_db": 6.0,
         "detune_semitones": 0.5,
         "decoder_input_noise": 4.0,
+        "decoder_input_shaped_noise": 0.2,
     }
     return config | {"batch_size": 4, "crop_samples": 4_000}
 
@@ -52,6 +53,7 @@ def test_a_task_with_domains_gets_batches_of_domains(config):
         gain_db=6.0,
         detune_semitones=0.5,
         decoder_input_noise=4.0,
+        decoder_input_shaped_noise=0.2,
         first_step=2,
     )
     for a, b in zip(got, expected, strict=False):
@@ -96,6 +98,7 @@ def performed(tiny_config, tmp_path_factory):
         "data_dir": performance_files.build_dataset(tmp_path_factory.mktemp("five")),
         "gain_db": 6.0,
         "decoder_input_noise": 4.0,
+        "decoder_input_shaped_noise": 0.2,
         "roll": "onsets",
     }
     config |= {"batch_size": 4, "eval_batches": 2}
@@ -115,6 +118,7 @@ def test_a_task_of_performances_gets_their_rolls(performed):
         roll="onsets",
         gain_db=6.0,
         decoder_input_noise=4.0,
+        decoder_input_shaped_noise=0.2,
         first_step=2,
     )
     for a, b in zip(got, expected, strict=False):

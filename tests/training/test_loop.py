@@ -32,6 +32,7 @@ NOWHERE = {
     "degradation": 0.0,
     "detune_semitones": 0.0,
     "decoder_input_noise": 0.0,
+    "decoder_input_shaped_noise": 0.0,
 }
 
 
@@ -532,6 +533,14 @@ def test_what_is_done_to_the_notes_reaches_the_training_alone(config, tmp_path, 
         (
             {"dataset": {**NOWHERE, "decoder_input_noise": 33}},
             r"config.dataset.decoder_input_noise=33 must be between 0 and 32 mu-law codes",
+        ),
+        (
+            {"dataset": {**NOWHERE, "decoder_input_shaped_noise": 2}},
+            r"config.dataset.decoder_input_shaped_noise=2 must be a number from 0 to 1",
+        ),
+        (
+            {"dataset": {**NOWHERE, "decoder_input_shaped_noise": 0.2}},
+            r"shaped_noise=0.2 is added to other noise: give --config.dataset.decoder_input_noise",
         ),
         ({"eval_batches": 0}, r"config.eval_batches=0 must be a whole number, 1 or larger"),
         (

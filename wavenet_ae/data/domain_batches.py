@@ -12,6 +12,7 @@ import grain.python as grain
 import numpy as np
 
 from wavenet_ae.data import crops, input_pipeline, nsynth
+from wavenet_ae.data.input_noise import InputNoise
 from wavenet_ae.data.input_pipeline import Batch, ProcessShare
 from wavenet_ae.data.note_families import NotesOfFamilies
 from wavenet_ae.data.pitch_shift import shift_a_part
@@ -101,6 +102,7 @@ def training_batches(
     gain_db: float = 0.0,
     detune_semitones: float = 0.0,
     decoder_input_noise: float = 0.0,
+    decoder_input_shaped_noise: float = 0.0,
     first_step: int = 0,
     share: ProcessShare = _ALONE,
     num_workers: int = 0,
@@ -119,6 +121,7 @@ def training_batches(
         detune_semitones: a part of each crop in `augmented` is out of tune, by up to this much; see
             `pitch_shift.shift_a_part`.
         decoder_input_noise: see `input_pipeline.training_batches`.
+        decoder_input_shaped_noise: see there.
         first_step: the step to begin with.
         share: this process's part.
         num_workers: processes that prefetch; 0 prefetches in threads of this one.
@@ -140,7 +143,8 @@ def training_batches(
         examples = crops.random_crops(places, read, int(order), gain_db=gain_db)
         examples = examples.random_map(_Detuning(detune_semitones))
         if decoder_input_noise:
-            examples = examples.random_map(input_pipeline.InputNoise(decoder_input_noise))
+            noise = InputNoise(decoder_input_noise, decoder_input_shaped_noise)
+            examples = examples.random_map(noise)
         groups.append(examples)
     rows = share.rows(batch_size)
     examples = grain.MapDataset.source(crops.TrainingRows(groups, per_domain, rows, first_step))

@@ -19,6 +19,7 @@ import numpy as np
 
 from wavenet_ae.data import nsynth
 from wavenet_ae.data.degradation import degrade
+from wavenet_ae.data.input_noise import InputNoise
 from wavenet_ae.data.stored_notes import Notes, find
 from wavenet_ae.system import worker_pool
 from wavenet_ae.system.errors import MachineError, UserError
@@ -26,7 +27,12 @@ from wavenet_ae.system.errors import MachineError, UserError
 Batch = dict[str, np.ndarray]
 
 # Settings of `config.dataset` that `training_batches` takes.
-AUGMENTATIONS = ("gain_db", "degradation", "decoder_input_noise")
+AUGMENTATIONS = (
+    "gain_db",
+    "degradation",
+    "decoder_input_noise",
+    "decoder_input_shaped_noise",
+)
 
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
@@ -98,6 +104,7 @@ def training_batches(
     gain_db: float = 0.0,
     degradation: float = 0.0,
     decoder_input_noise: float = 0.0,
+    decoder_input_shaped_noise: float = 0.0,
     first_step: int = 0,
     share: ProcessShare = ProcessShare(),
     num_workers: int = 0,
@@ -116,6 +123,8 @@ def training_batches(
         degradation: the probability with which each is degraded, as `degradation.degrade` does it.
         decoder_input_noise: above 0, each gets normal noise, in mu-law codes, of a standard
             deviation drawn up to this one, for teacher forcing with noise.
+        decoder_input_shaped_noise: and noise with the sound's own spectrum, of an amplitude drawn
+            up to this share of the sound's.
         first_step: the step to begin with.
         share: this process's part.
         num_workers: processes that prefetch; 0 prefetches in threads of this one.
@@ -135,7 +144,7 @@ def training_batches(
     if degradation:
         examples = examples.random_map(_Degradation(degradation))
     if decoder_input_noise:
-        examples = examples.random_map(InputNoise(decoder_input_noise))
+        examples = examples.random_map(InputNoise(decoder_input_noise, decoder_input_shaped_noise))
     rows = share.rows(batch_size)
     local = grain.MapDataset.source(_GlobalRows(examples, batch_size, rows, first_step))
     yield from read_ahead(local.map(_without_id).batch(len(rows), drop_remainder=True), num_workers)
@@ -273,19 +282,6 @@ class _Degradation(grain.RandomMapTransform):
         if rng.uniform() >= self._probability:
             return element
         return {**element, "audio": degrade(element["audio"], rng)}
-
-
-class InputNoise(grain.RandomMapTransform):
-    """Adds `decoder_input_noise`, int8 `[samples]`: see `training_batches`."""
-
-    def __init__(self, most: float):
-        self._most = most
-
-    def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-        noise = rng.normal(0, rng.uniform(0, self._most), len(element["audio"]))
-        limits = np.iinfo(np.int8)
-        codes = noise.round().clip(limits.min, limits.max).astype(np.int8)
-        return {**element, "decoder_input_noise": codes}
 
 
 class _GlobalRows:

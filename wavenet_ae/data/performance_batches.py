@@ -11,6 +11,7 @@ import grain.python as grain
 import numpy as np
 
 from wavenet_ae.data import crops, input_pipeline, nsynth, piano_roll
+from wavenet_ae.data.input_noise import InputNoise
 from wavenet_ae.data.input_pipeline import Batch, ProcessShare
 from wavenet_ae.data.stored_notes import PERFORMANCES, find
 from wavenet_ae.data.stored_recordings import Performances
@@ -86,6 +87,7 @@ def training_batches(
     roll: str,
     gain_db: float = 0.0,
     decoder_input_noise: float = 0.0,
+    decoder_input_shaped_noise: float = 0.0,
     first_step: int = 0,
     share: ProcessShare = _ALONE,
     num_workers: int = 0,
@@ -104,6 +106,7 @@ def training_batches(
         gain_db: each is amplified by a random gain up to this one, but not beyond full scale; the
             velocities stay.
         decoder_input_noise: see `input_pipeline.training_batches`.
+        decoder_input_shaped_noise: see there.
         first_step: the step to begin with.
         share: this process's part.
         num_workers: processes that prefetch; 0 prefetches in threads of this one.
@@ -122,7 +125,8 @@ def training_batches(
     places, read = _group(split, crop_samples, margin, roll)
     examples = crops.random_crops(places, read, seed, gain_db=gain_db)
     if decoder_input_noise:
-        examples = examples.random_map(input_pipeline.InputNoise(decoder_input_noise))
+        noise = InputNoise(decoder_input_noise, decoder_input_shaped_noise)
+        examples = examples.random_map(noise)
     rows = share.rows(batch_size)
     local = grain.MapDataset.source(crops.TrainingRows([examples], batch_size, rows, first_step))
     yield from input_pipeline.read_ahead(local.batch(len(rows), drop_remainder=True), num_workers)

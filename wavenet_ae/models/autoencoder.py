@@ -26,6 +26,7 @@ class WaveNetAutoencoder(nn.Module):
         hop_length: samples per vector of the embedding.
         num_pitches: 0, or the size of the one-hot pitch that the decoder is conditioned on beside
             the embedding (section 2.3); 128 for MIDI.
+        pitch_lags: see `WaveNetDecoder`; needs `num_pitches`.
         num_classes: values of a sample: 256 for 8-bit mu-law.
         output_init: see `WaveNetDecoder`.
         rematerialize: see `WaveNetDecoder`; the encoder, far smaller, keeps its activations.
@@ -44,6 +45,7 @@ class WaveNetAutoencoder(nn.Module):
     embedding_size: int = 16
     hop_length: int = 512
     num_pitches: int = 0
+    pitch_lags: int = 0
     num_classes: int = 256
     output_init: OutputInit = "authors"
     rematerialize: bool = False
@@ -83,6 +85,7 @@ class WaveNetAutoencoder(nn.Module):
             conditioning_size=self.embedding_size + self.num_pitches,
             num_outputs=self.num_classes,
             output_init=self.output_init,
+            pitch_lags=self.pitch_lags,
             rematerialize=self.rematerialize,
             arithmetic=self.arithmetic,
         )
@@ -104,7 +107,7 @@ class WaveNetAutoencoder(nn.Module):
             float32 logits `[batch, time, num_classes]`.
         """
         decoder_inputs = signal if decoder_inputs is None else decoder_inputs
-        return self.decoder(decoder_inputs, self.with_pitch(self.encoder(signal), pitch))
+        return self.decoder(decoder_inputs, self.with_pitch(self.encoder(signal), pitch), pitch)
 
     def encode(self, signal: jax.Array, num_samples: jax.Array | None = None) -> jax.Array:
         """Returns the embedding of `[batch, time]`: see `TemporalEncoder`."""
@@ -122,7 +125,7 @@ class WaveNetAutoencoder(nn.Module):
             embedding: `[batch, num_frames, embedding_size]`.
             pitch: see `with_pitch`.
         """
-        return self.decoder.condition(self.with_pitch(embedding, pitch))
+        return self.decoder.condition(self.with_pitch(embedding, pitch), pitch)
 
     def with_pitch(self, embedding: jax.Array, pitch: jax.Array | None) -> jax.Array:
         """Concatenates the one-hot pitch to every frame where the model is conditioned on it.

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from wavenet_ae.models import pitch_lags
 from wavenet_ae.models.arithmetic import Arithmetic
 from wavenet_ae.models.layers import Conv, Initializer, Taps, add_per_frame, convolve, scaled_matrix
 
@@ -22,17 +23,20 @@ class Conditioning(NamedTuple):
     Attributes:
         layers: one `[2 * channels, batch, num_frames]` a layer, float32.
         output: `[skip_channels, batch, num_frames]`, float32.
+        pitch: int32 `[batch, num_frames]` for a decoder with `pitch_lags`.
     """
 
     layers: list[jax.Array]
     output: jax.Array
+    pitch: jax.Array | None = None
 
 
 class DecoderState(NamedTuple):
     """The state of step-by-step decoding.
 
     Attributes:
-        buffers: one ring buffer per causal convolution, the first layer's first.
+        buffers: one ring buffer per causal convolution, the first layer's first; before them, with
+            `pitch_lags`, that of the past which they read.
         time: scalar int32, samples decoded.
     """
 
@@ -114,6 +118,8 @@ class WaveNetDecoder(nn.Module):
         output_init: `authors`, or `zeros` for the last projection, with which every class starts
             equally probable and the first loss is ln(num_outputs).
         width: taps of the causal convolutions.
+        pitch_lags: of how many whole numbers of periods of the pitch, 1, 2, ..., the decoder also
+            reads the past so long ago: see `pitch_lags.of_signal`. The paper's reads none.
         last_residual: keeps the residual projection after the last layer, which reaches no output
             and gets no gradient, so that weights and their number are those of a graph with it.
         kernel_init: see `Conv`.
@@ -132,6 +138,7 @@ class WaveNetDecoder(nn.Module):
     num_outputs: int = 256
     output_init: OutputInit = "authors"
     width: int = 3
+    pitch_lags: int = 0
     last_residual: bool = False
     kernel_init: Initializer = scaled_matrix
     rematerialize: bool = False
@@ -140,6 +147,15 @@ class WaveNetDecoder(nn.Module):
     def setup(self):
         conv = functools.partial(Conv, kernel_init=self.kernel_init, arithmetic=self.arithmetic)
         self.start = conv(1, self.channels, width=self.width, causal=True)
+        if self.pitch_lags:
+            # A decoder without lags stays what it is when it is given them.
+            self.lagged = conv(
+                self.pitch_lags,
+                self.channels,
+                width=3,
+                causal=True,
+                kernel_init=nn.initializers.zeros_init(),
+            )
         self.skip_start = conv(self.channels, self.skip_channels)
         self.layers = [
             DecoderLayer(
@@ -169,43 +185,66 @@ class WaveNetDecoder(nn.Module):
 
     @property
     def context_samples(self) -> int:
-        """How many past samples one prediction depends on: the receptive field."""
-        reach = 1 + sum(2 ** (i % self.dilation_cycle) for i in range(self.num_layers))
-        return 1 + (self.width - 1) * reach
+        """How many past samples one prediction depends on: the receptive field.
 
-    def condition(self, embedding: jax.Array) -> Conditioning:
-        """Projects an embedding `[batch, num_frames, conditioning_size]` for all layers."""
-        embedding = jnp.moveaxis(embedding, -1, 0)
+        With `pitch_lags`, that of the lowest pitch.
+        """
+        reach = 1 + sum(2 ** (i % self.dilation_cycle) for i in range(self.num_layers))
+        lags = pitch_lags.longest(self.pitch_lags) - 1 if self.pitch_lags else 0
+        return 1 + (self.width - 1) * reach + lags
+
+    def condition(self, embedding: jax.Array, pitch: jax.Array | None = None) -> Conditioning:
+        """Projects an embedding for all layers.
+
+        Args:
+            embedding: `[batch, num_frames, conditioning_size]`.
+            pitch: int32 `[batch]`, MIDI; read only with `pitch_lags`.
+        """
+        frames = jnp.moveaxis(embedding, -1, 0)
+        if self.pitch_lags:
+            pitch = jnp.broadcast_to(pitch[:, None], embedding.shape[:2])
         return Conditioning(
-            [layer.conditioning(embedding) for layer in self.layers],
-            self.head_conditioning(embedding),
+            [layer.conditioning(frames) for layer in self.layers],
+            self.head_conditioning(frames),
+            pitch if self.pitch_lags else None,
         )
 
-    def __call__(self, signal: jax.Array, embedding: jax.Array) -> jax.Array:
+    def __call__(
+        self, signal: jax.Array, embedding: jax.Array, pitch: jax.Array | None = None
+    ) -> jax.Array:
         """Predicts every sample from the samples before it.
 
         Args:
             signal: `[batch, time]`, scaled mu-law codes.
             embedding: `[batch, num_frames, conditioning_size]`; time is a multiple of num_frames.
+            pitch: int32 `[batch]`, MIDI; read only with `pitch_lags`.
 
         Returns:
             float32 logits `[batch, time, num_outputs]`; those at t depend on samples before t.
         """
         decoder_inputs = jnp.pad(signal[:, :-1], ((0, 0), (1, 0)))
+        lagged = None
+        if self.pitch_lags:
+            lagged = pitch_lags.of_signal(decoder_inputs, pitch, self.pitch_lags)
+        conditioning = self.condition(embedding, pitch)
         logits = self._predict(
-            decoder_inputs, self.condition(embedding), self.skip_matrix(), Conv.__call__
+            decoder_inputs, lagged, conditioning, self.skip_matrix(), Conv.__call__
         )
         return jnp.moveaxis(logits, 0, -1)
 
     def _predict(
         self,
         decoder_inputs: jax.Array,
+        lagged: jax.Array | None,
         conditioning: Conditioning,
         skip_matrix: jax.Array,
         convolution: Convolution,
     ) -> jax.Array:
         """Maps inputs `[batch, time]`, one sample late, to logits `[num_outputs, batch, time]`."""
-        x = convolution(self.start, decoder_inputs[None]).astype(self.arithmetic.activations)
+        x = convolution(self.start, decoder_inputs[None])
+        if lagged is not None:
+            x = x + convolution(self.lagged, lagged)
+        x = x.astype(self.arithmetic.activations)
         projected = [x]
         for layer, of_layer in zip(self.layers, conditioning.layers, strict=True):
             x, hidden = self._run(layer, x, of_layer, convolution)
@@ -238,7 +277,11 @@ class WaveNetDecoder(nn.Module):
     def initial_state(self, batch_size: int) -> DecoderState:
         """Returns the state before the first sample."""
         convs = [self.start, *(layer.dilated for layer in self.layers)]
+        if self.pitch_lags:
+            convs.insert(1, self.lagged)
         buffers = [conv.initial_buffer(batch_size) for conv in convs]
+        if self.pitch_lags:
+            buffers.insert(0, pitch_lags.initial_history(batch_size, self.pitch_lags))
         return DecoderState(buffers, jnp.zeros((), jnp.int32))
 
     def step(
@@ -260,11 +303,17 @@ class WaveNetDecoder(nn.Module):
             The new state and float32 logits `[batch, num_outputs]`.
         """
         old_buffers, buffers = iter(state.buffers), []
+        lagged = None
+        if self.pitch_lags:
+            history, lagged = pitch_lags.step(
+                next(old_buffers), previous, conditioning.pitch[:, 0], state.time, self.pitch_lags
+            )
+            buffers.append(history)
 
         def convolution(conv: Conv, x: jax.Array) -> jax.Array:
             buffer, y = conv.step(next(old_buffers), x, state.time)
             buffers.append(buffer)
             return y
 
-        logits = self._predict(previous[:, None], conditioning, skip_matrix, convolution)
+        logits = self._predict(previous[:, None], lagged, conditioning, skip_matrix, convolution)
         return DecoderState(buffers, state.time + 1), logits[..., 0].T

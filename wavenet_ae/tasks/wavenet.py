@@ -34,6 +34,7 @@ _MODEL_RULES = {
     "embedding_size": SIZE,
     "hop_length": SIZE,
     "num_pitches": NUM_PITCHES,
+    "pitch_lags": whole(0, 8),
     "num_classes": exactly(mu_law.NUM_CLASSES, "the number of mu-law codes"),
     "output_init": choice("authors", "zeros"),
     "rematerialize": TRUTH,
@@ -52,6 +53,7 @@ class WaveNetTask(NoteTask):
 
     model_class: ClassVar[type] = WaveNetAutoencoder
     metrics: ClassVar[tuple[str, ...]] = ("loss", "bits_per_sample")
+    may_differ: ClassVar[tuple[str, ...]] = ("pitch_lags",)
     rules: ClassVar[Rules] = {"model": _MODEL_RULES, "crop_samples": whole(1, nsynth.NOTE_SAMPLES)}
 
     model: WaveNetAutoencoder
@@ -64,6 +66,11 @@ class WaveNetTask(NoteTask):
                 f"config.crop_samples={self.crop_samples} must be a multiple of the hop of {hop} "
                 "samples."
             )
+        if self.model.pitch_lags and not self.model.num_pitches:
+            raise UserError(
+                f"config.model.pitch_lags={self.model.pitch_lags} needs "
+                "config.model.num_pitches=128: the decoder reads its past by the pitch."
+            )
 
     @property
     def num_pitches(self) -> int:
@@ -74,6 +81,22 @@ class WaveNetTask(NoteTask):
         """Returns new parameters, and an empty model state."""
         signal = jnp.zeros((1, self.model.hop_length))
         return self.model.init(key, signal, jnp.zeros(1, jnp.int32))["params"], {}
+
+    def start_params(self, params: Any, theirs: Any) -> Any:
+        """Returns the other run's parameters, and new ones for lags that it does not have.
+
+        Raises:
+            UserError: the other run has lags, and of another number.
+        """
+        ours, old = params["decoder"].get("lagged"), theirs["decoder"].get("lagged")
+        if old is not None and (ours is None or ours["kernel"].shape != old["kernel"].shape):
+            raise UserError(
+                "The weights of config.init_from read the past by the pitch with another number of "
+                f"lags than config.model.pitch_lags={self.model.pitch_lags}: choose the same."
+            )
+        if ours is None or old is not None:
+            return theirs
+        return {**theirs, "decoder": {**theirs["decoder"], "lagged": ours}}
 
     def loss(
         self,

@@ -26,8 +26,13 @@ _PIPELINES = {
 }
 _AUGMENTATIONS = {
     "notes": input_pipeline.AUGMENTATIONS,
-    "domains": ("gain_db", "detune_semitones", "decoder_input_noise"),
-    "performances": ("gain_db", "decoder_input_noise"),
+    "domains": (
+        "gain_db",
+        "detune_semitones",
+        "decoder_input_noise",
+        "decoder_input_shaped_noise",
+    ),
+    "performances": ("gain_db", "decoder_input_noise", "decoder_input_shaped_noise"),
 }
 # Batches of training data from which the trivial baselines are computed.
 _BASELINE_BATCHES = 64

@@ -22,6 +22,7 @@ _WITHOUT_SETTING = MappingProxyType(
             "degradation": 0.0,
             "detune_semitones": 0.0,
             "decoder_input_noise": 0.0,
+            "decoder_input_shaped_noise": 0.0,
         },
         "optimizer": {
             "name": "adam",

@@ -65,6 +65,7 @@ _RULES: Rules = {
         "decoder_input_noise": number(
             f"between 0 and {_LARGEST_NOISE} mu-law codes", lambda x: 0 <= x <= _LARGEST_NOISE
         ),
+        "decoder_input_shaped_noise": SHARE,
         "roll": optional(choice(*piano_roll.KINDS)),  # what performances are read with
     },
     "optimizer": {
@@ -98,6 +99,12 @@ def check_training(config: Mapping[str, Any]) -> None:
         raise UserError(
             f"config.dataset.decoder_input_noise={noise} must be 0 for models without a "
             "WaveNet decoder."
+        )
+    shaped = config["dataset"]["decoder_input_shaped_noise"]
+    if shaped and not noise:
+        raise UserError(
+            f"config.dataset.decoder_input_shaped_noise={shaped} is added to other noise: give "
+            "--config.dataset.decoder_input_noise, too, for example 4."
         )
     if config.get("train") == "decoder" and config["init_from"] is None:
         raise UserError(

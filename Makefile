@@ -152,7 +152,7 @@ pretrained: .system
 		config="$$1"; run="$$2"; shift 2; \
 		$(LARGE_PAGES) $(BIN)/python experiments/train.py --config="experiments/configs/$$config" \
 			--config.dataset.data_dir="$(PRETRAINED)/datasets" --workdir="$(PRETRAINED)/$$run" \
-			$(PRETRAINED_TRAIN_FLAGS) "$$@"; }; \
+			"$$@" $(PRETRAINED_TRAIN_FLAGS); }; \
 	train classifier.py:pretrained classifier_soundfonts; \
 	train classifier.py:pretrained classifier \
 		--config.init_from="$(PRETRAINED)/classifier_soundfonts" \

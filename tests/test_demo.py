@@ -159,6 +159,28 @@ def test_the_weights_in_the_box_are_trained_and_judged_in_turn(tmp_path):
     assert {flag.split("=")[1] for flag in exported} == used
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not all(font.exists() for font in FONTS), reason="a SoundFont is missing")
+def test_the_pretrained_models_at_a_smaller_size(tmp_path):
+    make(
+        ".pretrained",
+        f"PRETRAINED={tmp_path}",
+        # A bright piano is for tests, a piano for validation, a harpsichord for training.
+        "PRETRAINED_RENDER_FLAGS=--instruments=0,1,6 --pitches=60:67:1 --velocities=80",
+        "PRETRAINED_TEST_RENDER_FLAGS=--instruments=6 --pitches=60:67:1 --velocities=80",
+        "PRETRAINED_SYNTHETIC_FLAGS=--num_instruments=2 --notes_each=4",
+        "PRETRAINED_TRAIN_FLAGS=--config.num_steps=2 --config.eval_batches=1",
+        "PRETRAINED_EVALUATE_FLAGS=--config.num_notes=2 --config.griffin_lim_iterations=2",
+        "PRETRAINED_BETWEEN_FLAGS=--num_pairs=2 --num_weights=2",
+    )
+    for dataset in ("by_instrument", "test_only"):
+        results = json.loads((tmp_path / "results" / dataset / "table1.json").read_text())
+        assert results["checkpoints"]["wavenet"]["step"] == 2
+        assert results["checkpoints"]["wavenet"]["parameters"] == 446_960
+        assert list(results["rows"]) == ["original", "wavenet", "spectral"]
+        assert (tmp_path / "between" / dataset / "report.html").exists()
+
+
 def test_translations_are_trained_with_and_without_confusion_on_music_of_their_own(tmp_path):
     folder = tmp_path / "to and fro"
     lines = calls_of(tmp_path, ".translation", f"TRANSLATION={folder}")

@@ -169,9 +169,9 @@ def pretrained_lags() -> ConfigDict:
         {
             "model": {"pitch_lags": 3},
             "dataset": {"decoder_input_shaped_noise": 0.3},
-            "num_steps": 6_000,
+            "num_steps": 4_400,
             "crop_samples": 8192,
-            "optimizer": {"boundaries": (3_500, 4_700, 5_500)},
+            "optimizer": {"boundaries": (2_600, 3_500, 4_100)},
             "ema_decay": 0.998,
             "eval_batches": 24,
             "eval_every_steps": 500,

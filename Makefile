@@ -173,7 +173,12 @@ pretrained: .system
 		--config.init_from="$(PRETRAINED)/wavenet_4096" --config.crop_samples=8192 \
 		--config.num_steps=2600 '--config.optimizer.boundaries=(1300,1900,2300)' \
 		--config.ema_decay=0.998; \
-	train wavenet_ae.py:pretrained_lags wavenet --config.init_from="$(PRETRAINED)/wavenet_8192"
+	train wavenet_ae.py:pretrained_lags wavenet_lags \
+		--config.init_from="$(PRETRAINED)/wavenet_8192"; \
+	train wavenet_ae.py:pretrained_lags wavenet --config.init_from="$(PRETRAINED)/wavenet_lags" \
+		--config.dataset.decoder_input_shaped_noise=0.1 --config.num_steps=600 \
+		'--config.optimizer.learning_rates=(1e-3,5e-4,2e-4)' \
+		'--config.optimizer.boundaries=(300,480)' --config.ema_decay=0.99
 	@set -e; for model in classifier spectral wavenet; do \
 		$(BIN)/wavenet-ae export --checkpoint="$(PRETRAINED)/$$model" \
 			--output="$(PRETRAINED)/weights/$$model" --dtype=bfloat16; done

@@ -137,11 +137,11 @@ def test_the_weights_in_the_box_are_trained_and_judged_in_turn(tmp_path):
         *["build-dataset"] * 2,
         "render-synthetic",
         "build-dataset",
-        *["train"] * 9,
+        *["train"] * 10,
         *["export"] * 3,
         *["evaluate", "interpolate"] * 2,
     ]
-    trainings = [flags for _, *flags in lines[7:16]]
+    trainings = [flags for _, *flags in lines[7:17]]
     assert trainings[4] == [
         "--config=experiments/configs/wavenet_ae.py:pretrained_noisy",
         f"--config.dataset.data_dir={folder}/datasets",
@@ -153,8 +153,8 @@ def test_the_weights_in_the_box_are_trained_and_judged_in_turn(tmp_path):
         (workdir,) = (flag.split("=")[1] for flag in before if flag.startswith("--workdir="))
         assert f"--config.init_from={workdir}" in after
     assert f"--workdir={folder}/wavenet" in trainings[-1]
-    assert "--config.crop_samples=8192" in trainings[-2]
-    exported = {flag for _, *flags in lines[16:19] for flag in flags if "--output" in flag}
+    assert "--config.crop_samples=8192" in trainings[-3]
+    exported = {flag for _, *flags in lines[17:20] for flag in flags if "--output" in flag}
     used = {flag.split("=")[1] for flag in lines[-2] if "weights/" in flag}
     assert {flag.split("=")[1] for flag in exported} == used
 

@@ -51,12 +51,12 @@ SCORES = {
     "wavenet": (
         "bits_per_sample",
         {
-            "bass_electronic_002-040-080": 1.2414,
-            "brass_acoustic_000-060-080": 2.6345,
-            "flute_acoustic_001-067-080": 1.8608,
-            "guitar_acoustic_000-052-080": 1.4019,
-            "organ_electronic_000-055-080": 2.5414,
-            "string_acoustic_000-064-080": 3.1684,
+            "bass_electronic_002-040-080": 1.4622,
+            "brass_acoustic_000-060-080": 2.5212,
+            "flute_acoustic_001-067-080": 2.1196,
+            "guitar_acoustic_000-052-080": 1.5994,
+            "organ_electronic_000-055-080": 2.9780,
+            "string_acoustic_000-064-080": 3.1072,
         },
     ),
     "spectral": (

@@ -8,7 +8,7 @@ r"""The WaveNet autoencoder of Engel et al. 2017.
 | `:fine_tune` | 446,960 | from the pretrained weights: `make demo` | docs/training.md |
 | `:pretrained` | 446,640 | an hour on 2 CPU cores: `make pretrained` begins with it | - |
 | `:pretrained_noisy` | 446,640 | its later stages, in longer crops each | - |
-| `:pretrained_lags` | 446,960 | its last stage | the model card |
+| `:pretrained_lags` | 446,960 | its last two stages | the model card |
 
     python experiments/train.py --config=experiments/configs/wavenet_ae.py \
         --config.dataset.name=nsynth_json/published --config.dataset.data_dir=DIR --workdir=WORKDIR
@@ -163,7 +163,10 @@ def pretrained_noisy() -> ConfigDict:
 
 
 def pretrained_lags() -> ConfigDict:
-    """Returns the last long training: the decoder learns to repeat what its pitch repeats."""
+    """Returns the last but one, in which the decoder learns to repeat what its pitch repeats.
+
+    The last has less of the shaped noise, 0.1, so that sounds become less noisy.
+    """
     return common.changed(
         pretrained_noisy(),
         {
@@ -186,7 +189,11 @@ def fine_tune() -> ConfigDict:
         pretrained_lags(),
         {
             "init_from": "pretrained",
-            "dataset": {"name": "nsynth_json/by_note", "gain_db": 0.0},
+            "dataset": {
+                "name": "nsynth_json/by_note",
+                "gain_db": 0.0,
+                "decoder_input_shaped_noise": 0.1,
+            },
             "batch_size": 3,
             "crop_samples": 6144,  # the receptive field is 5,842
             "num_steps": 400,

@@ -28,6 +28,18 @@ MODEL = WaveNetAutoencoder(
 )
 
 
+LAGGED = MODEL.clone(num_pitches=128, pitch_lags=2)
+PITCHES = np.array([21, 40, 64, 90, 108])
+
+
+def params_with_lags(model):
+    """Parameters whose lags, which begin at zero, have an influence."""
+    params = model.init(jax.random.key(0), jnp.zeros((1, 32)), jnp.zeros(1, int))["params"]
+    kernel = params["decoder"]["lagged"]["kernel"]
+    params["decoder"]["lagged"]["kernel"] = jax.random.normal(jax.random.key(2), kernel.shape)
+    return params
+
+
 @pytest.fixture(scope="module")
 def params():
     return MODEL.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
@@ -87,29 +99,20 @@ def test_steps_agree_with_the_teacher_forced_pass(params, embedding):
 
 
 def test_steps_of_a_decoder_with_lags_agree_with_the_teacher_forced_pass(embedding):
-    model = MODEL.clone(num_pitches=128, pitch_lags=2)
     signal = jax.random.uniform(jax.random.key(1), (5, 1_536), minval=-1.0)
     embedding = jnp.asarray(np.tile(embedding, (1, 8, 1)))
-    pitch = jnp.array([21, 40, 64, 90, 108])
-    params = model.init(jax.random.key(0), signal[:, :32], pitch)["params"]
-    shape = params["decoder"]["lagged"]["kernel"].shape
-    kernel = jax.random.normal(jax.random.key(2), shape)
-    params["decoder"]["lagged"]["kernel"] = kernel
-    ours = stepwise_probabilities(model, params, signal, embedding, pitch)
+    params, pitch = params_with_lags(LAGGED), jnp.asarray(PITCHES)
+    ours = stepwise_probabilities(LAGGED, params, signal, embedding, pitch)
 
     def whole(m, signal, embedding):
         return m.decoder(signal, m.with_pitch(embedding, pitch), pitch)
 
-    logits = model.apply({"params": params}, signal, embedding, method=whole)
+    logits = LAGGED.apply({"params": params}, signal, embedding, method=whole)
     np.testing.assert_allclose(ours, jax.nn.softmax(logits), atol=1e-5)
     # Chunks, each from the state that the one before left, generate the same sound.
-    keys = sampler.note_keys(3, np.arange(2))
-    settings = {"pitch": np.array([30, 70]), "temperature": 0.0}
+    settings = {"pitch": PITCHES[:2], "temperature": 0.0}
     several, one = (
-        np.concatenate(
-            list(sampler.generate(model, params, embedding[:2], keys, chunk_frames=n, **settings)),
-            1,
-        )
+        generated(params, embedding[:2], range(2), LAGGED, chunk_frames=n, **settings)
         for n in (5, 48)
     )
     np.testing.assert_allclose(several, one, atol=1e-6)
@@ -153,18 +156,18 @@ def test_probabilities_do_not_depend_on_the_batch_at_larger_sizes(batch):
     np.testing.assert_allclose(together[:1], alone, atol=1e-6)
 
 
-def test_eight_devices_generate_what_one_does(params, embedding, tmp_path):
+def test_eight_devices_generate_what_one_does(embedding, tmp_path):
     script = f"""
         import sys
         import jax
         jax.config.update("jax_num_cpu_devices", 8)
         import numpy as np
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from test_sampler import MODEL, generated
+        from test_sampler import LAGGED, PITCHES, generated, params_with_lags
         assert jax.device_count() == 8
-        import jax.numpy as jnp
-        params = MODEL.init(jax.random.key(0), jnp.zeros((1, 32)))["params"]
-        np.save(sys.argv[2], generated(params, np.load(sys.argv[1]), range(5)))
+        params = params_with_lags(LAGGED)
+        sounds = generated(params, np.load(sys.argv[1]), range(5), LAGGED, pitch=PITCHES)
+        np.save(sys.argv[2], sounds)
     """
     np.save(tmp_path / "embedding.npy", embedding)
     subprocess.run(
@@ -179,7 +182,8 @@ def test_eight_devices_generate_what_one_does(params, embedding, tmp_path):
         env=os.environ | {"PYTHONPATH": str(authors.FOLDER.parent)},
     )
     np.testing.assert_array_equal(
-        np.load(tmp_path / "eight.npy"), generated(params, embedding, range(5))
+        np.load(tmp_path / "eight.npy"),
+        generated(params_with_lags(LAGGED), embedding, range(5), LAGGED, pitch=PITCHES),
     )
 
 

@@ -2,7 +2,7 @@
 
 After the pitch-dependent dilation of Wu et al. 2021 (Quasi-Periodic WaveNet, arXiv 2007.05663),
 here as inputs of the first layer. A period of a low note is longer than most of a decoder's taps
-reach; a period that is no whole number of samples none of them meets.
+reach, and they read whole numbers of samples ago, which a period seldom is.
 """
 
 import functools
@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from wavenet_ae.audio import mu_law
+from wavenet_ae.audio.files import SAMPLE_RATE_HZ
 
-SAMPLE_RATE_HZ = 16_000
-LOWEST_PITCH = 21  # of NSynth and of a piano; lower ones are read as this one
+_LOWEST_PITCH = 21  # of NSynth and of a piano; lower ones are read as this one
 _TAPS = 8  # of the filter between samples
 # The shortest lag: the filter then reads nothing that is not there yet.
 _SHORTEST_SAMPLES = 8
@@ -29,7 +29,7 @@ def _filters(num_lags: int) -> tuple[np.ndarray, np.ndarray]:
         lies, and float32 `[128, num_lags, 8]`, the filters: windowed sinc functions, later samples
         first.
     """
-    pitch = np.maximum(np.arange(128), LOWEST_PITCH)
+    pitch = np.maximum(np.arange(128), _LOWEST_PITCH)
     period = SAMPLE_RATE_HZ / (440 * 2 ** ((pitch - 69) / 12))
     shortest = np.ceil(_SHORTEST_SAMPLES / period) * period
     # The newest sample is already one before the sample to predict; and one ahead.
@@ -96,7 +96,9 @@ def step(
     history = jax.lax.dynamic_update_slice_in_dim(
         history, mu_law.expand(newest)[None, None], time % rows, axis=0
     )
-    first, filters = (jnp.asarray(x)[pitch] for x in _filters(num_lags))
-    places = (time - first[..., None] - jnp.arange(_TAPS)) % rows
-    past = history[places, 0, jnp.arange(len(pitch))[:, None, None]]
-    return history, mu_law.compress((past * filters).sum(axis=-1)).T[..., None]
+    # The batch stays the last axis, by which devices may share it.
+    first, filters = (jnp.moveaxis(jnp.asarray(x)[pitch], 0, -1) for x in _filters(num_lags))
+    places = (time - first[:, None] - jnp.arange(_TAPS)[:, None]) % rows
+    past = jnp.take_along_axis(history, places.reshape(-1, 1, len(pitch)), axis=0)
+    past = past.reshape(filters.shape)
+    return history, mu_law.compress((past * filters).sum(axis=1))[..., None]

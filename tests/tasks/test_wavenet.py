@@ -50,7 +50,7 @@ def test_noise_reaches_the_decoders_past_alone():
     assert loss(**noise_at(60)) != loss()
 
 
-def test_lags_begin_without_a_say_and_learn():
+def test_lags_begin_without_an_influence_and_learn():
     model = WaveNetAutoencoder(4, 2, 4, 4, 3, 3, embedding_size=2, hop_length=64, num_pitches=128)
     plain = WaveNetTask(model, crop_samples=256)
     task = WaveNetTask(model.clone(pitch_lags=2), crop_samples=256)

@@ -9,6 +9,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import librosa
 import numpy as np
 
 from wavenet_ae.audio import mu_law
@@ -30,7 +31,7 @@ def _filters(num_lags: int) -> tuple[np.ndarray, np.ndarray]:
         first.
     """
     pitch = np.maximum(np.arange(128), _LOWEST_PITCH)
-    period = SAMPLE_RATE_HZ / (440 * 2 ** ((pitch - 69) / 12))
+    period = SAMPLE_RATE_HZ / librosa.midi_to_hz(pitch)
     shortest = np.ceil(_SHORTEST_SAMPLES / period) * period
     # The newest sample is already one before the sample to predict; and one ahead.
     delay = shortest[:, None] * np.arange(1, num_lags + 1) - 2
